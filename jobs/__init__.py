@@ -1,0 +1,1 @@
+"""What is run: the studies, and how they get onto Ray."""

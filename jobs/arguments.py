@@ -1,0 +1,162 @@
+"""The command line's grammar. Several values may be given apart, by commas, or by repeating."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from scaling.datasets import NAMES
+from scaling.engines import DEVICES
+from scaling.engines import NAMES as ENGINES
+from scaling.ladder import ALIASES, RECIPES
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad usage is one line and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def build_parser(commands: dict[str, Callable[[argparse.Namespace], int]]) -> Parser:
+    """The parser of all commands; each sets `run` to its function."""
+    parser = Parser(
+        prog="scaling",
+        description="Train LeCun's 1989 network over data-set size, width and 33 years of tricks.",
+    )
+    commands_of = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for name, build in {
+        "data": _data,
+        "train": _train,
+        "studies": _studies,
+        "sweep": _sweep,
+        "status": _status,
+        "fit": _fit,
+        "report": _report,
+    }.items():
+        run = commands[name]
+        text = (run.__doc__ or "").splitlines()[0]
+        command = commands_of.add_parser(name, help=text, description=text)
+        build(command)
+        command.set_defaults(run=run)
+    return parser
+
+
+def _data(p: Parser) -> None:
+    p.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} or FILE.npz")
+    p.add_argument("--sheet", metavar="FILE.png", help="draw a contact sheet of each")
+    p.add_argument("--json", action="store_true")
+
+
+def _train(p: Parser) -> None:
+    p.add_argument("--dataset", default="auto", metavar="D")
+    p.add_argument("--n-train", type=whole, default=7291, metavar="N")
+    p.add_argument("--n-test", type=whole_or_all, default="all", metavar="N|all")
+    p.add_argument("--split", choices=("none", "tune"), default="none")
+    p.add_argument("--width", type=float, default=1.0, metavar="W")
+    p.add_argument("--recipe", default="1989", metavar="R", help=", ".join([*RECIPES, *ALIASES]))
+    p.add_argument("--epochs", type=whole, metavar="E", help="in place of the recipe's")
+    p.add_argument("--batch-size", type=whole, metavar="B", help="in place of the recipe's")
+    p.add_argument("--lr", type=float, help="in place of the recipe's")
+    p.add_argument("--seeds", type=whole, default=1, metavar="K", help="seeds 0 to K-1")
+    p.add_argument("--engine", choices=ENGINES)
+    p.add_argument("--device", choices=DEVICES, default="cpu")
+    p.add_argument("--out", metavar="DIR", help="store the results there")
+    p.add_argument("--save-weights", action="store_true", help="into DIR/weights")
+
+
+def _studies(p: Parser) -> None:
+    p.add_argument("--json", action="store_true")
+
+
+def _sweep(p: Parser) -> None:
+    p.add_argument("study", metavar="STUDY", help="a name, or a Python file with a STUDY in it")
+    p.add_argument("--out", metavar="DIR|URI")
+    p.add_argument("--address", default="auto", metavar="auto|local|HOST")
+    p.add_argument("--dry-run", action="store_true", help="print cells and predicted cost only")
+    p.add_argument("--cpus", type=whole, metavar="N", help="models to train at once")
+    p.add_argument("--device", choices=DEVICES, default="cpu")
+    p.add_argument("--engine", choices=ENGINES)
+    p.add_argument("--retry-failed", action="store_true", help="train again what became NaN")
+    p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")
+    _several(p, "--dataset", str, "D")
+    _several(p, "--n-train", whole, "N")
+    p.add_argument("--n-test", type=whole_or_all, metavar="N|all")
+    _several(p, "--width", float, "W")
+    _several(p, "--recipe", str, "R")
+    _several(p, "--seeds", seed, "K", help="one value: seeds 0 to K-1; several: these seeds")
+    _several(p, "--epochs", whole, "E")
+
+
+def _status(p: Parser) -> None:
+    p.add_argument("out", metavar="OUT")
+    p.add_argument("--json", action="store_true")
+
+
+def _fit(p: Parser) -> None:
+    p.add_argument("out", metavar="OUT", nargs="?", help="a results folder")
+    p.add_argument("--points", metavar="FILE", help="anybody's CSV or Parquet in its place")
+    p.add_argument("--x", metavar="COL")
+    p.add_argument("--y", metavar="COL")
+    p.add_argument("--se", metavar="COL", help="standard error of y")
+    _several(p, "--group", str, "COL", help="a curve for each combination of these")
+    p.add_argument("--form", metavar="F")
+    p.add_argument("--json", action="store_true")
+
+
+def _report(p: Parser) -> None:
+    p.add_argument("out", metavar="OUT")
+    p.add_argument("--html", metavar="FILE", help="where the page goes (OUT/report.html)")
+
+
+def whole(text: str) -> int:
+    """A positive whole number; 7_291 will do."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"got '{text}', expected a whole number from 1")
+    return number
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"got '{text}', expected a whole number from 0")
+    return int(text)
+
+
+def whole_or_all(text: str) -> int | str:
+    return text if text == "all" else whole(text)
+
+
+def chosen_seeds(values: list[int] | None) -> tuple[int, ...] | None:
+    """One value is how many, several are the seeds themselves."""
+    if values is None:
+        return None
+    return tuple(range(values[0])) if len(values) == 1 else tuple(dict.fromkeys(values))
+
+
+def _several(
+    p: Parser, flag: str, kind: Callable[[str], Any], metavar: str, help: str | None = None  # noqa: A002
+) -> None:
+    def values(text: str) -> list[Any]:
+        try:
+            return [kind(part) for part in text.split(",") if part]
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"got '{text}', expected {metavar}[,{metavar}...]") from None
+
+    p.add_argument(flag, type=values, nargs="+", action=_Flat, metavar=metavar, help=help)
+
+
+class _Flat(argparse.Action):
+    """Gathers the values of `--flag 1 2`, `--flag 1,2` and `--flag 1 --flag 2` into one list."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002  argparse's signature
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        earlier = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*earlier, *(item for part in values for item in part)])

@@ -1,0 +1,61 @@
+"""What one Tune trial trains: batches of models sized so that no core idles and none waits long."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from scaling.study import Job
+
+MOST_S = 30.0  # assumed: what a killed worker may lose, and long against Ray's 40 ms a trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some models of some cells, and their predicted core seconds."""
+
+    jobs: tuple[Job, ...]
+    seconds: float
+
+    @property
+    def n_models(self) -> int:
+        return sum(len(job.members) for job in self.jobs)
+
+
+def remaining(jobs: Sequence[Job], done: Collection[str]) -> tuple[Job, ...]:
+    """The jobs without the members whose run_id is in `done`."""
+    left = (
+        replace(job, members=tuple(m for m in job.members if job.cell.run_id(m) not in done))
+        for job in jobs
+    )
+    return tuple(job for job in left if job.members)
+
+
+def make_batches(
+    jobs: Sequence[Job], cost: Callable[[Job], float], slots: int
+) -> tuple[Batch, ...]:
+    """Batches of at most 30 s, or of what keeps `slots` busy to the end; the longest first."""
+    total = sum(cost(job) for job in jobs)
+    most = min(MOST_S, total / (4 * slots))
+    batches: list[Batch] = []
+    open_batch = Batch(jobs=(), seconds=0.0)
+    for piece in _pieces(jobs, cost, most):
+        seconds = cost(piece)
+        if open_batch.jobs and open_batch.seconds + seconds > most:
+            batches.append(open_batch)
+            open_batch = Batch(jobs=(), seconds=0.0)
+        open_batch = Batch(jobs=(*open_batch.jobs, piece), seconds=open_batch.seconds + seconds)
+    if open_batch.jobs:
+        batches.append(open_batch)
+    return tuple(sorted(batches, key=lambda batch: -batch.seconds))
+
+
+def _pieces(jobs: Sequence[Job], cost: Callable[[Job], float], most: float) -> list[Job]:
+    """Jobs cut into groups of members that cost at most `most`, the cheapest first."""
+    pieces = []
+    for job in jobs:
+        each = cost(job) / len(job.members)
+        size = max(1, int(most / each)) if each > 0 else len(job.members)
+        pieces += [
+            replace(job, members=job.members[start : start + size])
+            for start in range(0, len(job.members), size)
+        ]
+    return sorted(pieces, key=cost)

@@ -1,0 +1,43 @@
+"""The command `scaling`: arguments in, one call, text out.
+
+Exit status: 0 done; 1 some models failed, the others are stored; 2 bad usage or input, one line.
+"""
+
+import os
+import sys
+
+from jobs import inspecting, training
+from jobs.arguments import build_parser
+from scaling.errors import InputError
+
+COMMANDS = {
+    "data": inspecting.data,
+    "train": training.train,
+    "studies": inspecting.studies,
+    "sweep": training.sweep,
+    "status": inspecting.status,
+    "fit": inspecting.fit,
+    "report": inspecting.report,
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. A user's mistake is one line on stderr, never a traceback."""
+    arguments = build_parser(COMMANDS).parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except InputError as error:
+        print(f"scaling: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `scaling ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("scaling: stopped; what is stored stays, the same command goes on", file=sys.stderr)
+        return 130
+    return status
+
+
+def entry() -> None:
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Getting onto Ray: join the cluster that runs, or start one on this machine."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Our own Parquet and progress line take the place of Tune's loggers (RunConfig cannot say so).
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+
+from scaling.engines import available_cores
+from scaling.errors import InputError
+
+OBJECT_STORE_BYTES = 100 * 2**20  # nothing large goes through it
+
+
+@contextmanager
+def connected(address: str, cpus: int | None = None) -> Iterator[str]:
+    """Ray for the time of a block; gives a line that says which.
+
+    `auto` joins a running cluster (of this machine, or the one whose job this is) and else starts
+    one here with `cpus` cores; `local` always starts one; anything else is a cluster's address.
+    Raises InputError if that cluster does not answer.
+    """
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    started = "a local Ray"
+    if ray.is_initialized():
+        yield "the Ray of this process"
+        return
+    if address == "local" or (address == "auto" and not _running()):
+        ray.init(
+            address="local",
+            num_cpus=cpus or available_cores(),
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            **quiet,
+        )
+    else:
+        try:
+            ray.init(address=address, runtime_env={"env_vars": _settings()}, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(
+                f"no Ray cluster answers at '{address}' ({' '.join(str(error).split())[:200]}):"
+                " start one with `ray start --head`, or use --address local"
+            ) from error
+        started = f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
+    try:
+        yield started
+    finally:
+        ray.shutdown()
+
+
+def slots(device: str, cpus: int | None = None) -> int:
+    """How many models train at once. Raises InputError where the cluster has no such device."""
+    resources = ray.cluster_resources()
+    if device == "cuda":
+        gpus = int(resources.get("GPU", 0))
+        if not gpus:
+            raise InputError(
+                f"device cuda: the cluster has {resources.get('CPU', 0):g} CPUs and no GPU;"
+                " use --device cpu or join a cluster with GPUs (--address)"
+            )
+        return gpus
+    available = int(resources.get("CPU", 0))
+    if not available:
+        raise InputError("the cluster has no CPU for trials: add a worker node and try again")
+    return min(cpus or available, available)
+
+
+def check_shared(out: str, is_local: bool, shared_fs: bool) -> None:
+    """Raises InputError for results in a local folder when several nodes would write to it."""
+    alive = sum(node["Alive"] for node in ray.nodes())
+    if is_local and alive > 1 and not shared_fs:
+        raise InputError(
+            f"--out {out} is a local folder and the cluster has {alive} nodes: name a URI such as"
+            " s3://bucket/path, or say --shared-fs if every node sees that folder"
+        )
+
+
+def _running() -> bool:
+    """Whether a cluster is there to be joined: RAY_ADDRESS, or a `ray start` on this machine.
+
+    Ray's own "auto" would also join the local Ray of somebody's other script and die with it; the
+    address file alone may be left over from a cluster that was killed. Hence private functions.
+    """
+    from ray._private.services import find_bootstrap_address, find_gcs_addresses
+
+    if os.environ.get("RAY_ADDRESS"):
+        return True
+    return find_bootstrap_address(None) in find_gcs_addresses()
+
+
+def _settings() -> dict[str, str]:
+    """Our own environment variables, which workers of a running cluster would not have."""
+    return {name: value for name, value in os.environ.items() if name.startswith("SCALING_")}

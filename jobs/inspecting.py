@@ -1,0 +1,160 @@
+"""The commands that look: data sets, studies, the state of a sweep, fits and the report."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from jobs.studies import all_studies
+from jobs.training import cost, failures, name_torn
+from scaling import datasets
+from scaling.data import DatasetInfo
+from scaling.download import Unavailable
+from scaling.errors import InputError
+from scaling.progress import duration
+from scaling.store import Store
+from scaling.study import resolve
+
+
+def data(a: argparse.Namespace) -> int:
+    """Prepare, verify and list data sets."""
+    listed: list[dict[str, Any]] = []
+    for name in a.names or datasets.NAMES:
+        try:
+            source, info = datasets.find(name)
+            listed.append(
+                {
+                    "name": info.name,
+                    "n_train": info.n_train,
+                    "n_test": info.n_test,
+                    "version": info.version,
+                    "sha256": datasets.verify(source),
+                    "note": info.note,
+                    "source": source,
+                }
+            )
+        except InputError as error:
+            if a.names or not isinstance(error.__cause__, Unavailable):
+                raise
+            listed.append({"name": name, "missing": str(error.__cause__)})
+    if a.sheet:
+        from jobs.sheet import draw
+
+        draw([row["source"] for row in listed if "source" in row], a.sheet)
+    if a.json:
+        print(json.dumps(listed, indent=1))
+    for row in [] if a.json else listed:
+        print(_data_line(row))
+    return 0
+
+
+def studies(a: argparse.Namespace) -> int:
+    """List the studies: question, cells, members, predicted cost."""
+    listed = []
+    for study in all_studies():
+        jobs = resolve(study, _without_preparing)
+        listed.append(
+            {
+                "name": study.name,
+                "question": study.question,
+                "cells": len(jobs),
+                "members": sum(len(job.members) for job in jobs),
+                "predicted_core_s": round(sum(map(cost, jobs))),
+            }
+        )
+    if a.json:
+        print(json.dumps(listed, indent=1))
+    for row in [] if a.json else listed:
+        print(
+            f"{row['name']:12} {row['question']}\n{'':12} {row['cells']} cells,"
+            f" {row['members']} models, about {duration(row['predicted_core_s'])} of core time"  # type: ignore[arg-type]
+        )
+    return 0
+
+
+def status(a: argparse.Namespace) -> int:
+    """Finished, failed and missing cells of a results folder."""
+    store = existing(a.out)
+    state, plans = store.state(), store.read_plans()
+    total = {"cells": 0, "finished": 0, "failed": 0, "missing": 0}
+    for name, plan in plans.items():
+        counts = state.count(plan)
+        total = {key: total[key] + counts[key] for key in total}
+        if not a.json:
+            print(
+                f"{name}: {counts['cells']} cells, {counts['finished']} finished,"
+                f" {counts['failed']} failed, {counts['missing']} missing"
+            )
+            for line in failures(plan, state):
+                print(f"  {line}")
+    if a.json:
+        print(json.dumps(total | {"torn": [torn.path for torn in state.torn]}))
+    return name_torn(state.torn)
+
+
+def fit(a: argparse.Namespace) -> int:
+    """Fit scaling curves with intervals, to a results folder or to anybody's points."""
+    from analysis import commands
+
+    if bool(a.out) == bool(a.points):
+        raise InputError("fit needs a results folder OUT, or --points FILE with --x and --y")
+    if a.points:
+        rows = commands.fit_points(a.points, x=a.x, y=a.y, se=a.se, group=a.group, form=a.form)
+        return _print_fits(rows, as_json=a.json)
+    results = commands.load(existing(a.out))
+    _print_fits(commands.fit_results(results, form=a.form), as_json=a.json)
+    return name_torn(results.torn)
+
+
+def report(a: argparse.Namespace) -> int:
+    """Write report.html, report.md and numbers.json of a results folder."""
+    from analysis import commands
+
+    results = commands.load(existing(a.out))
+    for path in commands.write_report(results, html=a.html):
+        print(path)
+    return name_torn(results.torn)
+
+
+def existing(out: str) -> Store:
+    """The store of a results folder that is there. Raises InputError if it is not."""
+    store = Store(out)
+    if not store.exists():
+        raise InputError(f"{out} is no results folder: `scaling sweep STUDY --out {out}` makes one")
+    return store
+
+
+def _without_preparing(name: str) -> tuple[str, DatasetInfo]:
+    """For listing: the sizes of mnist stand for those of `auto`."""
+    source = "mnist" if name == "auto" else name
+    return source, datasets.describe(source)
+
+
+def _data_line(row: dict[str, Any]) -> str:
+    if "missing" in row:
+        return f"{row['name']:8} cannot be had: {row['missing']}"
+    endless = row["n_train"] > 10**7
+    n_train = "any number of" if endless else f"{row['n_train']:,}"
+    return (
+        f"{row['name']:8} {n_train} training and {row['n_test']:,} test images,"
+        f" sha256 {row['sha256'][:12]}, {row['note']}"
+    )
+
+
+def _print_fits(rows: list[dict[str, Any]], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"fits": rows}, indent=1, allow_nan=False))
+        return 0
+    for row in rows:
+        group = " ".join(f"{key}={value}" for key, value in row["group"].items()) or "all points"
+        print(f"{group}: {row['form']} on {row['n_points']} points, {row['status']}")
+        for name, value in row["params"].items():
+            low, high = row["intervals"][name]
+            print(f"  {name} = {_number(value)}  ({row['level']:.0%}: {_number(low)} to {_number(high)})")
+    if not rows:
+        print("nothing to fit: a curve needs at least three sizes", file=sys.stderr)
+    return 0
+
+
+def _number(value: float | None) -> str:
+    return "unbounded" if value is None else f"{value:.4g}"

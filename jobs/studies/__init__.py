@@ -1,0 +1,50 @@
+"""The studies, one file a question. Anybody's own file with a STUDY in it is as good."""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from scaling.errors import InputError
+from scaling.study import Study
+
+
+def names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def all_studies() -> Iterator[Study]:
+    return (find_study(name) for name in names())
+
+
+def find_study(name: str) -> Study:
+    """The study of this name, or the STUDY in a Python file. Raises InputError if there is none."""
+    if name in names():
+        found = importlib.import_module(f"{__name__}.{name}").STUDY
+    elif name.endswith(".py"):
+        found = _from_file(Path(name))
+    else:
+        raise InputError(
+            f"unknown study '{name}': expected {', '.join(names())}, or the path of a Python file"
+            " with a STUDY in it"
+        )
+    if not isinstance(found, Study):
+        raise InputError(f"{name}: STUDY is {type(found).__name__}, expected scaling.study.Study")
+    return found
+
+
+def _from_file(path: Path) -> object:
+    if not path.is_file():
+        raise InputError(f"study {path}: no such file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001  somebody's own code may raise anything
+        raise InputError(f"study {path}: {type(error).__name__}: {error}") from error
+    if not hasattr(module, "STUDY"):
+        raise InputError(f"study {path}: expected a variable STUDY, a scaling.study.Study")
+    return module.STUDY

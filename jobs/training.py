@@ -1,0 +1,209 @@
+"""The commands that train: one cell here (`train`), a study on Ray (`sweep`)."""
+
+import argparse
+import io
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from jobs.arguments import chosen_seeds
+from jobs.studies import find_study
+from scaling import datasets, engines
+from scaling.engines import Evaluation, NumericFailure, Trained
+from scaling.errors import InputError
+from scaling.ladder import find_recipe
+from scaling.progress import duration
+from scaling.rows import failure_row, metric_rows, prediction_row
+from scaling.store import State, Store, Torn
+from scaling.study import (
+    Cell,
+    Job,
+    Member,
+    Study,
+    evaluated_epochs,
+    make_cell,
+    make_members,
+    plan,
+    predicted_seconds,
+    resolve,
+)
+
+cost = partial(predicted_seconds, us_per_example=engines.us_per_example)
+
+
+def train(a: argparse.Namespace) -> int:
+    """Train one cell in this process, without Ray, and print a line for each epoch."""
+    if a.save_weights and not a.out:
+        raise InputError("--save-weights needs --out DIR: the weights go into DIR/weights")
+    base = find_recipe(a.recipe)
+    recipe = replace(
+        base, epochs=a.epochs or base.epochs, batch_size=a.batch_size or base.batch_size
+    )
+    source, info = datasets.find(a.dataset)
+    cell = make_cell(
+        info, recipe, n_train=a.n_train, n_test=a.n_test, split=a.split, width=a.width
+    )
+    job = Job(
+        cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.note
+    )
+    store = Store(a.out) if a.out else None
+    if store:
+        store.check_writable()
+        store.write_plan(_trained_by_hand(store, job))
+    size = cell.architecture
+    print(f"{info.name}: {info.note}")
+    print(
+        f"{cell.n_train:,} training images, {cell.n_test:,} test images; recipe {recipe.name},"
+        f" {recipe.epochs} epochs; width {cell.width:g}: {size.n_params:,} parameters,"
+        f" {size.n_macs:,} MACs; predicted {duration(cost(job))} on {a.device}"
+    )
+    failed = 0
+    for result in engines.train(
+        cell,
+        job.members,
+        datasets.load(source, cell.n_train),
+        engine=a.engine,
+        device=a.device,
+        epochs_evaluated=evaluated_epochs(recipe.epochs, every=True),
+        observe=lambda member, evaluation: _print_epoch(cell, member, evaluation),
+    ):
+        if isinstance(result, NumericFailure):
+            failed += 1
+            print(f"scaling: seed {result.member.seed} failed: {result.error}", file=sys.stderr)
+        if store:
+            _store(store, cell, result, weights=a.save_weights)
+    return 1 if failed else 0
+
+
+def sweep(a: argparse.Namespace) -> int:
+    """Train the models of a study on Ray; what is stored already is not trained again."""
+    study = find_study(a.study).override(
+        dataset=_axis(a.dataset),
+        n_train=_axis(a.n_train),
+        n_test=a.n_test,
+        width=_axis(a.width),
+        recipe=_axis(a.recipe),
+        seeds=chosen_seeds(a.seeds),
+        epochs=_axis(a.epochs),
+    )
+    if not (a.out or a.dry_run):
+        raise InputError("sweep needs --out DIR or URI, where the results go (or --dry-run)")
+    jobs = resolve(study, datasets.find)
+    for name, note in {job.cell.dataset: job.note for job in jobs}.items():
+        print(f"data set {name}: {note}", flush=True)
+    store = Store(a.out) if a.out else None
+    if a.dry_run:
+        return _dry_run(study, jobs, store.state() if store else None, a.cpus)
+    assert store is not None
+
+    from jobs.sweep import Options  # Ray takes a second to import: only when it is used
+    from jobs.sweep import sweep as run
+
+    options = Options(
+        address=a.address,
+        cpus=a.cpus,
+        device=a.device,
+        engine=a.engine,
+        retry_failed=a.retry_failed,
+        shared_fs=a.shared_fs,
+    )
+    state = run(study, jobs, cost, store, options, partial(print, flush=True))
+    return closing(plan(study, jobs, [0.0] * len(jobs)), state, a.out)
+
+
+def closing(plan: dict[str, Any], state: State, out: str) -> int:
+    """Say how a plan stands and name what failed; the exit status."""
+    counts = state.count(plan)
+    for line in failures(plan, state):
+        print(f"scaling: {line}", file=sys.stderr)
+    print(
+        f"{plan['name']}: {counts['finished']} of {counts['cells']} cells finished,"
+        f" {counts['failed']} failed, {counts['missing']} missing, in {out}"
+    )
+    return name_torn(state.torn) or (1 if counts["failed"] or counts["missing"] else 0)
+
+
+def failures(plan: dict[str, Any], state: State) -> list[str]:
+    """A line for each model of a plan that failed."""
+    return [
+        f"{member['run_id']} failed ({state.failures[member['run_id']]['kind']}):"
+        f" {state.failures[member['run_id']]['error']}"
+        for cell in plan["cells"]
+        for member in cell["members"]
+        if state.failed(member["run_id"])
+    ]
+
+
+def name_torn(torn: tuple[Torn, ...]) -> int:
+    """Name files that cannot be read, one line each; the exit status."""
+    for file in torn:
+        print(
+            f"scaling: {file}; everything else was read; delete it, or run the sweep again and"
+            " its model is trained anew",
+            file=sys.stderr,
+        )
+    return 2 if torn else 0
+
+
+def _dry_run(study: Study, jobs: tuple[Job, ...], state: State | None, cpus: int | None) -> int:
+    from jobs.batches import remaining
+
+    left = {job.cell: job for job in remaining(jobs, state.finished if state else ())}
+    print(f"{'cell':58} models  to train  core time")
+    for job in jobs:
+        rest = left.get(job.cell)
+        print(
+            f"{job.cell.cell_id:58} {len(job.members):6}  {len(rest.members) if rest else 0:8}"
+            f"  {duration(cost(rest)) if rest else '-':>9}"
+        )
+    seconds = sum(map(cost, left.values()))
+    cores = cpus or engines.available_cores()
+    print(
+        f"{study.name}: {len(jobs)} cells, {sum(len(job.members) for job in jobs)} models;"
+        f" {sum(len(job.members) for job in left.values())} to train in about"
+        f" {duration(seconds)} of core time, {duration(seconds / cores)} on {cores} cores"
+    )
+    return 0
+
+
+def _print_epoch(cell: Cell, member: Member, evaluation: Evaluation) -> None:
+    """A line a split, in the words of the 2022 reproduction."""
+    parts = [("train", evaluation.train), ("val", evaluation.val), ("test", evaluation.test)]
+    for split, score in parts:
+        if score is None:
+            continue
+        sample = f" of the first {score.n:,}" if split == "train" and score.n < cell.n_train else ""
+        print(
+            f"epoch {evaluation.epoch:2}/{cell.recipe.epochs}  seed {member.seed}  split {split:5}"
+            f"  loss {score.loss:.6e}  error {score.misses / score.n:6.2%}"
+            f"  misses: {score.misses}{sample}",
+            flush=True,
+        )
+
+
+def _store(store: Store, cell: Cell, result: Trained | NumericFailure, *, weights: bool) -> None:
+    if isinstance(result, NumericFailure):
+        store.write_failure(failure_row(cell, result))
+        return
+    store.write_model(metric_rows("train", cell, result), prediction_row(cell, result))
+    if weights:
+        body = io.BytesIO()
+        np.savez(body, **result.weights)  # type: ignore[arg-type]
+        store.write_file(f"weights/{cell.run_id(result.member)}.npz", body.getvalue())
+
+
+def _trained_by_hand(store: Store, job: Job) -> dict[str, Any]:
+    """The plan `train` of a results folder, with one more cell."""
+    study = Study(name="train", question="Cells trained one by one with `scaling train`", grids=())
+    new = plan(study, [job], [cost(job)])
+    earlier = store.read_plans().get("train", {"cells": []})
+    kept = [cell for cell in earlier["cells"] if cell["cell_id"] != job.cell.cell_id]
+    return {**new, "cells": [*kept, *new["cells"]]}
+
+
+def _axis(values: list[Any] | None) -> tuple[Any, ...] | None:
+    return tuple(dict.fromkeys(values)) if values else None
+

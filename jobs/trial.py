@@ -1,0 +1,87 @@
+"""What a worker does: load the data, train a batch of models, store each as soon as it is done."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ray import tune
+
+from jobs.batches import Batch
+from scaling import datasets, engines
+from scaling.engines import Evaluation, NumericFailure
+from scaling.rows import failure_row, metric_rows, prediction_row
+from scaling.store import Store
+from scaling.study import Cell, Job, Member, evaluated_epochs
+
+
+def train_batch(
+    config: dict[str, int],
+    batches: Sequence[Batch],
+    seconds: dict[str, float],
+    study: str,
+    out: str,
+    engine: str | None,
+    device: str,
+) -> None:
+    """A Tune trial: the batch whose number the configuration holds.
+
+    Reports, by run_id, the part of the predicted seconds that is done, for the driver's progress.
+    Training again what an interrupted trial had stored replaces equal rows by equal rows.
+    """
+    store = Store(out)
+    for job in batches[config["batch"]].jobs:
+        train_job(job, store, seconds, study, engine, device, tune.report)
+
+
+def train_job(
+    job: Job,
+    store: Store,
+    seconds: dict[str, float],
+    study: str,
+    engine: str | None,
+    device: str,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Train and store the members of a job; reports progress, and each model once it is stored."""
+    cell = job.cell
+    data = datasets.load(job.source, cell.n_train)
+    told = dict.fromkeys(map(cell.run_id, job.members), 0.0)
+
+    def observe(member: Member, evaluation: Evaluation) -> None:
+        run_id = cell.run_id(member)
+        done = seconds[run_id] * evaluation.epoch / cell.recipe.epochs
+        if evaluation.epoch < cell.recipe.epochs:  # the last is told once it is stored
+            report({"seconds": done - told[run_id]})
+            told[run_id] = done
+
+    for result in engines.train(
+        cell,
+        job.members,
+        data,
+        engine=engine,
+        device=device,
+        epochs_evaluated=evaluated_epochs(cell.recipe.epochs),
+        observe=observe,
+    ):
+        run_id = cell.run_id(result.member)
+        failed = isinstance(result, NumericFailure)
+        if isinstance(result, NumericFailure):
+            store.write_failure(failure_row(cell, result))
+            outcome = result.error
+        else:
+            store.write_model(metric_rows(study, cell, result), prediction_row(cell, result))
+            outcome = f"{result.history[-1].test.misses / cell.n_test:.2%} test error"
+        report(
+            {
+                "seconds": seconds[run_id] - told[run_id],
+                "finished": run_id,
+                "failed": failed,
+                "text": f"{label(cell)} seed {result.member.seed}: {outcome}",
+            }
+        )
+
+
+def label(cell: Cell) -> str:
+    """A cell in a few words."""
+    width = "" if cell.width == 1 else f" width {cell.width:g}"
+    return f"{cell.dataset} n={cell.n_train:,}{width} {cell.recipe.name}"
+

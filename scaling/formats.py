@@ -1,0 +1,122 @@
+"""Bytes to images: the file formats of MNIST and of the zip-code digits, and the cut to 16x16.
+
+Pure functions of bytes and arrays. Shapes: N images of H x W pixels.
+"""
+
+import io
+import math
+import zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.architecture import IMAGE_SIDE
+from scaling.errors import InputError
+
+Bytes = NDArray[np.uint8]
+NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def read_idx(raw: bytes) -> Bytes:
+    """The array of an IDX file of unsigned bytes.
+
+    Source: "The IDX file format", yann.lecun.com/exdb/mnist.
+    """
+    if raw[:3] != b"\0\0\x08":
+        raise InputError(f"an IDX file starts with 00 00 08, this one with {raw[:3].hex(' ')}")
+    shape = tuple(np.frombuffer(raw, ">u4", count=raw[3], offset=4))
+    body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
+    if body.size != math.prod(shape):
+        raise InputError(f"an IDX file of shape {shape} holds {body.size:,} values")
+    return body.reshape(shape)
+
+
+def read_zip_digits(raw: bytes) -> tuple[NDArray[np.float32], Bytes]:
+    """Images (N, 16, 16) in [-1, 1] and labels (N,) of rows "label 256 greys".
+
+    Source: Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, zip.info.txt.
+    """
+    table = np.loadtxt(io.BytesIO(raw), dtype=np.float32, ndmin=2)
+    if table.shape[1] != 1 + IMAGE_SIDE**2:
+        raise InputError(f"zip-code digits have 257 numbers a row, this file {table.shape[1]}")
+    return table[:, 1:].reshape(-1, IMAGE_SIDE, IMAGE_SIDE), table[:, 0].astype(np.uint8)
+
+
+def bilinear(x_NHW: NDArray[np.float32], side: int = IMAGE_SIDE) -> NDArray[np.float32]:
+    """Resize by bilinear interpolation, half-pixel centres, no anti-aliasing: (N, side, side).
+
+    Source: torch.nn.functional.interpolate(mode="bilinear"), as in lecun1989-repro, prepro.py.
+    """
+    rows, columns = (_interpolation(size, side) for size in x_NHW.shape[1:])
+    resized: NDArray[np.float32] = rows @ x_NHW @ columns.T
+    return resized
+
+
+def _interpolation(old: int, new: int) -> NDArray[np.float32]:
+    """The matrix (new, old) whose rows weigh the two nearest old pixels."""
+    centre = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    low = np.minimum(centre.astype(int), max(old - 2, 0))
+    weight = centre - low
+    matrix = np.zeros((new, old), np.float32)
+    matrix[np.arange(new), low] += 1 - weight
+    matrix[np.arange(new), np.minimum(low + 1, old - 1)] += weight
+    return matrix
+
+
+def read_npz(path: str) -> dict[str, NDArray[np.float32] | Bytes]:
+    """The four arrays of anybody's FILE.npz: images as 16x16 in [-1, 1], labels as uint8.
+
+    Grey levels may be uint8 (0 .. 255), or floats in [0, 1] or [-1, 1].
+    Raises InputError for a missing or torn file, a missing array or one that is no image.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in NPZ_ARRAYS if name not in file.files]
+            if missing:
+                raise InputError(
+                    f"{path} has no {', '.join(missing)} (it has {', '.join(file.files) or 'none'}):"
+                    f" expected the arrays {', '.join(NPZ_ARRAYS)}"
+                )
+            arrays = {name: file[name] for name in NPZ_ARRAYS}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise InputError(
+            f"{path} cannot be read as an .npz file ({error}): write it with numpy.savez"
+        ) from error
+    x_train, x_test = (_square_images(path, name, arrays[name]) for name in ("x_train", "x_test"))
+    zero, unit = _grey_scale(path, x_train, x_test)
+    prepared: dict[str, NDArray[np.float32] | Bytes] = {}
+    for part, x in (("train", x_train), ("test", x_test)):
+        grey = (x - zero) / unit
+        prepared[f"x_{part}"] = grey if grey.shape[1] == IMAGE_SIDE else bilinear(grey)
+        prepared[f"y_{part}"] = _labels(path, f"y_{part}", arrays[f"y_{part}"], len(x))
+    return prepared
+
+
+def _square_images(path: str, name: str, x: NDArray[np.generic]) -> NDArray[np.float32]:
+    if x.ndim == 4 and 1 in (x.shape[1], x.shape[3]):  # a channel axis, first or last
+        x = x.squeeze(1 if x.shape[1] == 1 else 3)
+    if x.ndim != 3 or x.shape[1] != x.shape[2] or 0 in x.shape:
+        raise InputError(f"{path}: {name} has shape {x.shape}, expected square grey images (N, S, S)")
+    if x.dtype.kind not in "uif":
+        raise InputError(f"{path}: {name} is of type {x.dtype}, expected uint8 or float")
+    return x.astype(np.float32)
+
+
+def _grey_scale(path: str, *images: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
+    """The grey that becomes 0 and the distance from it to 1, judged over all images together."""
+    low, high = min(float(x.min()) for x in images), max(float(x.max()) for x in images)
+    for lowest, highest in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):
+        if lowest <= low and high <= highest:
+            half = (highest - lowest) / 2
+            return np.float32(lowest + half), np.float32(half)
+    raise InputError(
+        f"{path}: greys go from {low:g} to {high:g}, expected 0 to 255, 0 to 1 or -1 to 1"
+    )
+
+
+def _labels(path: str, name: str, y: NDArray[np.generic], expected: int) -> Bytes:
+    if y.shape != (expected,):
+        raise InputError(f"{path}: {name} has shape {y.shape}, expected ({expected},)")
+    if y.dtype.kind not in "ui" or int(np.min(y)) < 0 or int(np.max(y)) > 9:
+        raise InputError(f"{path}: {name} must hold whole numbers from 0 to 9")
+    return y.astype(np.uint8)

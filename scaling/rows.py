@@ -1,0 +1,122 @@
+"""From a trained model to the rows that are stored of it."""
+
+import socket
+import subprocess
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from scaling.engines.result import NumericFailure, Score, Trained
+from scaling.store import SCHEMA_VERSION, now, pack_correct
+from scaling.study import Cell
+
+
+def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]]:
+    """A row for each evaluated epoch, as the columns of OUT/metrics."""
+    member, architecture = trained.member, cell.architecture
+    common = {
+        "run_id": cell.run_id(member),
+        "cell_id": cell.cell_id,
+        "study": study,
+        "dataset": cell.dataset,
+        "test_set_id": cell.test_set_id,
+        "split": cell.split,
+        "n_train": cell.n_train,
+        "n_test": cell.n_test,
+        "width": cell.width,
+        "recipe": cell.recipe.name,
+        "tricks": [name for name, _ in cell.recipe.tricks],
+        "model": cell.model,
+        "engine": trained.engine,
+        "device": trained.device,
+        **asdict(member),
+        "batch_size": cell.recipe.batch_size,
+        "epochs": cell.recipe.epochs,
+        "n_params": architecture.n_params,
+        "n_macs": architecture.n_macs,
+        "created_at": now(),
+        **provenance(),
+    }
+    return [
+        common
+        | {
+            "epoch": evaluation.epoch,
+            "examples_seen": evaluation.examples_seen,
+            "train_flop": float(architecture.train_flop(evaluation.examples_seen)),
+            **_columns("train", evaluation.train),
+            **_columns("val", evaluation.val),
+            **_columns("test", evaluation.test),
+            "wall_s": evaluation.wall_s,
+            "cpu_s": evaluation.cpu_s,
+        }
+        for evaluation in trained.history
+    ]
+
+
+def prediction_row(cell: Cell, trained: Trained) -> dict[str, Any]:
+    """The model's last word on each test image, as the columns of OUT/predictions."""
+    return {
+        "run_id": cell.run_id(trained.member),
+        "test_set_id": cell.test_set_id,
+        "n_test": cell.n_test,
+        "correct": pack_correct(trained.correct),
+        "predicted": trained.predicted.tobytes(),
+    }
+
+
+def failure_row(cell: Cell, failure: NumericFailure) -> dict[str, Any]:
+    """As the columns of OUT/failures."""
+    return {
+        "cell_id": cell.cell_id,
+        "run_id": cell.run_id(failure.member),
+        "kind": "numeric",
+        "error": failure.error,
+    }
+
+
+def _columns(part: str, score: Score | None) -> dict[str, Any]:
+    if score is None:
+        return {}  # null in the table
+    columns = {f"{part}_loss": score.loss, f"{part}_misses": score.misses, f"{part}_n": score.n}
+    if part == "test":
+        del columns["test_n"]
+    return columns
+
+
+@cache
+def provenance() -> dict[str, Any]:
+    """Where and by what code: columns that are never part of an identity."""
+    return {
+        "git_commit": _git_commit(),
+        "host": socket.gethostname(),
+        "versions": list(_versions().items()),
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("scaling-study", "torch", "numpy", "numba", "ray"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """The commit of this code, with a + where files differ from it; None outside a repository."""
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+", "--match="],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

@@ -1,0 +1,70 @@
+"""The tricks: each a function Recipe -> Recipe with its source and version.
+
+A trick changes the method and nothing else; how long and how fast to train is the ladder's matter.
+Adding one touches this file (and model.py or the engines where it needs a new part).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from scaling.recipe import Recipe
+
+MODERN = "Karpathy 2022, lecun1989-repro/modern.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Trick:
+    """A named change of recipe; raise `version` when the same name comes to mean something else."""
+
+    name: str
+    version: int
+    source: str
+    change: Callable[[Recipe], Recipe]
+
+    def __call__(self, recipe: Recipe) -> Recipe:
+        changed = self.change(recipe)
+        return replace(changed, tricks=(*recipe.tricks, (self.name, self.version)))
+
+
+TRICKS: dict[str, Trick] = {}
+
+
+def trick(*, version: int, source: str) -> Callable[[Callable[[Recipe], Recipe]], Trick]:
+    """Register a function as the trick of its name."""
+
+    def register(change: Callable[[Recipe], Recipe]) -> Trick:
+        made = Trick(change.__name__, version, source, change)
+        TRICKS[made.name] = made
+        return made
+
+    return register
+
+
+@trick(version=1, source=f"{MODERN}, change 1")
+def cross_entropy(recipe: Recipe) -> Recipe:
+    """Softmax cross-entropy on linear outputs in place of the squared error of tanh outputs."""
+    return replace(recipe, loss="cross_entropy", output="linear", output_bias=0.0)
+
+
+@trick(version=1, source=f"{MODERN}, change 2; Loshchilov & Hutter 2017 (arXiv 1711.05101)")
+def adamw(recipe: Recipe) -> Recipe:
+    """AdamW with PyTorch's defaults, the learning rate falling linearly to a third, epoch by epoch."""
+    return replace(recipe, optimizer="adamw", weight_decay=0.01, lr_end=1 / 3)
+
+
+@trick(version=1, source=f"{MODERN}, change 3")
+def shift(recipe: Recipe) -> Recipe:
+    """Each presentation moves the image by -1, 0 or 1 pixel in x and y; what leaves comes back in."""
+    return replace(recipe, shift=1)
+
+
+@trick(version=1, source=f"{MODERN}, change 4")
+def relu(recipe: Recipe) -> Recipe:
+    """ReLU in place of tanh in the hidden layers."""
+    return replace(recipe, activation="relu")
+
+
+@trick(version=1, source=f"{MODERN}, change 4; Hinton et al. 2012 (arXiv 1207.0580)")
+def dropout(recipe: Recipe) -> Recipe:
+    """A quarter of the inputs of H3, the layer with most parameters, is dropped in training."""
+    return replace(recipe, dropout=0.25)
