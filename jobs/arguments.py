@@ -1,7 +1,7 @@
 """The command line's grammar. Several values may be given apart, by commas, or by repeating."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from scaling.datasets import NAMES
@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def build_parser(commands: dict[str, Callable[[argparse.Namespace], int]]) -> Parser:
+def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> Parser:
     """The parser of all commands; each sets `run` to its function."""
     parser = Parser(
         prog="scaling",
@@ -137,13 +137,19 @@ def chosen_seeds(values: list[int] | None) -> tuple[int, ...] | None:
 
 
 def _several(
-    p: Parser, flag: str, kind: Callable[[str], Any], metavar: str, help: str | None = None  # noqa: A002
+    p: Parser,
+    flag: str,
+    kind: Callable[[str], Any],
+    metavar: str,
+    help: str | None = None,  # noqa: A002
 ) -> None:
     def values(text: str) -> list[Any]:
         try:
             return [kind(part) for part in text.split(",") if part]
         except ValueError:
-            raise argparse.ArgumentTypeError(f"got '{text}', expected {metavar}[,{metavar}...]") from None
+            raise argparse.ArgumentTypeError(
+                f"got '{text}', expected {metavar}[,{metavar}...]"
+            ) from None
 
     p.add_argument(flag, type=values, nargs="+", action=_Flat, metavar=metavar, help=help)
 

@@ -4,6 +4,7 @@ Exit status: 0 done; 1 some models failed, the others are stored; 2 bad usage or
 """
 
 import os
+import shlex
 import sys
 
 from jobs import inspecting, training
@@ -23,7 +24,9 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. A user's mistake is one line on stderr, never a traceback."""
-    arguments = build_parser(COMMANDS).parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = build_parser(COMMANDS).parse_args(words)
+    arguments.command = shlex.join(["scaling", *words])  # the report says how to do it again
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Our own Parquet and progress line take the place of Tune's loggers (RunConfig cannot say so).
+# Our own Parquet and progress line take the place of Tune's loggers and tables, which only the
+# environment can turn off; the last is Ray's own advice against its warning about hidden GPUs.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
@@ -25,7 +27,6 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
     one here with `cpus` cores; `local` always starts one; anything else is a cluster's address.
     Raises InputError if that cluster does not answer.
     """
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     started = "a local Ray"
     if ray.is_initialized():
         yield "the Ray of this process"
@@ -36,11 +37,17 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
             num_cpus=cpus or available_cores(),
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
-            **quiet,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
     else:
         try:
-            ray.init(address=address, runtime_env={"env_vars": _settings()}, **quiet)
+            ray.init(
+                address=address,
+                runtime_env={"env_vars": _settings()},
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"no Ray cluster answers at '{address}' ({' '.join(str(error).split())[:200]}):"

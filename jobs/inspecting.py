@@ -150,7 +150,8 @@ def _print_fits(rows: list[dict[str, Any]], *, as_json: bool) -> int:
         print(f"{group}: {row['form']} on {row['n_points']} points, {row['status']}")
         for name, value in row["params"].items():
             low, high = row["intervals"][name]
-            print(f"  {name} = {_number(value)}  ({row['level']:.0%}: {_number(low)} to {_number(high)})")
+            ends = f"{_number(low)} to {_number(high)}"
+            print(f"  {name} = {_number(value)}  ({row['level']:.0%}: {ends})")
     if not rows:
         print("nothing to fit: a curve needs at least three sizes", file=sys.stderr)
     return 0

@@ -45,6 +45,7 @@ def sweep(
     store: Store,
     options: Options,
     say: Callable[[str], None],
+    command: str = "",
 ) -> State:
     """Train the models of a study that are not stored; what is stored afterwards.
 
@@ -53,7 +54,7 @@ def sweep(
     """
     store.check_writable()
     with _alone(store):
-        store.write_plan(plan(study, jobs, [cost(job) for job in jobs]))
+        store.write_plan(plan(study, jobs, [cost(job) for job in jobs], command))
         state = store.state()
         for torn in state.torn:
             say(f"warning: {torn}: its model is trained again")
@@ -86,7 +87,7 @@ def _run(
     options: Options,
     slots: int,
 ) -> None:
-    resources = {"cpu": 1, "gpu": 1} if options.device == "cuda" else {"cpu": 1}
+    resources: dict[str, float] = {"cpu": 1, "gpu": 1} if options.device == "cuda" else {"cpu": 1}
     trainable = tune.with_parameters(
         train_batch,
         batches=batches,
@@ -171,9 +172,7 @@ def _done(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
     }
 
 
-def _seconds_by_model(
-    batches: Sequence[Batch], cost: Callable[[Job], float]
-) -> dict[str, float]:
+def _seconds_by_model(batches: Sequence[Batch], cost: Callable[[Job], float]) -> dict[str, float]:
     return {
         job.cell.run_id(member): cost(job) / len(job.members)
         for batch in batches
@@ -185,7 +184,9 @@ def _seconds_by_model(
 def _note_failures(results: tune.ResultGrid, batches: Sequence[Batch], store: Store) -> None:
     """A trial that was given up leaves a row for each of its models that is not stored."""
     errors = {
-        result.config["batch"]: result.error for result in results if result.error is not None
+        result.config["batch"]: result.error
+        for result in map(results.__getitem__, range(len(results)))
+        if result.error is not None and result.config
     }
     if not errors:
         return

@@ -43,9 +43,7 @@ def train(a: argparse.Namespace) -> int:
         base, epochs=a.epochs or base.epochs, batch_size=a.batch_size or base.batch_size
     )
     source, info = datasets.find(a.dataset)
-    cell = make_cell(
-        info, recipe, n_train=a.n_train, n_test=a.n_test, split=a.split, width=a.width
-    )
+    cell = make_cell(info, recipe, n_train=a.n_train, n_test=a.n_test, split=a.split, width=a.width)
     job = Job(
         cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.note
     )
@@ -110,7 +108,7 @@ def sweep(a: argparse.Namespace) -> int:
         retry_failed=a.retry_failed,
         shared_fs=a.shared_fs,
     )
-    state = run(study, jobs, cost, store, options, partial(print, flush=True))
+    state = run(study, jobs, cost, store, options, partial(print, flush=True), a.command)
     return closing(plan(study, jobs, [0.0] * len(jobs)), state, a.out)
 
 
@@ -206,4 +204,3 @@ def _trained_by_hand(store: Store, job: Job) -> dict[str, Any]:
 
 def _axis(values: list[Any] | None) -> tuple[Any, ...] | None:
     return tuple(dict.fromkeys(values)) if values else None
-

@@ -84,4 +84,3 @@ def label(cell: Cell) -> str:
     """A cell in a few words."""
     width = "" if cell.width == 1 else f" width {cell.width:g}"
     return f"{cell.dataset} n={cell.n_train:,}{width} {cell.recipe.name}"
-

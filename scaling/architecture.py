@@ -37,7 +37,7 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one example's forward pass (biases are additions, not counted)."""
+        """Multiply-accumulates of one example's forward pass; biases are not counted."""
         return self.units * self.fan_in
 
 

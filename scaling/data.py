@@ -6,7 +6,7 @@ Shapes: N images; images are (N, 16, 16), float32 in [-1, 1] or uint8 with 0 the
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,14 @@ Split = Literal["none", "tune"]
 Images = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 Array = NDArray[Any]
+
+
+class Indexed(Protocol):
+    """What can be taken from by an array of indices: an array, or several files of one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, indices: Array, /) -> Array: ...
+
 
 # Tags keep the streams of one seed apart; their values only have to differ.
 SUBSET_TAG, TEST_TAG = 1, 2
@@ -59,8 +67,8 @@ class Dataset:
     """Prepared images, memory-mapped where they come from files; uint8 or float32."""
 
     info: DatasetInfo
-    x_train: Array
-    y_train: Labels
+    x_train: Indexed
+    y_train: Indexed
     x_test: Array
     y_test: Labels
     x_val: Array | None = None  # only where validation images are not training images
@@ -104,7 +112,7 @@ def training_order(info: DatasetInfo, n: int, seed: int) -> NDArray[np.int64]:
 
 
 def test_order(info: DatasetInfo, n_test: int) -> NDArray[np.int64]:
-    """Indices of the test set of this size: all of them in file order, or one fixed random subset."""
+    """Indices of the test images: all of them in file order, or one fixed random subset."""
     if n_test == info.n_test:
         return np.arange(n_test)
     return np.random.default_rng([TEST_TAG, info.n_test]).permutation(info.n_test)[:n_test]
@@ -132,7 +140,9 @@ def select(data: Dataset, *, n_train: int, n_test: int, split: Split, seed: int)
 
 def to_unit_range(x: Array) -> Images:
     """uint8 greys 0 .. 255 to float32 -1 .. 1; float32 is returned as it is."""
-    return x.astype(np.float32) / np.float32(127.5) - np.float32(1) if x.dtype == np.uint8 else x
+    if x.dtype == np.uint8:
+        return cast(Images, x / np.float32(127.5) - np.float32(1))
+    return cast(Images, x)
 
 
 def shift_images(x_BHW: Images, rows_B: NDArray[np.int64], columns_B: NDArray[np.int64]) -> Images:
@@ -143,7 +153,8 @@ def shift_images(x_BHW: Images, rows_B: NDArray[np.int64], columns_B: NDArray[np
     n, height, width = x_BHW.shape
     rows = (np.arange(height) - rows_B[:, None]) % height
     columns = (np.arange(width) - columns_B[:, None]) % width
-    return x_BHW[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    moved: Images = x_BHW[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return moved
 
 
 def checksum(arrays: Iterable[Array]) -> str:
@@ -155,6 +166,6 @@ def checksum(arrays: Iterable[Array]) -> str:
     return digest.hexdigest()
 
 
-def _take(x: Array, y: Labels, indices: NDArray[np.int64]) -> Examples:
+def _take(x: Indexed, y: Indexed, indices: NDArray[np.int64]) -> Examples:
     """A copy in memory, so that training never waits for a memory-mapped file."""
     return Examples(x=np.ascontiguousarray(to_unit_range(x[indices])), y=np.array(y[indices]))

@@ -48,8 +48,7 @@ def bilinear(x_NHW: NDArray[np.float32], side: int = IMAGE_SIDE) -> NDArray[np.f
     Source: torch.nn.functional.interpolate(mode="bilinear"), as in lecun1989-repro, prepro.py.
     """
     rows, columns = (_interpolation(size, side) for size in x_NHW.shape[1:])
-    resized: NDArray[np.float32] = rows @ x_NHW @ columns.T
-    return resized
+    return (rows @ x_NHW @ columns.T).astype(np.float32, copy=False)
 
 
 def _interpolation(old: int, new: int) -> NDArray[np.float32]:
@@ -74,7 +73,7 @@ def read_npz(path: str) -> dict[str, NDArray[np.float32] | Bytes]:
             missing = [name for name in NPZ_ARRAYS if name not in file.files]
             if missing:
                 raise InputError(
-                    f"{path} has no {', '.join(missing)} (it has {', '.join(file.files) or 'none'}):"
+                    f"{path} has no {', '.join(missing)} but {', '.join(file.files) or 'nothing'}:"
                     f" expected the arrays {', '.join(NPZ_ARRAYS)}"
                 )
             arrays = {name: file[name] for name in NPZ_ARRAYS}
@@ -96,7 +95,9 @@ def _square_images(path: str, name: str, x: NDArray[np.generic]) -> NDArray[np.f
     if x.ndim == 4 and 1 in (x.shape[1], x.shape[3]):  # a channel axis, first or last
         x = x.squeeze(1 if x.shape[1] == 1 else 3)
     if x.ndim != 3 or x.shape[1] != x.shape[2] or 0 in x.shape:
-        raise InputError(f"{path}: {name} has shape {x.shape}, expected square grey images (N, S, S)")
+        raise InputError(
+            f"{path}: {name} has shape {x.shape}, expected square grey images (N, S, S)"
+        )
     if x.dtype.kind not in "uif":
         raise InputError(f"{path}: {name} is of type {x.dtype}, expected uint8 or float")
     return x.astype(np.float32)

@@ -5,7 +5,7 @@ Shapes: B images; P planes (12 at width 1) in three groups of G; H units of H3.
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  everybody's name for it
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -27,7 +27,7 @@ def initial_weights(architecture: Architecture, recipe: Recipe, seed: int) -> We
     rng = np.random.default_rng([INIT_TAG, seed])
 
     def uniform(fan_in: int, *shape: int) -> NDArray[np.float32]:
-        return (rng.uniform(-1, 1, shape) * 2.4 / fan_in**0.5).astype(np.float32)
+        return np.asarray(rng.uniform(-1, 1, shape) * 2.4 / fan_in**0.5, np.float32)
 
     side = architecture.h2_side
     return {
@@ -45,8 +45,7 @@ def initial_weights(architecture: Architecture, recipe: Recipe, seed: int) -> We
 class Network(nn.Module):
     """Two convolutions with a bias for every unit, two fully connected layers.
 
-    An H2 plane sees two of the three groups of H1 planes: its group and the next, (0, 1) and (1, 2),
-    and the last ones (0, 2).
+    An H2 plane sees two of the three groups of H1 planes: (0, 1), (1, 2) or (0, 2).
     """
 
     h1_weight: Tensor
@@ -62,7 +61,7 @@ class Network(nn.Module):
         super().__init__()
         self.group = architecture.group
         self.activation = {"tanh": torch.tanh, "relu": torch.relu}[recipe.activation]
-        self.output = {"tanh": torch.tanh, "linear": lambda z: z}[recipe.output]
+        self.output = torch.tanh if recipe.output == "tanh" else nn.Identity()
         for name, values in weights.items():
             self.register_parameter(name, nn.Parameter(torch.tensor(values)))
 
@@ -70,7 +69,9 @@ class Network(nn.Module):
         """Outputs (B, 10) of images (B, 16, 16); `keep_BU` scales the inputs of H3 (dropout)."""
         x = self.activation(_convolve(x_BHW[:, None], self.h1_weight) + self.h1_bias)
         first, second, third = x.split(self.group, dim=1)
-        seen = (torch.cat(pair, dim=1) for pair in ((first, second), (second, third), (first, third)))
+        seen = (
+            torch.cat(pair, dim=1) for pair in ((first, second), (second, third), (first, third))
+        )
         kernels = self.h2_weight.split(self.group)
         planes = [_convolve(pair, kernel) for pair, kernel in zip(seen, kernels, strict=True)]
         x = self.activation(torch.cat(planes, dim=1) + self.h2_bias).flatten(start_dim=1)

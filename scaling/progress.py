@@ -24,6 +24,7 @@ class Progress:
     def __init__(self, what: str, total: float) -> None:
         self.what, self.total, self.done = what, total, 0.0
         self.started = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when the first work was done, and how much
         self._shown = -1e9
         self._terminal = sys.stderr.isatty()
         self._width = 0
@@ -44,6 +45,7 @@ class Progress:
         """Record work done; `text` says what, in place of a percentage."""
         self.done += amount
         now = time.monotonic()
+        self._first = self._first or (now, self.done)
         last = self.done >= self.total
         if not last and now - self._shown < (0.1 if self._terminal else LOG_EVERY_S):
             return
@@ -54,11 +56,13 @@ class Progress:
         return f"{min(self.done / self.total, 1):.0%}" if self.total else f"{self.done:,.0f}"
 
     def _times(self, now: float) -> str:
-        elapsed = now - self.started
-        if self.done >= self.total or self.done <= 0:
-            return f"{duration(elapsed)} elapsed"
-        left = elapsed * (self.total - self.done) / self.done
-        return f"{duration(elapsed)} elapsed, about {duration(left)} to go"
+        """Elapsed, and what is left at the pace since the first work was done."""
+        elapsed = f"{duration(now - self.started)} elapsed"
+        since, at_first = self._first or (now, 0.0)
+        if self.done >= self.total or self.done <= at_first:
+            return elapsed
+        left = (now - since) * (self.total - self.done) / (self.done - at_first)
+        return f"{elapsed}, about {duration(left)} to go"
 
     def _write(self, line: str) -> None:
         if self._terminal:

@@ -111,7 +111,16 @@ def _git_commit() -> str | None:
     here = Path(__file__).parent
     try:
         described = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+", "--match="],
+            [
+                "git",
+                "-C",
+                str(here),
+                "describe",
+                "--always",
+                "--abbrev=40",
+                "--dirty=+",
+                "--match=",
+            ],
             capture_output=True,
             text=True,
             timeout=10,

@@ -189,7 +189,7 @@ class Store:
     def read(self, kind: str) -> Read:
         """All rows of metrics, predictions or failures, a model that is there twice only once."""
         tables, torn, files = [], [], []
-        for path in self._parquet_files(kind):
+        for path in self._files(kind, ".parquet"):
             try:
                 with self._fs.open_input_file(path) as source:
                     tables.append(pq.read_table(source).select(SCHEMAS[kind].names))
@@ -245,7 +245,7 @@ class Store:
         self._write_bytes(kind, f"{name}.parquet", sink.getvalue())
 
     def _write_bytes(self, folder: str, name: str, body: bytes | pa.Buffer) -> None:
-        """Visible whole or not at all: local files are moved into place, objects appear at close."""
+        """Visible whole or not at all: files are moved into place, objects appear at close."""
         final = f"{self._root}/{folder}/{name}"
         if not self.is_local:
             with self._fs.open_output_stream(final) as stream:
@@ -260,15 +260,12 @@ class Store:
         finally:
             part.unlink(missing_ok=True)
 
-    def _parquet_files(self, kind: str) -> Iterator[str]:
-        return self._files(kind, ".parquet")
-
     def _files(self, folder: str, suffix: str) -> Iterator[str]:
         selector = pafs.FileSelector(f"{self._root}/{folder}", allow_not_found=True)
         for info in sorted(self._fs.get_file_info(selector), key=lambda info: info.path):
-            if info.type == pafs.FileType.File and info.base_name.endswith(suffix):
-                if not info.base_name.startswith("."):
-                    yield info.path
+            hidden = info.base_name.startswith(".")
+            if info.type == pafs.FileType.File and info.base_name.endswith(suffix) and not hidden:
+                yield info.path
 
 
 def pack_correct(correct: NDArray[np.bool_]) -> bytes:

@@ -62,7 +62,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Every combination of the axes; a recipe is a name or a value, epochs None the recipe's own."""
+    """Every combination of the axes; recipes are names or values, epochs None the recipe's own."""
 
     dataset: tuple[str, ...] = ("auto",)
     n_train: tuple[int, ...]
@@ -86,7 +86,14 @@ class Study:
     def override(self, **axes: Any) -> "Study":
         """The same study with axes of every grid replaced; None leaves one as it is."""
         changes = {axis: value for axis, value in axes.items() if value is not None}
-        return replace(self, grids=tuple(replace(grid, **changes) for grid in self.grids))
+        if not changes:
+            return self
+        said = "; ".join(f"{axis} {_listed(value)}" for axis, value in changes.items())
+        return replace(
+            self,
+            grids=tuple(replace(grid, **changes) for grid in self.grids),
+            notes=(f"This is not the study as defined, but with {said}.",),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +194,15 @@ def predicted_seconds(job: Job, us_per_example: Callable[[Cell], tuple[float, fl
     return len(job.members) * one * 1e-6
 
 
-def plan(study: Study, jobs: Sequence[Job], seconds: Sequence[float]) -> dict[str, Any]:
-    """What OUT/studies/NAME.json holds: by it, status, load and report know what belongs together."""
+def plan(
+    study: Study, jobs: Sequence[Job], seconds: Sequence[float], command: str = ""
+) -> dict[str, Any]:
+    """What OUT/studies/NAME.json holds; it says what belongs together."""
     return {
         "name": study.name,
         "question": study.question,
         "notes": list(study.notes),
+        "command": command,
         "cells": [
             {
                 "cell_id": job.cell.cell_id,
@@ -209,9 +219,7 @@ def plan(study: Study, jobs: Sequence[Job], seconds: Sequence[float]) -> dict[st
     }
 
 
-def _cells(
-    grid: Grid, found: dict[str, tuple[str, DatasetInfo]]
-) -> Iterable[tuple[Cell, str]]:
+def _cells(grid: Grid, found: dict[str, tuple[str, DatasetInfo]]) -> Iterable[tuple[Cell, str]]:
     for dataset in grid.dataset:
         source, info = found[dataset]
         for named in grid.recipe:
@@ -231,6 +239,10 @@ def _cells(
                             ),
                             source,
                         )
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -48,13 +48,13 @@ def cross_entropy(recipe: Recipe) -> Recipe:
 
 @trick(version=1, source=f"{MODERN}, change 2; Loshchilov & Hutter 2017 (arXiv 1711.05101)")
 def adamw(recipe: Recipe) -> Recipe:
-    """AdamW with PyTorch's defaults, the learning rate falling linearly to a third, epoch by epoch."""
+    """AdamW with PyTorch's defaults; the learning rate falls linearly to a third, by epoch."""
     return replace(recipe, optimizer="adamw", weight_decay=0.01, lr_end=1 / 3)
 
 
 @trick(version=1, source=f"{MODERN}, change 3")
 def shift(recipe: Recipe) -> Recipe:
-    """Each presentation moves the image by -1, 0 or 1 pixel in x and y; what leaves comes back in."""
+    """Each presentation moves the image by up to a pixel in x and y, around the edges."""
     return replace(recipe, shift=1)
 
 

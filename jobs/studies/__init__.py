@@ -43,7 +43,7 @@ def _from_file(path: Path) -> object:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  somebody's own code may raise anything
+    except Exception as error:  # somebody's own code may raise anything
         raise InputError(f"study {path}: {type(error).__name__}: {error}") from error
     if not hasattr(module, "STUDY"):
         raise InputError(f"study {path}: expected a variable STUDY, a scaling.study.Study")

@@ -6,6 +6,7 @@ Shapes: B images of a batch, U inputs of H3.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,7 +105,7 @@ def train_epoch(
         keep = _dropout(model, recipe, keys[batch])
         loss = loss_of(recipe, model(x[batch], keep), y[batch])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
 
 
@@ -154,9 +155,7 @@ def _augmented(
     return shift_images(x_NHW, *shifts(keys_N, recipe.shift)) if recipe.shift else x_NHW
 
 
-def _dropout(
-    model: Network, recipe: Recipe, keys_B: NDArray[np.uint32]
-) -> torch.Tensor | None:
+def _dropout(model: Network, recipe: Recipe, keys_B: NDArray[np.uint32]) -> torch.Tensor | None:
     """0 for what is dropped, 1 / (1 - rate) for what stays."""
     if not recipe.dropout:
         return None
@@ -193,9 +192,9 @@ def _deterministic() -> Iterator[None]:
 @contextmanager
 def _light_convolutions() -> Iterator[None]:
     """PyTorch's own convolutions: oneDNN's dispatch takes half of a batch-1 step (measured)."""
-    enabled = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False
+    flags: Any = torch.backends.mkldnn
+    enabled, flags.enabled = flags.enabled, False
     try:
         yield
     finally:
-        torch.backends.mkldnn.enabled = enabled
+        flags.enabled = enabled

@@ -32,7 +32,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A finished model: its evaluations in order and its predictions for the test set, (n_test,)."""
+    """A finished model: its evaluations in order, its predictions for the test set (n_test,)."""
 
     member: Member
     engine: str

@@ -1,0 +1,7 @@
+"""Parquet in, conclusions out: `from analysis import load, fit, report`. No torch, no Ray."""
+
+from analysis.fit import Fit, fit
+from analysis.load import Results, load
+from analysis.report import report
+
+__all__ = ["Fit", "Results", "fit", "load", "report"]

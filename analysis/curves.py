@@ -1,0 +1,99 @@
+"""The curves of a results folder: error against n_train, with everything else fixed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from analysis.fit import Fit, fit
+from analysis.forms import FORMS, Floats
+from analysis.load import Results
+from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, summarise
+
+FIXED = ["dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size"]
+LEVEL = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Cells that differ in n_train only, by size, with replicates of their mean errors."""
+
+    fixed: dict[str, object]
+    n_train: tuple[int, ...]
+    summaries: tuple[Summary, ...]
+    models: pd.DataFrame = field(repr=False)  # a row per model
+    replicates: Floats = field(repr=False)  # (R, sizes)
+    fits: tuple[Fit, ...] = ()
+
+    @property
+    def recipe(self) -> str:
+        return str(self.fixed["recipe"])
+
+    @property
+    def errors(self) -> Floats:
+        return np.array([summary.error for summary in self.summaries])
+
+    def fitted(self, form: str) -> Fit | None:
+        return next((found for found in self.fits if found.form == form), None)
+
+    @property
+    def drawn(self) -> Fit | None:
+        """The fit that figures show: with a floor where there are sizes enough to tell."""
+        enough = len(self.n_train) > len(FORMS["power_law_floor"].names)
+        return self.fitted("power_law_floor" if enough else "power_law")
+
+
+def find_curves(results: Results, forms: Sequence[str] = tuple(FORMS)) -> list[Curve]:
+    """Every curve of the finished models, fitted with each form that has sizes enough."""
+    groups = list(results.models.groupby(FIXED, sort=False))
+    curves: list[Curve] = []
+    for test_set in dict.fromkeys(models["test_set_id"].iloc[0] for _, models in groups):
+        alike = [g for g in groups if g[1]["test_set_id"].iloc[0] == test_set]
+        cells = [_cells(models, results) for _, models in alike]
+        drawn = crossed_bootstrap([[wrong for _, wrong in curve] for curve in cells], level=LEVEL)
+        for (key, models), sizes, replicates in zip(alike, cells, drawn, strict=True):
+            curves.append(
+                _curve(dict(zip(FIXED, key, strict=True)), models, sizes, replicates, forms)
+            )
+    return curves
+
+
+def _cells(models: pd.DataFrame, results: Results) -> list[tuple[int, Wrong]]:
+    """By size, which images each seed's model missed."""
+    return [
+        (
+            int(str(n_train)),
+            {
+                int(seed): results.wrong[run_id]
+                for seed, run_id in zip(cell["seed"], cell["run_id"], strict=True)
+            },
+        )
+        for n_train, cell in models.groupby("n_train", sort=True)
+    ]
+
+
+def _curve(
+    fixed: dict[str, object],
+    models: pd.DataFrame,
+    sizes: list[tuple[int, Wrong]],
+    replicates: Floats,
+    forms: Sequence[str],
+) -> Curve:
+    n_train = tuple(n for n, _ in sizes)
+    summaries = tuple(summarise(wrong, LEVEL) for _, wrong in sizes)
+    half_a_miss = 0.5 / int(models["n_test"].iloc[0])
+    errors = np.maximum([summary.error for summary in summaries], half_a_miss)
+    fits = tuple(
+        fit(n_train, errors, form=form, level=LEVEL, replicates=replicates)
+        for form in forms
+        if len(sizes) >= max(3, len(FORMS[form].names))
+    )
+    return Curve(
+        fixed=fixed,
+        n_train=n_train,
+        summaries=summaries,
+        models=models,
+        replicates=replicates,
+        fits=fits,
+    )

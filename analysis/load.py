@@ -1,0 +1,76 @@
+"""A results folder as tables: the models that its plans name, and what is missing of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scaling.errors import InputError
+from scaling.store import State, Store, Torn, unpack_correct
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What a results folder holds of its plans; rows of earlier definitions are left out."""
+
+    store: Store
+    plans: Mapping[str, Mapping[str, Any]]
+    metrics: pd.DataFrame  # a row per model and evaluated epoch
+    models: pd.DataFrame  # the last row of each finished model, with `error` = misses / n_test
+    wrong: Mapping[str, NDArray[np.bool_]]  # by run_id: which test images were missed, (n_test,)
+    state: State
+
+    @property
+    def torn(self) -> tuple[Torn, ...]:
+        return self.state.torn
+
+    @property
+    def cells(self) -> list[Mapping[str, Any]]:
+        """The planned cells, each once, with their members."""
+        return list(
+            {c["cell_id"]: c for plan in self.plans.values() for c in plan["cells"]}.values()
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Planned cells: finished, failed and missing."""
+        return self.state.count({"cells": self.cells})
+
+
+def load(out: str | Path | Store) -> Results:
+    """Read a results folder or URI. Files that cannot be read are named in `torn`.
+
+    Raises InputError where there is no plan, as then nothing says what belongs together.
+    """
+    store = out if isinstance(out, Store) else Store(out)
+    plans = store.read_plans()
+    if not plans:
+        raise InputError(
+            f"{store.out} holds no study: expected studies/NAME.json, which"
+            f" `scaling sweep STUDY --out {store.out}` writes"
+        )
+    state = store.state()
+    planned = {
+        member["run_id"]
+        for plan in plans.values()
+        for cell in plan["cells"]
+        for member in cell["members"]
+    }
+    finished = planned & state.finished
+    table = store.read("metrics").table.to_pandas()
+    metrics = table[table["run_id"].isin(finished)].sort_values(
+        ["dataset", "recipe", "width", "n_train", "seed", "epoch"], ignore_index=True
+    )
+    models = metrics[metrics["epoch"] == metrics["epochs"]].reset_index(drop=True)
+    models = models.assign(error=models["test_misses"] / models["n_test"])
+    wrong = {
+        row["run_id"]: ~unpack_correct(row["correct"], row["n_test"])
+        for row in store.read("predictions").table.to_pylist()
+        if row["run_id"] in finished
+    }
+    return Results(
+        store=store, plans=plans, metrics=metrics, models=models, wrong=wrong, state=state
+    )

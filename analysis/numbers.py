@@ -1,0 +1,214 @@
+"""Every number of the report, computed once: numbers.json is this, and the templates print it."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.curves import LEVEL, Curve
+from analysis.fit import Fit
+from analysis.forms import FORMS
+from analysis.load import Results
+from analysis.plots import curve_title
+
+
+def make_numbers(results: Results, curves: list[Curve]) -> dict[str, Any]:
+    """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
+    numbers = {
+        "level": LEVEL,
+        "datasets": _datasets(results),
+        "studies": [
+            {
+                "name": p["name"],
+                "question": p["question"],
+                "notes": p["notes"],
+                "command": p["command"],
+            }
+            for p in results.plans.values()
+        ],
+        "cells": results.counts(),
+        "models": len(results.models),
+        "curves": [_curve(curve, curves) for curve in curves],
+        "comparison": _comparison(curves),
+        "failures": _failures(results),
+        "missing": _missing(results),
+        "torn": [str(torn) for torn in results.torn],
+        "methods": _methods(results.models),
+    }
+    return _plain(numbers)  # type: ignore[no-any-return]
+
+
+def fit_row(group: dict[str, Any], fit: Fit) -> dict[str, Any]:
+    """A fit as `scaling fit --json` gives it."""
+    row = {
+        "group": group,
+        "form": fit.form,
+        "objective": "ls",
+        "status": fit.status,
+        "n_points": fit.n_points,
+        "x_range": list(fit.x_range),
+        "params": fit.params,
+        "intervals": {name: list(ends) for name, ends in fit.intervals.items()},
+        "level": fit.level,
+        "residual": fit.residual,
+        "replicates": fit.n_replicates,
+        "replicates_failed": fit.n_failed,
+    }
+    return _plain(row)  # type: ignore[no-any-return]
+
+
+def _datasets(results: Results) -> list[dict[str, Any]]:
+    notes = {cell["dataset"]: cell.get("note", "") for cell in results.cells}
+    return [{"name": name, "note": note} for name, note in notes.items()]
+
+
+def _curve(curve: Curve, among: list[Curve]) -> dict[str, Any]:
+    law = curve.fitted("power_law")
+    return {
+        "title": curve_title(curve, among),
+        "fixed": curve.fixed,
+        "sizes": [
+            {
+                "n_train": n,
+                "error": s.error,
+                "low": s.low,
+                "high": s.high,
+                "seeds": s.n_seeds,
+                "se_test": s.se_test,
+                "se_seed": s.se_seed,
+                "misses": [int(m) for m in _misses(curve.models, n)],
+                "n_test": int(curve.models["n_test"].iloc[0]),
+            }
+            for n, s in zip(curve.n_train, curve.summaries, strict=True)
+        ],
+        "fits": [
+            fit_row({}, fit) | {"title": FORMS[fit.form].title, "latex": FORMS[fit.form].latex}
+            for fit in curve.fits
+        ],
+        "fall": _fall(curve),
+        "exponent": None
+        if law is None
+        else {"value": law.params["alpha"], "interval": law.intervals["alpha"]},
+    }
+
+
+def _misses(models: pd.DataFrame, n_train: int) -> Any:
+    return models[models["n_train"] == n_train].sort_values("seed")["test_misses"]
+
+
+def _fall(curve: Curve) -> dict[str, Any] | None:
+    """From the smallest to the largest size: how many times more images, how many fewer misses."""
+    if len(curve.n_train) < 2:
+        return None
+    drawn = curve.replicates[:, 0] / curve.replicates[:, -1]
+    errors = np.maximum(curve.errors, 1e-12)
+    return {
+        "n_low": curve.n_train[0],
+        "n_high": curve.n_train[-1],
+        "times_images": curve.n_train[-1] / curve.n_train[0],
+        "error_low_n": errors[0],
+        "error_high_n": errors[-1],
+        "times_fewer": errors[0] / errors[-1],
+        "interval": _quantiles(drawn),
+    }
+
+
+def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
+    """The last curve against the first at their largest size, paired over images and seeds."""
+    if len(curves) < 2:
+        return None
+    first, last = curves[0], curves[-1]
+    alike = ("test_set_id", "width", "split")
+    shared = sorted(set(first.n_train) & set(last.n_train))
+    if not shared or any(first.fixed[key] != last.fixed[key] for key in alike):
+        return None
+    i, j = first.n_train.index(shared[-1]), last.n_train.index(shared[-1])
+    ratio = float(last.errors[j] / first.errors[i]) if first.errors[i] else math.nan
+    low, high = _quantiles(last.replicates[:, j] / first.replicates[:, i])
+    verdict = "undecided at this precision"
+    if high < 1 or low > 1:
+        verdict = "fewer misses" if high < 1 else "more misses"
+    return {
+        "n_train": shared[-1],
+        "from": curve_title(first, curves),
+        "to": curve_title(last, curves),
+        "from_error": first.errors[i],
+        "to_error": last.errors[j],
+        "ratio": ratio,
+        "interval": [low, high],
+        "verdict": verdict,
+    }
+
+
+def _failures(results: Results) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": m["run_id"],
+            "kind": results.state.failures[m["run_id"]]["kind"],
+            "error": results.state.failures[m["run_id"]]["error"],
+        }
+        for cell in results.cells
+        for m in cell["members"]
+        if results.state.failed(m["run_id"])
+    ]
+
+
+def _missing(results: Results) -> list[dict[str, Any]]:
+    """Planned cells that lack models, which have not failed."""
+    rows = []
+    for cell in results.cells:
+        runs = [m["run_id"] for m in cell["members"]]
+        absent = [
+            r for r in runs if r not in results.state.finished and not results.state.failed(r)
+        ]
+        if absent:
+            rows.append(
+                {
+                    "cell_id": cell["cell_id"],
+                    "recipe": cell["recipe"]["name"],
+                    "n_train": cell["n_train"],
+                    "width": cell["width"],
+                    "missing": len(absent),
+                    "members": len(runs),
+                }
+            )
+    return rows
+
+
+def _methods(models: pd.DataFrame) -> dict[str, Any]:
+    """Where, by what and at what cost the models were trained."""
+    versions = {name: value for row in models.get("versions", []) for name, value in row}
+    seeds = models.groupby("cell_id")["seed"].nunique() if len(models) else pd.Series([0])
+    us = 1e6 * models["cpu_s"].sum() / max(models["examples_seen"].sum(), 1)
+    return {
+        "commits": sorted({c for c in models["git_commit"] if c}),
+        "engines": sorted(set(models["engine"])),
+        "devices": sorted(set(models["device"])),
+        "machines": int(models["host"].nunique()),
+        "versions": versions,
+        "core_hours": models["cpu_s"].sum() / 3600,
+        "us_per_example": us,
+        "epochs": sorted({int(e) for e in models["epochs"]}),
+        "seeds": [int(seeds.min()), int(seeds.max())],
+        "first": str(models["created_at"].min())[:16] if len(models) else None,
+        "last": str(models["created_at"].max())[:16] if len(models) else None,
+    }
+
+
+def _quantiles(drawn: Any) -> list[float]:
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return [float(low), float(high)]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: NaN and infinities become null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,204 @@
+"""Figures: one style, colour-blind safe, in the units of the data."""
+
+import io
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from analysis.curves import Curve
+from analysis.fit import Fit
+
+RECIPE_TITLES = {
+    "1989": "1989",
+    "ce": "+ cross-entropy",
+    "adamw": "+ AdamW",
+    "augment": "+ shifts",
+    "dropout_relu": "2022 (all tricks)",
+}
+MARKERS = "osD^vP"
+STYLE: Any = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "grid.color": "#e6e6e6",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "scaling",
+}
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _styled(draw: F) -> F:
+    """Draw in our style and leave the user's own as it is."""
+
+    @wraps(draw)
+    def styled(*args: Any, **kwargs: Any) -> Any:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return cast(F, styled)
+
+
+def recipe_title(recipe: str) -> str:
+    return RECIPE_TITLES.get(recipe, recipe)
+
+
+@_styled
+def scaling_figure(curves: Sequence[Curve]) -> Figure:
+    """Test error against the number of training images, with fits and their bands."""
+    fig, ax = _figure(6.4, 4.2)
+    for colour, marker, curve in zip(_colours(len(curves)), _cycle(MARKERS), curves, strict=False):
+        _draw_curve(ax, curve, colour, marker)
+    sizes = sorted({n for curve in curves for n in curve.n_train})
+    _log_axes(ax, sizes)
+    ax.set_xlabel("training images")
+    ax.set_ylabel("test error")
+    ax.legend(frameon=False, loc="best", handlelength=2.5)
+    return fig
+
+
+@_styled
+def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
+    """Test error after each evaluated epoch, the mean over seeds, a panel for each recipe."""
+    fig = Figure(figsize=(6.4, 3.2), layout="constrained")
+    axes = fig.subplots(1, max(len(curves), 1), sharey=True, squeeze=False)[0]
+    for ax, curve in zip(axes, curves, strict=False):
+        sizes = curve.n_train
+        shades = sns.color_palette("flare", len(sizes))
+        rows = metrics[metrics["run_id"].isin(curve.models["run_id"])]
+        for shade, n_train in zip(shades, sizes, strict=True):
+            cell = rows[rows["n_train"] == n_train]
+            error = (cell["test_misses"] / cell["n_test"]).groupby(cell["epoch"]).mean()
+            ax.plot(error.index, error, color=shade, marker=".", label=f"{n_train:,}")
+        ax.set_title(curve_title(curve, curves))
+        epochs = sorted({1, int(curve.models["epochs"].max())} | set(rows["epoch"]))
+        _log_axes(ax, epochs)
+        ax.set_xlabel("epoch")
+    axes[0].set_ylabel("test error")
+    axes[-1].legend(title="training images", frameon=False, fontsize=8)
+    return fig
+
+
+@_styled
+def plot_fit(fit: Fit, ax: Any = None) -> Any:
+    """Points, curve and band of one fit on log-log axes."""
+    if ax is None:
+        _, ax = _figure(5, 3.6)
+    ax.plot(*fit.points, "o", color="C0")
+    _draw_fit(ax, fit, "C0")
+    _log_axes(ax, list(fit.points[0]))
+    return ax
+
+
+def curve_title(curve: Curve, among: Sequence[Curve]) -> str:
+    """The recipe, and whatever else tells a curve from the others."""
+    parts = [recipe_title(curve.recipe)]
+    for key, words in (
+        ("dataset", "{}"),
+        ("width", "width {:g}"),
+        ("epochs", "{} epochs"),
+        ("batch_size", "batch {}"),
+        ("split", "split {}"),
+        ("test_set_id", "{}"),
+    ):
+        if len({other.fixed[key] for other in among if other.recipe == curve.recipe}) > 1:
+            parts.append(words.format(curve.fixed[key]))
+    return ", ".join(parts)
+
+
+@_styled
+def as_svg(fig: Figure) -> bytes:
+    return _bytes(fig, "svg", metadata={"Date": None})
+
+
+@_styled
+def as_png(fig: Figure) -> bytes:
+    return _bytes(fig, "png", dpi=160)
+
+
+def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str) -> None:
+    mean = curve.errors
+    bars = [[s.error - s.low for s in curve.summaries], [s.high - s.error for s in curve.summaries]]
+    models = curve.models
+    ax.plot(models["n_train"], models["error"], ".", color=colour, alpha=0.35, ms=4, zorder=2)
+    ax.errorbar(
+        curve.n_train,
+        mean,
+        yerr=np.maximum(bars, 0),
+        fmt=marker,
+        ms=5,
+        color=colour,
+        capsize=2.5,
+        lw=1.1,
+        zorder=3,
+        label=curve_label(curve),
+    )
+    if curve.drawn is not None:
+        _draw_fit(ax, curve.drawn, colour)
+
+
+def curve_label(curve: Curve) -> str:
+    return f"{recipe_title(curve.recipe)}, {curve.fixed['epochs']} epochs"
+
+
+def _draw_fit(ax: Any, fit: Fit, colour: Any) -> None:
+    """Only within the observed range: beyond it no interval of this fit has been tested."""
+    x = np.geomspace(*fit.x_range, 100)
+    band = fit.predict(x)
+    ax.plot(x, band.y, color=colour, lw=1.4, zorder=1)
+    ax.fill_between(x, band.low, band.high, color=colour, alpha=0.15, lw=0, zorder=0)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots()
+
+
+def _log_axes(ax: Any, x_ticks: Sequence[float]) -> None:
+    """Both axes logarithmic, ticks at the sizes themselves and at round percentages."""
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(_thinned(x_ticks)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    low, high = ax.get_ylim()
+    steps = [m * 10.0**e for e in range(-5, 1) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)]
+    inside = [step for step in steps if low <= step <= high]
+    ax.yaxis.set_major_locator(FixedLocator(inside[:: -(-len(inside) // 9) or 1]))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+    ax.grid(visible=True)
+
+
+def _thinned(ticks: Sequence[float], ratio: float = 1.5) -> list[float]:
+    """Ticks far enough apart on a logarithmic axis that their labels do not touch."""
+    kept: list[float] = []
+    for tick in sorted(set(ticks)):
+        if not kept or tick >= ratio * kept[-1]:
+            kept.append(tick)
+    return kept
+
+
+def _colours(n: int) -> list[Any]:
+    return list(sns.color_palette("colorblind", max(n, 1)))
+
+
+def _cycle(markers: str) -> list[str]:
+    return list(markers) * 20
+
+
+def _bytes(fig: Figure, kind: str, **options: Any) -> bytes:
+    body = io.BytesIO()
+    fig.savefig(body, format=kind, **options)
+    return body.getvalue()

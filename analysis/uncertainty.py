@@ -1,0 +1,95 @@
+"""What the noise is: of the test set, of the seeds, and how both carry over to a curve.
+
+A test error has two sources of noise. The test images are the same for all models, so more seeds do
+not average them away; the seeds draw subset, weights and luck. Both are resampled, crossed: images
+with one set of weights for all cells, seeds with one set for all sizes, as subsets are nested.
+
+Shapes: S seeds, I test images, C cells, R replicates.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.forms import Floats
+
+Wrong = Mapping[int, NDArray[np.bool_]]  # by seed, (I,): the test images that were missed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A cell's mean error over seeds; standard errors of that mean, and its interval."""
+
+    error: float
+    n_seeds: int
+    se_test: float  # from the test images
+    se_seed: float | None  # from the seeds; None with one seed, where it is unknown
+    low: float
+    high: float
+
+
+def summarise(wrong: Wrong, level: float = 0.9) -> Summary:
+    """Mean error of a cell with t intervals on the logarithm.
+
+    Degrees of freedom by Welch and Satterthwaite: with many seeds the test images rule and t is
+    normal, with two seeds that differ t has nearly one degree of freedom.
+    """
+    matrix = np.array(list(wrong.values()), float)
+    n_S, n_I = matrix.shape
+    error = float(matrix.mean())
+    least = 0.5 / n_I  # half a miss stands for none, so that a logarithm exists
+    var_test = max(float(matrix.mean(axis=0).var(ddof=1)) / n_I, least**2)
+    var_seed = float(matrix.mean(axis=1).var(ddof=1)) / n_S if n_S > 1 else 0.0
+    total = var_test + var_seed
+    freedom = total**2 / (var_seed**2 / (n_S - 1) + var_test**2 / (n_I - 1)) if n_S > 1 else n_I - 1
+    spread = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total) / max(error, least)
+    return Summary(
+        error=error,
+        n_seeds=n_S,
+        se_test=float(np.sqrt(var_test)),
+        se_seed=float(np.sqrt(var_seed)) if n_S > 1 else None,
+        low=float(max(error, least) * np.exp(-spread)),
+        high=float(min(max(error, least) * np.exp(spread), 1.0)),
+    )
+
+
+def crossed_bootstrap(
+    curves: Sequence[Sequence[Wrong]], replicates: int = 1000, level: float = 0.9, seed: int = 0
+) -> list[Floats]:
+    """Replicates of the mean errors of curves that share a test set: for each curve (R, cells).
+
+    Images are drawn with replacement, one draw for all cells. Seeds likewise, one draw for all
+    cells with those seeds; as S seeds show only (S-1)/S of their variance, and few of them tell
+    little about it, their part is widened by sqrt(S/(S-1)) and by the ratio of the t quantile to
+    the normal one. The t has (S-1) degrees of freedom for every cell of the curve: relative seed
+    noise is taken to be alike over its sizes (assumed). With one seed there is no seed part.
+    """
+    rng = np.random.default_rng(seed)
+    n_I = len(next(iter(curves[0][0].values())))
+    images_RI = rng.multinomial(n_I, np.full(n_I, 1 / n_I), size=replicates) / n_I
+    draws: dict[tuple[int, ...], Floats] = {}
+    result = []
+    for curve in curves:
+        columns = []
+        for wrong in curve:
+            seeds = tuple(sorted(wrong))
+            n_S = len(seeds)
+            if seeds not in draws:
+                draws[seeds] = rng.multinomial(n_S, np.full(n_S, 1 / n_S), size=replicates) / n_S
+            rates_RS = images_RI @ np.array([wrong[s] for s in seeds], float).T
+            widen = _few_seeds(n_S, (n_S - 1) * len(curve), level)
+            weights_RS = 1 / n_S + widen * (draws[seeds] - 1 / n_S)
+            columns.append((weights_RS * rates_RS).sum(axis=1))
+        result.append(np.maximum(np.stack(columns, axis=1), 0.5 / n_I))
+    return result
+
+
+def _few_seeds(n_S: int, freedom: int, level: float) -> float:
+    """By how much to widen the part of the seeds, as said above."""
+    if n_S == 1:
+        return 0.0
+    tail = (1 + level) / 2
+    return float(np.sqrt(n_S / (n_S - 1)) * stats.t.ppf(tail, freedom) / stats.norm.ppf(tail))
