@@ -48,7 +48,7 @@ class Architecture:
     width: float
 
     def __post_init__(self) -> None:
-        if not (self.width > 0 and (2 * self.width).is_integer()):
+        if not (self.width > 0 and float(2 * self.width).is_integer()):
             raise InputError(
                 f"width {self.width:g}: expected a positive multiple of 0.5, such as 1, 2 or 4"
             )

@@ -6,6 +6,7 @@ Pure functions of bytes and arrays. Shapes: N images of H x W pixels.
 import io
 import math
 import zipfile
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def read_idx(raw: bytes) -> Bytes:
     """
     if raw[:3] != b"\0\0\x08":
         raise InputError(f"an IDX file starts with 00 00 08, this one with {raw[:3].hex(' ')}")
-    shape = tuple(np.frombuffer(raw, ">u4", count=raw[3], offset=4))
+    shape = tuple(np.frombuffer(raw, ">u4", count=raw[3], offset=4).tolist())
     body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
     if body.size != math.prod(shape):
         raise InputError(f"an IDX file of shape {shape} holds {body.size:,} values")
@@ -69,7 +70,7 @@ def read_npz(path: str) -> dict[str, NDArray[np.float32] | Bytes]:
     Raises InputError for a missing or torn file, a missing array or one that is no image.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             missing = [name for name in NPZ_ARRAYS if name not in file.files]
             if missing:
                 raise InputError(

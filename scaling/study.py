@@ -137,7 +137,7 @@ def make_cell(
     """A cell after checking that it can be trained. Raises InputError if it cannot."""
     n_test = info.n_test if n_test == "all" else n_test
     info.check(n_train, n_test, split)
-    Architecture(width)
+    Architecture(width)  # refuses widths that there are not
     if recipe.epochs < 1:
         raise InputError(f"epochs {recipe.epochs}: expected at least 1")
     return Cell(

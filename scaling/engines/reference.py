@@ -3,6 +3,7 @@
 Shapes: B images of a batch, U inputs of H3.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,11 +56,7 @@ def train_member(
             with _light_convolutions():
                 train_epoch(model, optimizer, chosen.train, recipe, member, epoch)
             if not _finite(model):
-                return NumericFailure(
-                    member=member,
-                    error=f"weights are no longer finite after epoch {epoch} of {recipe.epochs}"
-                    f" (learning rate {member.lr:g}): use a smaller learning rate",
-                )
+                return _failure(member, recipe, epoch, "weights")
             if epoch in epochs_evaluated or epoch == recipe.epochs:
                 evaluation = _evaluate(
                     model,
@@ -69,6 +66,8 @@ def train_member(
                     wall_s=time.perf_counter() - wall,
                     cpu_s=time.process_time() - cpu,
                 )
+                if not math.isfinite(evaluation.train.loss + evaluation.test.loss):
+                    return _failure(member, recipe, epoch, "losses")
                 history.append(evaluation)
                 if observe:
                     observe(member, evaluation)
@@ -171,6 +170,14 @@ def _optimizer(model: Network, recipe: Recipe, member: Member) -> torch.optim.Op
             parameters, lr=member.lr, weight_decay=member.weight_decay, fused=True
         )
     return torch.optim.SGD(parameters, lr=member.lr)
+
+
+def _failure(member: Member, recipe: Recipe, epoch: int, what: str) -> NumericFailure:
+    return NumericFailure(
+        member=member,
+        error=f"{what} are not finite after epoch {epoch} of {recipe.epochs}"
+        f" (learning rate {member.lr:g}): use a smaller learning rate",
+    )
 
 
 def _finite(model: Network) -> bool:

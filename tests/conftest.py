@@ -1,0 +1,73 @@
+"""Shared by all tests: a cache of their own, no network, one small Ray for the session."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ["SCALING_OFFLINE"] = "1"  # before anything is imported; workers inherit it
+
+from scaling import datasets
+from scaling.data import Dataset, DatasetInfo
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither read nor write the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCALING_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real digits; tests that need it are skipped where it is missing."""
+    named = os.environ.get("SCALING_DATA_DIR", "")
+    if not (named and Path(named).is_dir()):
+        pytest.skip("needs real digits: SCALING_DATA_DIR names no folder")
+    return Path(named)
+
+
+@pytest.fixture
+def no_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine that has no real digits and cannot get them."""
+    monkeypatch.delenv("SCALING_DATA_DIR", raising=False)
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "empty-cache"))
+
+
+@pytest.fixture
+def tiny_npz(tmp_path: Path) -> Path:
+    """A file of anybody's own: 300 + 100 images of 8x8 in which a bright row tells the class."""
+    rng = np.random.default_rng(0)
+
+    def make(n: int) -> tuple[np.ndarray, np.ndarray]:
+        y = rng.integers(0, 8, n)
+        x = rng.integers(0, 60, (n, 8, 8))
+        x[np.arange(n), y] += 150
+        return x.astype(np.uint8), y
+
+    (x_train, y_train), (x_test, y_test) = make(300), make(100)
+    path = tmp_path / "rows.npz"
+    np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return path
+
+
+@pytest.fixture(scope="session")
+def strokes_data() -> Dataset:
+    return datasets.load("strokes", 2000)
+
+
+@pytest.fixture
+def random_data() -> Dataset:
+    """Noise with labels, for what does not depend on the images."""
+    rng = np.random.default_rng(1)
+    info = DatasetInfo(name="noise", version="1", n_train=500, n_test=200, n_val=100)
+    return Dataset(
+        info=info,
+        x_train=rng.uniform(-1, 1, (500, 16, 16)).astype(np.float32),
+        y_train=rng.integers(0, 10, 500).astype(np.uint8),
+        x_test=rng.uniform(-1, 1, (200, 16, 16)).astype(np.float32),
+        y_test=rng.integers(0, 10, 200).astype(np.uint8),
+    )

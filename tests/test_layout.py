@@ -1,0 +1,72 @@
+"""The house: imports point one way, and looking at results needs neither torch nor Ray."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in the file."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def files(package: str) -> list[Path]:
+    found = sorted((ROOT / package).rglob("*.py"))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("path", files("scaling"), ids=str)
+def test_the_library_knows_nothing_of_ray_jobs_or_analysis(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imported(path)}
+    assert not roots & {"ray", "jobs", "analysis", "optuna"}
+
+
+@pytest.mark.parametrize("path", files("analysis"), ids=str)
+def test_analysis_imports_study_and_store_only(path: Path) -> None:
+    names = imported(path)
+    assert not {name.split(".")[0] for name in names} & {"ray", "jobs", "torch", "optuna", "numba"}
+    ours = {".".join(n.split(".")[:2]) for n in names if n.split(".")[0] == "scaling"}
+    assert ours <= {"scaling.store", "scaling.study", "scaling.errors"}
+
+
+@pytest.mark.parametrize("path", files("scaling"), ids=str)
+def test_only_the_store_knows_pyarrow(path: Path) -> None:
+    knows = "pyarrow" in {name.split(".")[0] for name in imported(path)}
+    assert knows == (path.name == "store.py")
+
+
+def test_importing_the_analysis_imports_neither_torch_nor_ray() -> None:
+    code = "import sys, analysis, analysis.commands; print(sorted({'torch', 'ray'} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_the_library_trains_without_ray() -> None:
+    code = "import sys, scaling.engines.reference; print('ray' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
+
+
+def test_every_installed_package_is_pinned() -> None:
+    """What pip would choose on another day is not what was tested."""
+    from importlib.metadata import distributions
+
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    installed = {str(d.metadata["Name"]).lower().replace("_", "-") for d in distributions()}
+    assert installed - pinned - {"pip", "setuptools", "wheel", "scaling-study"} == set()
