@@ -16,6 +16,7 @@ import ray
 from scaling.engines import available_cores
 from scaling.errors import InputError
 
+logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # we name failures, one line each
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing large goes through it
 
 

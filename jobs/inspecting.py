@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from typing import Any
 
 from jobs.studies import all_studies
@@ -153,7 +152,7 @@ def _print_fits(rows: list[dict[str, Any]], *, as_json: bool) -> int:
             ends = f"{_number(low)} to {_number(high)}"
             print(f"  {name} = {_number(value)}  ({row['level']:.0%}: {ends})")
     if not rows:
-        print("nothing to fit: a curve needs at least three sizes", file=sys.stderr)
+        print("nothing to fit: a curve needs at least three sizes")
     return 0
 
 

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -192,7 +193,7 @@ def _note_failures(results: tune.ResultGrid, batches: Sequence[Batch], store: St
         return
     finished = store.state().finished
     for number, error in errors.items():
-        trace = "".join(traceback.format_exception(error))
+        trace = re.sub(r"\x1b\[\d+m", "", "".join(traceback.format_exception(error)))  # Ray colours
         for job in batches[number].jobs:
             for member in job.members:
                 run_id = job.cell.run_id(member)
@@ -202,7 +203,7 @@ def _note_failures(results: tune.ResultGrid, batches: Sequence[Batch], store: St
                             "cell_id": job.cell.cell_id,
                             "run_id": run_id,
                             "kind": "infrastructure",
-                            "error": str(error).strip().splitlines()[-1][:500],
+                            "error": trace.strip().splitlines()[-1][:500],
                             "traceback": trace,
                         }
                     )

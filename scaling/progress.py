@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 LOG_EVERY_S = 15.0  # assumed: rare enough for a log file, often enough for a person
+LONG_S = 2.0  # assumed: what takes less time needs no line in a log
 
 
 def duration(seconds: float) -> str:
@@ -25,8 +26,8 @@ class Progress:
         self.what, self.total, self.done = what, total, 0.0
         self.started = time.monotonic()
         self._first: tuple[float, float] | None = None  # when the first work was done, and how much
-        self._shown = -1e9
         self._terminal = sys.stderr.isatty()
+        self._shown = self.started - (0 if self._terminal else LOG_EVERY_S - LONG_S)
         self._width = 0
 
     def __enter__(self) -> Self:
@@ -46,7 +47,7 @@ class Progress:
         self.done += amount
         now = time.monotonic()
         self._first = self._first or (now, self.done)
-        last = self.done >= self.total
+        last = self.done >= self.total and (self._terminal or now - self.started > LONG_S)
         if not last and now - self._shown < (0.1 if self._terminal else LOG_EVERY_S):
             return
         self._shown = now

@@ -24,7 +24,9 @@ def cell_for(data: Dataset, recipe: Recipe | str, **more: object) -> Cell:
     return make_cell(data.info, found, **({"n_train": 60} | more))  # type: ignore[arg-type]
 
 
-def train(data: Dataset, cell: Cell, seeds: tuple[int, ...] = (0,), **more: object) -> list[Trained]:
+def train(
+    data: Dataset, cell: Cell, seeds: tuple[int, ...] = (0,), **more: object
+) -> list[Trained]:
     chosen = {"epochs_evaluated": [cell.recipe.epochs]} | more
     members = make_members(cell.recipe, seeds)
     results = list(engines.train(cell, members, data, **chosen))  # type: ignore[arg-type]
@@ -41,7 +43,7 @@ def test_a_result_does_not_depend_on_what_ran_before(random_data: Dataset, recip
     cell = cell_for(random_data, short(recipe))
     alone = train(random_data, cell, (3,))[0]
     torch.manual_seed(99)
-    np.random.seed(99)  # noqa: NPY002  the point: a global state that must not matter
+    np.random.seed(99)  # a global state, which must not matter
     torch.rand(7)
     beside = train(random_data, cell, (1, 3))[1]
     assert all((alone.weights[name] == beside.weights[name]).all() for name in alone.weights)
@@ -89,7 +91,9 @@ def test_the_modern_recipe_is_pytorchs_own_adamw_with_our_shifts_and_masks(
     cell = cell_for(random_data, short("modern", epochs=3), n_train=40)
     (trained,) = train(random_data, cell)
     data = select(random_data, n_train=40, n_test=200, split="none", seed=0).train
-    network = Network(cell.architecture, cell.recipe, initial_weights(cell.architecture, cell.recipe, 0))
+    network = Network(
+        cell.architecture, cell.recipe, initial_weights(cell.architecture, cell.recipe, 0)
+    )
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-4, foreach=False)
     for epoch, rate in enumerate((3e-4, 2e-4, 1e-4)):
         optimizer.param_groups[0]["lr"] = rate
@@ -109,7 +113,9 @@ def test_the_modern_recipe_is_pytorchs_own_adamw_with_our_shifts_and_masks(
         )
 
 
-def test_examples_come_in_constant_order(random_data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_come_in_constant_order(
+    random_data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[bytes] = []
     forward = Network.forward
 
@@ -142,7 +148,9 @@ def test_minibatches_average_the_gradient(random_data: Dataset) -> None:
 
 def test_evaluation_is_a_pure_function_of_model_and_data(random_data: Dataset) -> None:
     cell = cell_for(random_data, short("modern"))
-    network = Network(cell.architecture, cell.recipe, initial_weights(cell.architecture, cell.recipe, 0))
+    network = Network(
+        cell.architecture, cell.recipe, initial_weights(cell.architecture, cell.recipe, 0)
+    )
     test = select(random_data, n_train=1, n_test=200, split="none", seed=0).test
     network.train()
     first, second = (evaluate(network, test, cell.recipe) for _ in range(2))
@@ -150,7 +158,9 @@ def test_evaluation_is_a_pure_function_of_model_and_data(random_data: Dataset) -
     with torch.no_grad():
         z = network(torch.from_numpy(test.x))
     assert first.misses == int((z.argmax(1).numpy() != test.y).sum())
-    assert first.loss == pytest.approx(float(loss_of(cell.recipe, z, torch.from_numpy(test.y).long())))
+    assert first.loss == pytest.approx(
+        float(loss_of(cell.recipe, z, torch.from_numpy(test.y).long()))
+    )
     assert (predict(network, test) == z.argmax(1).numpy()).all()
 
 

@@ -48,7 +48,7 @@ def test_only_the_store_knows_pyarrow(path: Path) -> None:
 
 
 def test_importing_the_analysis_imports_neither_torch_nor_ray() -> None:
-    code = "import sys, analysis, analysis.commands; print(sorted({'torch', 'ray'} & set(sys.modules)))"
+    code = "import sys, analysis.commands; print(sorted({'torch', 'ray'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

@@ -38,7 +38,7 @@ def test_the_module_has_the_parameters_that_are_counted(width: float) -> None:
 
 @pytest.mark.parametrize("width", [0, -1, 0.3, float("nan"), float("inf")])
 def test_a_width_that_is_no_multiple_of_a_half_is_refused(width: float) -> None:
-    with pytest.raises(InputError, match="multiple of 0.5"):
+    with pytest.raises(InputError, match=r"multiple of 0\.5"):
         Architecture(width)
 
 

@@ -1,5 +1,7 @@
 """The ladder against what was published."""
 
+from itertools import pairwise
+
 import pytest
 
 from scaling.errors import InputError
@@ -41,7 +43,7 @@ def test_the_modern_rate_falls_linearly_to_a_third() -> None:
     rates = [modern.lr * modern.lr_factor(epoch) for epoch in range(80)]
     assert rates[0] == pytest.approx(3e-4)
     assert rates[79] == pytest.approx(1e-4)
-    steps = [a - b for a, b in zip(rates, rates[1:], strict=False)]
+    steps = [a - b for a, b in pairwise(rates)]
     assert steps == pytest.approx([2e-4 / 79] * 79)
     assert {find_recipe("1989").lr_factor(epoch) for epoch in range(23)} == {1.0}
 
