@@ -1,0 +1,152 @@
+"""Fits recover what they were made from, in any unit, and say when they cannot."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize
+
+from analysis import fit
+from analysis.forms import FORMS, Form
+from scaling.errors import InputError
+
+SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000], float)
+TRUTH = {"power_law": [3.0, 0.4], "power_law_floor": [6.0, 0.6, 0.01]}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.name)
+def test_every_form_finds_the_parameters_of_its_own_curve(form: Form) -> None:
+    truth = np.array(TRUTH[form.name])
+    found = fit(SIZES, form.predict(SIZES, truth)[0], form=form.name)
+    assert found.status == "converged"
+    assert list(found.params.values()) == pytest.approx(truth, rel=1e-5)
+    assert found.residual < 1e-8
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.name)
+def test_derivatives_are_those_of_the_equation(form: Form) -> None:
+    theta = np.array(TRUTH[form.name])
+    value, by_log = form.terms(SIZES, theta[None])
+    for p in range(len(theta)):
+        up, down = theta.copy(), theta.copy()
+        up[p], down[p] = theta[p] * np.exp(1e-6), theta[p] * np.exp(-1e-6)
+        slope = (form.predict(SIZES, up) - form.predict(SIZES, down))[0] / 2e-6
+        np.testing.assert_allclose(by_log[0, :, p], slope, rtol=1e-6)
+    assert value.shape == (1, len(SIZES))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.floats(0.05, 1.5),
+    st.floats(-4, 4),
+    st.floats(-3, 3),
+    st.floats(0.02, 0.9),
+)
+def test_fits_do_not_depend_on_the_units(
+    alpha: float, log_x: float, log_y: float, share: float
+) -> None:
+    """Sizes in thousands or errors in percent give the same curve."""
+    x, y = SIZES * 10**log_x, (SIZES / SIZES[0]) ** -alpha
+    y = (y * (1 - share) + share * y[-1]) * 10**log_y
+    found = fit(x, y)
+    np.testing.assert_allclose(found.predict(x).y, y, rtol=1e-4)
+
+
+def test_the_search_is_as_good_as_scipys_from_many_starts() -> None:
+    """Weighted least squares on logarithms, by an independent optimizer."""
+    rng = np.random.default_rng(0)
+    form = FORMS["power_law_floor"]
+    for _ in range(10):
+        y = form.predict(SIZES, np.array(TRUTH[form.name]))[0] * np.exp(rng.normal(0, 0.05, 7))
+        se = y * rng.uniform(0.01, 0.1, 7)
+
+        def residuals(phi: np.ndarray, y: np.ndarray = y, se: np.ndarray = se) -> np.ndarray:
+            return (np.log(form.predict(SIZES, np.exp(phi))[0]) - np.log(y)) * y / se
+
+        best = min(
+            optimize.least_squares(residuals, np.log([a, alpha, e]), xtol=1e-14, ftol=1e-14).cost
+            for a in (1.0, 10.0)
+            for alpha in (0.2, 0.5, 1.0)
+            for e in (1e-6, 1e-3, 1e-2)
+        )
+        found = fit(SIZES, y, se)
+        ours = 0.5 * (residuals(np.log(np.maximum(list(found.params.values()), 1e-12))) ** 2).sum()
+        assert ours <= best * (1 + 1e-6) + 1e-9
+
+
+def test_a_curve_without_a_floor_is_said_to_touch_zero() -> None:
+    y = 3 * SIZES**-0.4
+    y[-2:] *= 0.9  # bends down, where a floor would bend it up
+    found = fit(SIZES, y, 0.01 * y)
+    assert found.status == "at_bound"
+    assert found.params["E"] == 0
+    assert found.intervals["E"][0] == 0
+
+
+@pytest.mark.parametrize("form", ["power_law", "power_law_floor"])
+def test_intervals_hold_the_truth_as_often_as_they_say(form: str) -> None:
+    """With known noise and the right form; 150 curves, within three standard errors."""
+    rng = np.random.default_rng(1)
+    truth = np.array(TRUTH[form])
+    exact = FORMS[form].predict(SIZES, truth)[0]
+    held = []
+    for _ in range(150):
+        y = exact * np.exp(rng.normal(0, 0.03, len(SIZES)))
+        found = fit(SIZES, y, 0.03 * exact, form=form)
+        low, high = found.intervals["alpha"]
+        assert low is not None
+        held.append(low <= truth[1] and (high is None or truth[1] <= high))
+    assert 0.9 - 3 * np.sqrt(0.09 / 150) <= np.mean(held) <= 0.985
+
+
+def test_weights_follow_the_standard_errors() -> None:
+    """A point of great noise that is far off moves nothing."""
+    y = 3 * SIZES**-0.4
+    y[3] *= 3
+    se = 0.01 * y
+    se[3] *= 1e4
+    assert fit(SIZES, y, se, form="power_law").params["alpha"] == pytest.approx(0.4, abs=1e-3)
+
+
+def test_without_noise_or_spare_points_there_is_no_interval() -> None:
+    found = fit([1, 2], [1, 0.5], form="power_law")
+    assert found.params["alpha"] == pytest.approx(1)
+    assert found.intervals["alpha"] == (None, None)
+    assert np.isnan(found.predict([1]).low).all()
+
+
+def test_predictions_have_a_band_of_the_level_asked_for() -> None:
+    y = 3 * SIZES**-0.4
+    found = fit(SIZES, y, 0.05 * y)
+    wide, narrow = found.predict(SIZES, 0.99), found.predict(SIZES, 0.5)
+    assert (wide.low < narrow.low).all()
+    assert (narrow.high < wide.high).all()
+    assert (narrow.low < narrow.y).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "se", "message"),
+    [
+        ([1, 2, 3], [1, 0.5, 0], None, "y must be positive"),
+        ([1, 2, 3], [1, 0.5, np.nan], None, "y must be positive and finite"),
+        ([1, -2, 3], [1, 0.5, 0.2], None, "x must be positive"),
+        ([1, 2, 3], [1, 0.5, 0.2], [0.1, 0, 0.1], "se must be positive"),
+        ([1, 2], [1, 0.5, 0.2], None, "equal vectors"),
+        ([1, 2, 2], [1, 0.5, 0.4], None, "2 sizes for the 3 parameters"),
+        (["a"], ["b"], None, "must be numbers"),
+    ],
+)
+def test_what_cannot_be_fitted_is_said(x: list, y: list, se: list | None, message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(InputError, match=message):
+        fit(x, y, se)
+
+
+def test_an_unknown_form_is_named() -> None:
+    with pytest.raises(InputError, match="unknown form 'cubic'"):
+        fit(SIZES, SIZES**-0.5, form="cubic")
+
+
+def test_a_fit_can_be_drawn() -> None:
+    ax = fit(SIZES, 3 * SIZES**-0.4, 0.1 * SIZES**-0.4).plot()
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    assert len(ax.collections) == 1  # the band

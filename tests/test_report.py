@@ -1,0 +1,244 @@
+"""The report: says what was measured, survives what went wrong, and stands alone in a browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import load, report
+from analysis.curves import find_curves
+from scaling.data import DatasetInfo
+from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
+from scaling.errors import InputError
+from scaling.ladder import find_recipe
+from scaling.rows import failure_row, metric_rows, prediction_row
+from scaling.store import Store
+from scaling.study import Grid, Study, plan, resolve
+
+INFO = DatasetInfo(name="mnist", version="1", n_train=60_000, n_test=4000, n_val=10, note="a note")
+SIZES = (911, 1823, 3646, 7291, 14582)
+
+
+def fill(
+    out: Path,
+    *,
+    sizes: tuple[int, ...] = SIZES,
+    recipes: tuple[str, ...] = ("1989", "dropout_relu"),
+    seeds: tuple[int, ...] = (0, 1, 2),
+    info: DatasetInfo = INFO,
+    leave_out: int = 0,
+    fail: bool = False,
+) -> Path:
+    """A results folder of models whose errors follow known power laws."""
+    study = Study(
+        name="quickstart",
+        question="How?",
+        grids=(Grid(n_train=sizes, recipe=recipes, epochs=(3,), seeds=seeds),),
+        notes=("A note to readers.",),
+    )
+    jobs = resolve(study, lambda _: (info.name, info))
+    store = Store(out)
+    store.check_writable()
+    store.write_plan(plan(study, jobs, [1.0] * len(jobs), "scaling sweep quickstart --out here"))
+    rng = np.random.default_rng(0)
+    difficulty = rng.uniform(size=info.n_test)
+    pairs = [(job, member) for job in jobs for member in job.members]
+    for job, member in pairs[: len(pairs) - leave_out]:
+        if fail:
+            failure = NumericFailure(member=member, error="weights are not finite after epoch 1")
+            store.write_failure(failure_row(job.cell, failure))
+            continue
+        error = {"1989": 4.0, "dropout_relu": 8.0}[job.cell.recipe.name] * job.cell.n_train**-0.5
+        wrong = difficulty < error * np.exp(rng.normal(0, 0.05))
+        history = tuple(
+            Evaluation(
+                epoch=epoch,
+                examples_seen=epoch * job.cell.n_train,
+                train=Score(loss=0.1, misses=1, n=10),
+                val=None,
+                test=Score(loss=0.1, misses=int(wrong.sum()) * (4 - epoch), n=info.n_test),
+                wall_s=1.0 * epoch,
+                cpu_s=1.0 * epoch,
+            )
+            for epoch in (1, 2, 3)
+        )
+        trained = Trained(
+            member=member,
+            engine="reference",
+            device="cpu",
+            history=history,
+            predicted=np.zeros(info.n_test, np.uint8),
+            correct=~wrong,
+            weights={},
+        )
+        store.write_model(
+            metric_rows("quickstart", job.cell, trained), prediction_row(job.cell, trained)
+        )
+    return out
+
+
+def test_the_report_finds_the_laws_it_was_given(tmp_path: Path) -> None:
+    numbers = report(fill(tmp_path))
+    first, second = numbers["curves"]
+    low, high = first["exponent"]["interval"]
+    assert low < 0.5 < high
+    assert low > 0.3
+    assert numbers["cells"] == {"cells": 10, "finished": 10, "failed": 0, "missing": 0}
+    assert numbers["models"] == 30
+    assert second["sizes"][0]["n_train"] == 911
+    comparison = numbers["comparison"]
+    assert comparison["n_train"] == 14582
+    assert comparison["interval"][0] < 2 < comparison["interval"][1]
+    assert comparison["verdict"] == "more misses"
+
+
+def test_all_files_are_written_and_say_the_same(tmp_path: Path) -> None:
+    numbers = report(fill(tmp_path))
+    assert json.loads((tmp_path / "numbers.json").read_text()) == numbers
+    page, text = (tmp_path / "report.html").read_text(), (tmp_path / "report.md").read_text()
+    for said in ("MNIST at 16×16", "A note to readers.", "scaling sweep quickstart --out here"):
+        assert said in page
+        assert said in text
+    for curve in numbers["curves"]:
+        for size in curve["sizes"]:
+            assert f"{100 * size['error']:.2f} %" in text
+            assert ", ".join(map(str, size["misses"])) in page
+    for name in ("error_vs_n_train", "learning_curves"):
+        assert (tmp_path / "figures" / f"{name}.svg").read_text().lstrip().startswith("<?xml")
+        assert (tmp_path / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+        assert f"figures/{name}.png" in text
+
+
+def test_the_page_is_self_contained(tmp_path: Path) -> None:
+    report(fill(tmp_path))
+    page = (tmp_path / "report.html").read_text()
+    links = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert links
+    assert all(link.startswith(("data:", "#")) for link in links)
+    assert "<script" not in page
+    assert "{{" not in page
+
+
+def test_drawn_digits_are_named_in_the_title(tmp_path: Path) -> None:
+    info = replace(INFO, name="strokes", note="drawn, as MNIST cannot be had: offline")
+    report(fill(tmp_path, info=info))
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        title = re.search(r"<title>(.*)</title>|# (.*)", text)
+        assert title
+        assert "strokes (digits drawn by our own generator" in title[0]
+        assert "MNIST cannot be had: offline" in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": (0,)},
+        {"sizes": (911,)},
+        {"sizes": (911, 1823)},
+        {"recipes": ("1989",)},
+        {"seeds": (0,), "sizes": (911,), "recipes": ("1989",)},
+        {"fail": True},
+        {"leave_out": 30},
+        {"leave_out": 29},
+        {"leave_out": 7},
+    ],
+    ids=str,
+)
+def test_it_survives_what_is_missing(tmp_path: Path, change: dict[str, object]) -> None:
+    numbers = report(fill(tmp_path, **change))  # type: ignore[arg-type]
+    page = (tmp_path / "report.html").read_text()
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower().replace("finance", "")
+    if "leave_out" in change:
+        missing = sum(row["missing"] for row in numbers["missing"])
+        assert missing == change["leave_out"]
+        assert "not trained yet" in page
+    if "fail" in change:
+        assert numbers["cells"]["failed"] == 10
+        assert "weights are not finite after epoch 1" in page
+        assert "No model has finished yet" in page
+
+
+def test_rows_of_an_earlier_definition_are_left_out(tmp_path: Path) -> None:
+    fill(tmp_path)
+    fill(tmp_path, sizes=(911, 1823))  # the plan is now this one; the other rows are still there
+    results = load(tmp_path)
+    assert set(results.models["n_train"]) == {911, 1823}
+    assert len(results.models) == 12
+
+
+def test_models_that_perfectly_agree_do_not_break_it(tmp_path: Path) -> None:
+    """No misses at all: errors of zero have no logarithm."""
+    fill(tmp_path)
+    results = load(tmp_path)
+    perfect = replace(
+        results,
+        models=results.models.assign(error=0.0, test_misses=0),
+        wrong={run: np.zeros_like(wrong) for run, wrong in results.wrong.items()},
+    )
+    curves = find_curves(perfect)
+    assert all(fit.status != "failed" for curve in curves for fit in curve.fits)
+    report(perfect)
+
+
+def test_a_folder_without_a_study_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no study"):
+        load(tmp_path)
+
+
+def test_the_page_can_go_elsewhere(tmp_path: Path) -> None:
+    report(fill(tmp_path / "out"), html=tmp_path / "page.html")
+    assert (tmp_path / "page.html").exists()
+    assert not (tmp_path / "out" / "report.html").exists()
+    with pytest.raises(InputError, match="cannot be written"):
+        report(tmp_path / "out", html=tmp_path / "no" / "page.html")
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--hide-scrollbars", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs a browser: chromium")
+@pytest.mark.parametrize("width", [1200, 390])
+def test_a_browser_shows_the_figures_and_nothing_runs_over_the_edge(
+    tmp_path: Path, width: int
+) -> None:
+    """The page as rendered: every image loads, and the body is no wider than the window."""
+    report(fill(tmp_path / "out"))
+    page = (tmp_path / "out" / "report.html").read_text()
+    probe = (
+        "<script>addEventListener('load', () => { document.title = JSON.stringify({"
+        "images: [...document.images].map(i => i.naturalWidth),"
+        "anchors: [...document.querySelectorAll('a[href^=\"#\"]')]"
+        ".filter(a => !document.querySelector(a.getAttribute('href'))).length,"
+        "over: document.documentElement.scrollWidth - innerWidth}) })</script></body>"
+    )
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.replace("</body>", probe))
+    dom = subprocess.run(
+        [str(BROWSER), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}",
+         f"--window-size={width},900", "--dump-dom", f"file://{probed}"],
+        capture_output=True, text=True, timeout=120, check=True,
+    ).stdout  # fmt: skip
+    title = re.search(r"<title>(\{.*?\})</title>", dom)
+    assert title, dom[:500]
+    seen = json.loads(title[1])
+    assert len(seen["images"]) == 2
+    assert min(seen["images"]) > 300
+    assert seen["anchors"] == 0
+    assert seen["over"] <= 0
+
+
+def test_recipes_have_names_that_people_read() -> None:
+    from analysis.plots import RECIPE_TITLES
+    from scaling.ladder import RECIPES
+
+    assert RECIPES.keys() == RECIPE_TITLES.keys()
+    assert find_recipe("modern").name in RECIPE_TITLES
