@@ -152,6 +152,12 @@ def test_predicted_cost_grows_with_work() -> None:
     assert seconds(recipe=replace(RECIPE, batch_size=64)) < 0.6 * seconds()
 
 
+@pytest.mark.parametrize("name", ["", "../up", "a/b", "a b", ".hidden"])
+def test_a_study_is_named_so_that_it_can_name_a_file(name: str) -> None:
+    with pytest.raises(InputError, match="study name"):
+        Study(name=name, question="?", grids=())
+
+
 def test_every_study_resolves() -> None:
     assert "quickstart" in names()
     for study in all_studies():
