@@ -27,12 +27,12 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[Path]:
-    """A folder of the cache, held against other processes of this node.
+def locked(name: str, part: str = "datasets") -> Iterator[Path]:
+    """A folder in a part of the cache, held against other processes of this node.
 
     Raises InputError where it cannot be written.
     """
-    folder = cache_dir() / "datasets" / name
+    folder = cache_dir() / part / name
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):

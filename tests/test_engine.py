@@ -13,10 +13,11 @@ from scaling.engines import Evaluation, NumericFailure, Trained, reference
 from scaling.engines.reference import evaluate, predict
 from scaling.errors import InputError
 from scaling.ladder import RECIPES, find_recipe
-from scaling.model import Network, initial_weights, loss_of
+from scaling.model import Network, loss_of
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
 from scaling.study import Cell, Member, make_cell, make_members
+from scaling.weights import initial_weights
 
 
 def cell_for(data: Dataset, recipe: Recipe | str, **more: object) -> Cell:
@@ -27,7 +28,7 @@ def cell_for(data: Dataset, recipe: Recipe | str, **more: object) -> Cell:
 def train(
     data: Dataset, cell: Cell, seeds: tuple[int, ...] = (0,), **more: object
 ) -> list[Trained]:
-    chosen = {"epochs_evaluated": [cell.recipe.epochs]} | more
+    chosen = {"engine": "reference", "epochs_evaluated": [cell.recipe.epochs]} | more
     members = make_members(cell.recipe, seeds)
     results = list(engines.train(cell, members, data, **chosen))  # type: ignore[arg-type]
     assert all(isinstance(result, Trained) for result in results)
@@ -186,7 +187,9 @@ def test_a_rate_that_explodes_is_a_named_numeric_failure(random_data: Dataset) -
     recipe = short("1989", epochs=3, lr=1e4, activation="relu", output="linear")
     cell = cell_for(random_data, recipe)
     members = make_members(recipe, (0, 1))
-    results = list(engines.train(cell, members, random_data, epochs_evaluated=[3]))
+    results = list(
+        engines.train(cell, members, random_data, engine="reference", epochs_evaluated=[3])
+    )
     assert all(isinstance(result, NumericFailure) for result in results)
     assert "epoch 1 of 3" in results[0].error  # type: ignore[union-attr]
 

@@ -143,13 +143,22 @@ def test_evaluations_are_log_spaced_and_include_the_last(epochs: int) -> None:
 
 def test_predicted_cost_grows_with_work() -> None:
     def seconds(**change: object) -> float:
-        cell = replace(CELL, **change)  # type: ignore[arg-type]
+        cell = replace(CELL, n_test=100, **change)  # type: ignore[arg-type]
         job = Job(cell=cell, members=make_members(RECIPE, [0, 1]), source="mnist")
         return predicted_seconds(job, engines.us_per_example)
 
     assert seconds(n_train=1822) > 1.5 * seconds()
     assert seconds(width=4.0) > 1.5 * seconds()
-    assert seconds(recipe=replace(RECIPE, batch_size=64)) < 0.6 * seconds()
+    assert seconds(recipe=replace(RECIPE, batch_size=64)) < 0.6 * seconds(
+        recipe=replace(RECIPE, batch_size=2)
+    )
+
+
+def test_a_cell_costs_what_the_engine_takes_that_will_train_it() -> None:
+    fast, _ = engines.us_per_example(CELL)
+    slow, _ = engines.us_per_example(CELL, "reference")
+    assert engines.choose(CELL) == "compiled"
+    assert fast < slow / 20
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a b", ".hidden"])

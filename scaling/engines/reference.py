@@ -3,8 +3,6 @@
 Shapes: B images of a batch, U inputs of H3.
 """
 
-import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,17 +11,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scaling.data import Dataset, Examples, Selection, select, shift_images
+from scaling.data import Dataset, Examples, select, shift_images
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
+from scaling.engines.training import train_model
 from scaling.errors import InputError
-from scaling.model import Network, initial_weights, loss_of
+from scaling.model import Network, loss_of
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
 from scaling.study import Cell, Member
+from scaling.weights import Weights, initial_weights
 
 ENGINE = "reference"
 EVALUATION_BATCH = 1000  # fixed: the order of the sums is part of the result
-TRAIN_SAMPLE = 2000  # training images evaluated before the last epoch: enough for a curve
 
 
 def check_device(device: str) -> None:
@@ -45,42 +44,44 @@ def train_member(
     chosen = select(
         data, n_train=cell.n_train, n_test=cell.n_test, split=cell.split, seed=member.seed
     )
-    architecture, recipe = cell.architecture, cell.recipe
-    history: list[Evaluation] = []
     with _deterministic():
-        model = Network(architecture, recipe, initial_weights(architecture, recipe, member.seed))
-        model.to(device)
-        optimizer = _optimizer(model, recipe, member)
-        wall, cpu = time.perf_counter(), time.process_time()
-        for epoch in range(1, recipe.epochs + 1):
-            with _light_convolutions():
-                train_epoch(model, optimizer, chosen.train, recipe, member, epoch)
-            if not _finite(model):
-                return _failure(member, recipe, epoch, "weights")
-            if epoch in epochs_evaluated or epoch == recipe.epochs:
-                evaluation = _evaluate(
-                    model,
-                    chosen,
-                    recipe,
-                    epoch,
-                    wall_s=time.perf_counter() - wall,
-                    cpu_s=time.process_time() - cpu,
-                )
-                if not math.isfinite(evaluation.train.loss + evaluation.test.loss):
-                    return _failure(member, recipe, epoch, "losses")
-                history.append(evaluation)
-                if observe:
-                    observe(member, evaluation)
-        predicted = predict(model, chosen.test)
-    return Trained(
-        member=member,
-        engine=ENGINE,
-        device=device,
-        history=tuple(history),
-        predicted=predicted,
-        correct=predicted == chosen.test.y,
-        weights={name: value.detach().cpu().numpy() for name, value in model.named_parameters()},
-    )
+        return train_model(
+            ReferenceModel(cell, member, chosen.train, device),
+            cell,
+            member,
+            chosen,
+            engine=ENGINE,
+            device=device,
+            epochs_evaluated=epochs_evaluated,
+            observe=observe,
+        )
+
+
+class ReferenceModel:
+    """A network with its optimizer."""
+
+    def __init__(self, cell: Cell, member: Member, examples: Examples, device: str) -> None:
+        self._recipe, self._member, self._examples = cell.recipe, member, examples
+        start = initial_weights(cell.architecture, cell.recipe, member.seed)
+        self._network = Network(cell.architecture, cell.recipe, start).to(device)
+        self._optimizer = _optimizer(self._network, cell.recipe, member)
+
+    def train_epoch(self, epoch: int) -> str | None:
+        with _light_convolutions():
+            train_epoch(
+                self._network, self._optimizer, self._examples, self._recipe, self._member, epoch
+            )
+        return None if _finite(self._network) else "weights are not finite"
+
+    def score(self, examples: Examples) -> Score:
+        return evaluate(self._network, examples, self._recipe)
+
+    def predict(self, examples: Examples) -> NDArray[np.uint8]:
+        return predict(self._network, examples)
+
+    def weights(self) -> Weights:
+        named = self._network.named_parameters()
+        return {name: value.detach().cpu().numpy() for name, value in named}
 
 
 def train_epoch(
@@ -123,21 +124,6 @@ def predict(model: Network, examples: Examples) -> NDArray[np.uint8]:
     return np.concatenate(classes).astype(np.uint8)
 
 
-def _evaluate(
-    model: Network, chosen: Selection, recipe: Recipe, epoch: int, *, wall_s: float, cpu_s: float
-) -> Evaluation:
-    last = epoch == recipe.epochs
-    return Evaluation(
-        epoch=epoch,
-        examples_seen=epoch * len(chosen.train),
-        train=evaluate(model, chosen.train if last else chosen.train.first(TRAIN_SAMPLE), recipe),
-        val=evaluate(model, chosen.val, recipe) if chosen.val else None,
-        test=evaluate(model, chosen.test, recipe),
-        wall_s=wall_s,
-        cpu_s=cpu_s,
-    )
-
-
 def _outputs(model: Network, examples: Examples) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     device = model.h1_weight.device
     model.eval()
@@ -170,14 +156,6 @@ def _optimizer(model: Network, recipe: Recipe, member: Member) -> torch.optim.Op
             parameters, lr=member.lr, weight_decay=member.weight_decay, fused=True
         )
     return torch.optim.SGD(parameters, lr=member.lr)
-
-
-def _failure(member: Member, recipe: Recipe, epoch: int, what: str) -> NumericFailure:
-    return NumericFailure(
-        member=member,
-        error=f"{what} are not finite after epoch {epoch} of {recipe.epochs}"
-        f" (learning rate {member.lr:g}): use a smaller learning rate",
-    )
 
 
 def _finite(model: Network) -> bool:

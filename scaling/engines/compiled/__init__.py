@@ -1,0 +1,37 @@
+"""The compiled engine: one CPU core, one example a step, no Python in between.
+
+Here is only what can be said without numba; the work begins in engine.py.
+
+    vectors  lanewise                          a SIMD vector as a numba type; its arithmetic
+    layout                                     where each weight lies
+    activations  inputs  objective  optimizers the parts
+    h1  h2  dense                              the layers, forward and backward side by side
+    kernels                                    all that put together
+    ready                                      compiled once, then loaded from the disk
+    engine                                     a model that trains
+"""
+
+from functools import cache
+
+from scaling.study import Cell
+
+
+def supports(cell: Cell, device: str) -> str | None:
+    """Why this engine cannot train a cell on a device; None if it can."""
+    if device != "cpu":
+        return f"it runs on the CPU, not on {device}"
+    if cell.recipe.batch_size != 1:
+        return f"it updates after every example, and the batch size is {cell.recipe.batch_size}"
+    if not cell.width.is_integer():
+        return f"its vectors need a whole width, not {cell.width:g}"
+    return unavailable()
+
+
+@cache
+def unavailable() -> str | None:
+    """Why numba does not work here; None if it does."""
+    try:
+        import scaling.engines.compiled.engine  # noqa: F401
+    except (ImportError, OSError, SystemError) as error:  # missing, or not made for this platform
+        return f"numba cannot be used: {error}"
+    return None

@@ -1,0 +1,134 @@
+"""The compiled engine: exact SGD, one example a step, in order, in a few microseconds a step.
+
+Shapes: N presentations of an epoch, or images to evaluate.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.architecture import N_CLASSES
+from scaling.data import Dataset, Examples, select
+from scaling.engines.compiled.kernels import Dropout, Kind, Memory
+from scaling.engines.compiled.layout import Layout, aligned_zeros
+from scaling.engines.compiled.objective import Objective
+from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, step_rates
+from scaling.engines.compiled.ready import ready
+from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
+from scaling.engines.training import train_model
+from scaling.randomness import presentation_keys, shifts
+from scaling.recipe import Recipe
+from scaling.study import Cell, Member
+from scaling.weights import Weights, initial_weights
+
+ENGINE = "compiled"
+
+
+def train_member(
+    cell: Cell,
+    member: Member,
+    data: Dataset,
+    *,
+    device: str,
+    epochs_evaluated: Sequence[int],
+    observe: Callable[[Member, Evaluation], None] | None = None,
+) -> Trained | NumericFailure:
+    """Train one model. The result depends on cell, member and data, and on nothing before it."""
+    chosen = select(
+        data, n_train=cell.n_train, n_test=cell.n_test, split=cell.split, seed=member.seed
+    )
+    return train_model(
+        CompiledModel(cell, member, chosen.train),
+        cell,
+        member,
+        chosen,
+        engine=ENGINE,
+        device=device,
+        epochs_evaluated=epochs_evaluated,
+        observe=observe,
+    )
+
+
+class CompiledModel:
+    """One model's memory, and the compiled functions that change it."""
+
+    def __init__(
+        self, cell: Cell, member: Member, examples: Examples, *, checked: bool = False
+    ) -> None:
+        recipe = cell.recipe
+        self._kind = Kind(
+            width=round(cell.width),
+            activation=recipe.activation,
+            optimizer=recipe.optimizer,
+            checked=checked,
+        )
+        self._kernels = ready(self._kind)
+        self._recipe, self._member, self._examples = recipe, member, examples
+        self._layout = Layout(self._kind.width)
+        self._memory = Memory.of(self._layout)
+        self.load(initial_weights(cell.architecture, recipe, member.seed))
+
+    def load(self, weights: Weights) -> None:
+        """Begin from these weights, in the reference's names and shapes."""
+        self._params = self._layout.pack(weights)
+        self._state = aligned_zeros(len(self._params) * STATE_PER_WEIGHT[self._recipe.optimizer])
+
+    def train_epoch(self, epoch: int) -> str | None:
+        """One pass over the examples in their constant order; `epoch` counts from 1."""
+        recipe, member, x_NHW = self._recipe, self._member, self._examples.x
+        n = len(self._examples)
+        done = (epoch - 1) * n
+        keys_N = presentation_keys(member.seed, done, n)
+        rows_N, columns_N = shifts(keys_N, recipe.shift)
+        lr = member.lr * recipe.lr_factor(epoch - 1)
+        made = self._kernels.train(
+            self._params,
+            self._state,
+            x_NHW,
+            self._examples.y,
+            keys_N,
+            rows_N,
+            columns_N,
+            step_rates(recipe, member.weight_decay, lr, done, n),
+            Dropout.of(recipe),
+            Objective.of(recipe),
+            self._memory,
+        )
+        if made < n:
+            return f"outputs are not finite at step {done + made + 1:,}"
+        return None if np.isfinite(self._params).all() else "weights are not finite"
+
+    def score(self, examples: Examples) -> Score:
+        """Mean loss and misses: a pure function of weights and images."""
+        z_N10 = self._outputs(examples)
+        return Score(
+            loss=_mean_loss(self._recipe, z_N10, examples.y),
+            misses=int((z_N10.argmax(axis=1) != examples.y).sum()),
+            n=len(examples),
+        )
+
+    def predict(self, examples: Examples) -> NDArray[np.uint8]:
+        """The class of the largest output for each example, shape (N,)."""
+        predicted: NDArray[np.uint8] = self._outputs(examples).argmax(axis=1).astype(np.uint8)
+        return predicted
+
+    def weights(self) -> Weights:
+        return self._layout.unpack(self._params)
+
+    def _outputs(self, examples: Examples) -> NDArray[np.float32]:
+        z_N10 = np.empty((len(examples), N_CLASSES), np.float32)
+        self._kernels.outputs(self._params, examples.x, z_N10, self._memory)
+        return np.tanh(z_N10) if self._recipe.output == "tanh" else z_N10
+
+
+def _mean_loss(recipe: Recipe, z_N10: NDArray[np.float32], y_N: NDArray[np.uint8]) -> float:
+    """As `loss_of` in model.py, in double precision."""
+    z, right = z_N10.astype(np.float64), np.arange(len(y_N))
+    if recipe.loss == "cross_entropy":
+        top = z.max(axis=1)
+        total = np.exp(z - top[:, None]).sum(axis=1)
+        return float((np.log(total) + top - z[right, y_N]).mean())
+    target = np.full_like(z, -1)
+    target[right, y_N] = 1
+    return float(((z - target) ** 2).mean())

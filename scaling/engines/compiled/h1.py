@@ -1,0 +1,67 @@
+"""H1: 5x5 kernels at every second pixel; a vector is L neighbouring planes of one pixel.
+
+Shapes as in layout.py: A planes with the repetition, C without, G of a group, L lanes.
+"""
+
+from scaling.architecture import KERNEL
+from scaling.engines.compiled.layout import H1_SIDE, INPUT_SIDE, MAP_SIDE
+
+
+def make_h1(layout, ops, jit, activate, update):
+    """forward(params, x, h1, slope) and backward(params, state, x, d1, rates)."""
+    A, C, G, L = layout.A, layout.C, layout.G, layout.lanes
+    W, B = layout.offsets["h1_weight"], layout.offsets["h1_bias"]
+    load, store, broadcast, tile = ops.load, ops.store, ops.broadcast, ops.tile
+
+    @jit
+    def forward(params, x, h1, slope):
+        """Fills the inner 8x8 of h1 (12, 12, A) and its slope (8, 8, A). Tile: a row of pixels."""
+        for plane in range(0, C, L):
+            for row in range(H1_SIDE):
+                z = tile(H1_SIDE)
+                for column in range(H1_SIDE):
+                    z[column] = load(params, B + (row * H1_SIDE + column) * A + plane)
+                for ky in range(KERNEL):
+                    for kx in range(KERNEL):
+                        weight = load(params, W + (ky * KERNEL + kx) * A + plane)
+                        for column in range(H1_SIDE):
+                            pixel = (2 * row + ky) * INPUT_SIDE + 2 * column + kx
+                            z[column] = z[column] + weight * broadcast(x, pixel)
+                for column in range(H1_SIDE):
+                    value, rise = activate(z[column])
+                    store(h1, ((row + 2) * MAP_SIDE + column + 2) * A + plane, value)
+                    store(slope, (row * H1_SIDE + column) * A + plane, rise)
+        for row in range(2, H1_SIDE + 2):
+            for column in range(2, H1_SIDE + 2):
+                at = (row * MAP_SIDE + column) * A
+                for plane in range(G):
+                    h1[at + C + plane] = h1[at + plane]
+
+    @jit
+    def backward(params, state, x, d1, rates):
+        """From the gradient d1 (8, 8, A) of what H1 sums up. Tile: a row of taps, twice.
+
+        The upper and the lower half of the image are summed apart: five sums alone would wait for
+        each other.
+        """
+        for i in range(0, H1_SIDE**2 * A, L):
+            update(params, state, B + i, load(d1, i), rates)
+        half = H1_SIDE // 2
+        for plane in range(0, C, L):
+            for ky in range(KERNEL):
+                upper, lower = tile(KERNEL), tile(KERNEL)
+                for row in range(half):
+                    for column in range(H1_SIDE):
+                        at = (row * H1_SIDE + column) * A + plane
+                        above, below = load(d1, at), load(d1, at + half * H1_SIDE * A)
+                        pixel = (2 * row + ky) * INPUT_SIDE + 2 * column
+                        for kx in range(KERNEL):
+                            upper[kx] = upper[kx] + above * broadcast(x, pixel + kx)
+                            lower[kx] = lower[kx] + below * broadcast(
+                                x, pixel + 2 * half * INPUT_SIDE + kx
+                            )
+                for kx in range(KERNEL):
+                    at = W + (ky * KERNEL + kx) * A + plane
+                    update(params, state, at, upper[kx] + lower[kx], rates)
+
+    return forward, backward

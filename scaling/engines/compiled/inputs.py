@@ -1,0 +1,54 @@
+"""What a presentation brings besides the weights: the image, moved, and the dropout mask.
+
+The draws are those of scaling/randomness.py, number by number.
+"""
+
+import numpy as np
+
+from scaling.architecture import IMAGE_SIDE, PADDING
+from scaling.engines.compiled.layout import INPUT_SIDE
+from scaling.randomness import GOLDEN
+
+
+def make_place_image(jit):
+    """place_image(x, image, rows, columns): into the middle of x (20, 20), moved, wrapping."""
+    edge = IMAGE_SIDE - 1  # the side is a power of two, so a mask wraps, below 0 too
+
+    @jit
+    def place_image(x, image, rows, columns):
+        for row in range(IMAGE_SIDE):
+            for column in range(IMAGE_SIDE):
+                pixel = image[(row - rows) & edge, (column - columns) & edge]
+                x[(row + PADDING) * INPUT_SIDE + column + PADDING] = pixel
+
+    return place_image
+
+
+def make_mix(jit):
+    """`mix` of scaling/randomness.py, on one word; numba widens every sum to 64 bits."""
+
+    @jit
+    def mix(h):
+        h = np.uint32(np.uint32(h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D))
+        h = np.uint32(np.uint32(h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B))
+        return np.uint32(h ^ (h >> np.uint32(16)))
+
+    return mix
+
+
+def make_drop(n_units, ops, jit):
+    """drop(h, slope, keep, key, threshold, scale): dropout in place, of values and slopes (U,)."""
+    mix = make_mix(jit)
+    load, store, L = ops.load, ops.store, ops.lanes
+
+    @jit
+    def drop(h, slope, keep, key, threshold, scale):
+        for unit in range(n_units):
+            drawn = mix(np.uint32(key + np.uint32(np.uint32(unit) * GOLDEN)))
+            keep[unit] = scale if drawn >= threshold else np.float32(0)
+        for i in range(0, n_units, L):
+            kept = load(keep, i)
+            store(h, i, load(h, i) * kept)
+            store(slope, i, load(slope, i) * kept)
+
+    return drop

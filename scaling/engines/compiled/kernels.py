@@ -1,0 +1,184 @@
+"""The compiled functions of one kind of network, put together: training and evaluation.
+
+Whatever may differ between two models is an argument; only width, activation and optimizer are
+built in (`Kind`), so one compilation serves many recipes.
+
+Shapes: N presentations; as in layout.py otherwise.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import float32, int64, njit, typeof, uint8, uint32
+
+from scaling.architecture import BACKGROUND, N_CLASSES
+from scaling.engines.compiled.activations import make_activation
+from scaling.engines.compiled.dense import make_dense
+from scaling.engines.compiled.h1 import make_h1
+from scaling.engines.compiled.h2 import make_h2
+from scaling.engines.compiled.inputs import make_drop, make_place_image
+from scaling.engines.compiled.layout import (
+    H1_SIDE,
+    INPUT_SIDE,
+    MAP_SIDE,
+    Floats,
+    Layout,
+    aligned_zeros,
+)
+from scaling.engines.compiled.objective import Objective, make_output_gradient
+from scaling.engines.compiled.optimizers import make_update
+from scaling.engines.compiled.vectors import vector_ops
+from scaling.recipe import Activation, Optimizer, Recipe
+
+# A product may be fused into a sum and the sign of zero is free; sums keep their written order, so
+# the same machine always gives the same bits, and NaN and infinity mean what they mean.
+FASTMATH = {"contract", "nsz"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a compilation is for; `checked` has every index checked, for tests."""
+
+    width: int
+    activation: Activation
+    optimizer: Optimizer
+    checked: bool = False
+
+    def __str__(self) -> str:
+        checked = ", checked" if self.checked else ""
+        return f"width {self.width}, {self.activation}, {self.optimizer}{checked}"
+
+
+class Kernels(NamedTuple):
+    """The two compiled functions, whose arguments `make_kernels` explains."""
+
+    train: Any
+    outputs: Any
+
+
+class Dropout(NamedTuple):
+    """Units whose hash is below the threshold are dropped, the others multiplied by `scale`."""
+
+    on: bool
+    threshold: np.uint32
+    scale: np.float32
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "Dropout":
+        return cls(
+            on=recipe.dropout > 0,
+            threshold=np.uint32(recipe.dropout * 2**32),
+            scale=np.float32(1) / np.float32(1 - recipe.dropout),
+        )
+
+
+class Memory(NamedTuple):
+    """Everything between the layers: values, slopes (r for rise), gradients (d) of one example."""
+
+    x: Floats  # (20, 20), the image in its background
+    h1: Floats  # (12, 12, A), in its background
+    r1: Floats  # (8, 8, A)
+    d1: Floats
+    z2: Floats  # (U2,)
+    h2: Floats
+    r2: Floats
+    d2: Floats
+    keep: Floats
+    z3: Floats  # (U3,)
+    h3: Floats
+    r3: Floats
+    d3: Floats
+    z4: Floats  # (U4,)
+    d4: Floats
+
+    @classmethod
+    def of(cls, layout: Layout) -> "Memory":
+        sizes = {"x": INPUT_SIDE**2, "h1": MAP_SIDE**2 * layout.A}
+        sizes |= dict.fromkeys(("r1", "d1"), H1_SIDE**2 * layout.A)
+        sizes |= dict.fromkeys(("z2", "h2", "r2", "d2", "keep"), layout.U2)
+        sizes |= dict.fromkeys(("z3", "h3", "r3", "d3"), layout.U3)
+        sizes |= dict.fromkeys(("z4", "d4"), layout.U4)
+        memory = cls(**{name: aligned_zeros(size) for name, size in sizes.items()})
+        memory.x[:] = BACKGROUND
+        memory.h1[:] = BACKGROUND
+        return memory
+
+
+def make_kernels(kind: Kind) -> Kernels:
+    """The functions of a kind, not compiled yet."""
+    layout = Layout(kind.width)
+    at, U2, U3, L = layout.offsets, layout.U2, layout.U3, layout.lanes
+    jit = njit(fastmath=FASTMATH, boundscheck=kind.checked, error_model="numpy", nogil=True)
+    ops = vector_ops(L, checked=kind.checked)
+    load, store, splat = ops.load, ops.store, ops.splat
+    activate = make_activation(kind.activation, jit)
+    update = make_update(kind.optimizer, at["end"], ops, jit)
+    h1_forward, h1_backward = make_h1(layout, ops, jit, activate, update)
+    h2_forward, h2_backward = make_h2(layout, ops, jit, activate, update)
+    h3_sums, h3_backward = make_dense(
+        at["h3_weight"], at["h3_bias"], layout.h3_units, U2, U3, ops, jit, update
+    )
+    output_sums, output_backward = make_dense(
+        at["output_weight"], at["output_bias"], N_CLASSES, U3, layout.U4, ops, jit, update
+    )
+    place_image, drop = make_place_image(jit), make_drop(U2, ops, jit)
+    output_gradient = make_output_gradient(jit)
+
+    @jit
+    def h3_forward(params, h2, z, h3, slope):
+        h3_sums(params, h2, z)
+        for i in range(0, U3, L):
+            value, rise = activate(load(z, i))
+            store(h3, i, value)
+            store(slope, i, rise)
+
+    @jit
+    def train(params, state, x_NHW, y_N, keys_N, rows_N, columns_N, rates_N3, dropout, goal, m):
+        """One step for each presentation, in order; params and state are changed in place.
+
+        Returns how many steps were made: fewer than N where an output stopped being finite.
+        """
+        for n in range(len(y_N)):
+            rates = (splat(rates_N3[n, 0]), splat(rates_N3[n, 1]), splat(rates_N3[n, 2]))
+            place_image(m.x, x_NHW[n], rows_N[n], columns_N[n])
+            h1_forward(params, m.x, m.h1, m.r1)
+            h2_forward(params, m.h1, m.z2, m.h2, m.r2)
+            if dropout.on:
+                drop(m.h2, m.r2, m.keep, keys_N[n], dropout.threshold, dropout.scale)
+            h3_forward(params, m.h2, m.z3, m.h3, m.r3)
+            output_sums(params, m.h3, m.z4)
+            if not output_gradient(m.z4, y_N[n], goal, m.d4):
+                return n
+            output_backward(params, state, m.h3, m.r3, m.d4, m.d3, rates)
+            h3_backward(params, state, m.h2, m.r2, m.d3, m.d2, rates)
+            h2_backward(params, state, m.h1, m.r1, m.d2, m.d1, rates)
+            h1_backward(params, state, m.x, m.d1, rates)
+        return len(y_N)
+
+    @jit
+    def outputs(params, x_NHW, z_N10, m):
+        """What the outputs sum up, before any tanh, for each image."""
+        for n in range(len(x_NHW)):
+            place_image(m.x, x_NHW[n], 0, 0)
+            h1_forward(params, m.x, m.h1, m.r1)
+            h2_forward(params, m.h1, m.z2, m.h2, m.r2)
+            h3_forward(params, m.h2, m.z3, m.h3, m.r3)
+            output_sums(params, m.h3, m.z4)
+            for j in range(N_CLASSES):
+                z_N10[n, j] = m.z4[j]
+
+    return Kernels(train, outputs)
+
+
+def signatures(kind: Kind) -> Kernels:
+    """The one signature that each kernel is compiled for."""
+    recipe = Recipe(name="", epochs=1, lr=1)  # any: its values do not bear on their types
+    memory = typeof(Memory.of(Layout(kind.width)))
+    flat, per_step, images = float32[::1], float32[:, ::1], float32[:, :, ::1]
+    chosen = (typeof(Dropout.of(recipe)), typeof(Objective.of(recipe)))
+    drawn = (uint32[::1], int64[::1], int64[::1])
+    return Kernels(
+        train=(flat, flat, images, uint8[::1], *drawn, per_step, *chosen, memory),
+        outputs=(flat, images, per_step, memory),
+    )

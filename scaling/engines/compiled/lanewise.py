@@ -1,0 +1,120 @@
+"""What can be done with vectors, lane by lane: arithmetic, bounds, square roots, sums.
+
+Importing this file teaches numba + - * / for them.
+"""
+
+import operator
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, type_callable
+
+from scaling.engines.compiled.vectors import (
+    FLOAT,
+    INT,
+    Vector,
+    ir_constant,
+    ir_splat,
+    ir_vector,
+)
+
+
+def _arithmetic(python, llvm):
+    """A Python operator between vectors, or between a vector and a number."""
+
+    @type_callable(python)
+    def typed(context):
+        def result(a, b):
+            given = [x for x in (a, b) if isinstance(x, Vector)]
+            fits = all(isinstance(x, Vector | types.Float) for x in (a, b))
+            return given[0] if given and fits and len(set(given)) == 1 else None
+
+        return result
+
+    def lower(context, builder, signature, args):
+        lanes = signature.return_type.lanes
+        a, b = (
+            value if isinstance(kind, Vector) else _splat_float(builder, value, lanes)
+            for kind, value in zip(signature.args, args, strict=True)
+        )
+        return getattr(builder, llvm)(a, b)
+
+    for pair in ((Vector, Vector), (Vector, types.Float), (types.Float, Vector)):
+        lower_builtin(python, *pair)(lower)
+
+
+_arithmetic(operator.add, "fadd")
+_arithmetic(operator.sub, "fsub")
+_arithmetic(operator.mul, "fmul")
+_arithmetic(operator.truediv, "fdiv")
+
+
+@intrinsic
+def at_least(_, x, low):
+    """The larger of a vector and a number; what is not a number stays so."""
+
+    def generate(context, builder, signature, args):
+        bound = ir_splat(builder, args[1], x.lanes)
+        return builder.select(builder.fcmp_ordered("<", args[0], bound), bound, args[0])
+
+    return x(x, types.float32), generate
+
+
+@intrinsic
+def at_most(_, x, high):
+    """The smaller of a vector and a number; what is not a number stays so."""
+
+    def generate(context, builder, signature, args):
+        bound = ir_splat(builder, args[1], x.lanes)
+        return builder.select(builder.fcmp_ordered(">", args[0], bound), bound, args[0])
+
+    return x(x, types.float32), generate
+
+
+@intrinsic
+def is_positive(_, x):
+    """1 where a vector is above 0, else 0."""
+
+    def generate(context, builder, signature, args):
+        above = builder.fcmp_ordered(">", args[0], ir_constant(x.lanes, 0.0))
+        return builder.select(above, ir_constant(x.lanes, 1.0), ir_constant(x.lanes, 0.0))
+
+    return x(x), generate
+
+
+@intrinsic
+def square_root(_, x):
+    """The square root of each lane, correctly rounded."""
+
+    def generate(context, builder, signature, args):
+        kind = ir.FunctionType(ir_vector(x.lanes), [ir_vector(x.lanes)])
+        name = f"llvm.sqrt.v{x.lanes}f32"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+    return x(x), generate
+
+
+@intrinsic
+def sum_lanes(_, x):
+    """The sum of the lanes, by halves: 16 = 8 + 8, and so on."""
+
+    def generate(context, builder, signature, args):
+        (value,), lanes = args, x.lanes
+        while lanes > 1:
+            lanes //= 2
+            low, high = (
+                builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(INT, lanes), half))
+                for half in (list(range(lanes)), list(range(lanes, 2 * lanes)))
+            )
+            value = builder.fadd(low, high)
+        return builder.extract_element(value, ir.Constant(INT, 0))
+
+    return types.float32(x), generate
+
+
+def _splat_float(builder, number, lanes):
+    """Numbers in the source are double precision, as Python's are."""
+    return ir_splat(
+        builder, builder.fptrunc(number, FLOAT) if number.type != FLOAT else number, lanes
+    )

@@ -1,0 +1,143 @@
+"""Where each weight lies in the compiled engine's memory: one flat array, planes last.
+
+A vector is L neighbouring planes (or units), so the planes of a pixel or of a kernel's tap lie side
+by side. The first group of H1's planes is repeated behind the last: then the two groups that an H2
+plane sees are neighbours for all three of its groups, and are read with whole vectors.
+
+Shapes: L lanes; G planes of a group; C planes; S = 2G planes seen by an H2 plane; A = C + G planes
+of H1 with the repetition; U2 units of H2; U3 units of H3 and U4 outputs, up to whole vectors.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.architecture import KERNEL, N_CLASSES, PADDING, Architecture
+from scaling.weights import Weights
+
+Floats = NDArray[np.float32]
+Positions = NDArray[np.int64]
+
+MOST_LANES = 16  # AVX-512; narrower machines split a vector (measured: 32 lanes spill registers)
+TAPS = KERNEL**2
+H1_SIDE = 8
+H2_SIDE = 4
+INPUT_SIDE = 2 * H1_SIDE + 2 * PADDING  # with the background around the image
+MAP_SIDE = H1_SIDE + 2 * PADDING  # an H1 plane with the background around it
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The sizes and places of everything at a whole width."""
+
+    width: int
+
+    @property
+    def lanes(self) -> int:
+        """The most lanes that divide the planes an H2 plane sees."""
+        return MOST_LANES if self.S % MOST_LANES == 0 else MOST_LANES // 2
+
+    @property
+    def G(self) -> int:  # noqa: N802  shape letters
+        return 4 * self.width
+
+    @property
+    def C(self) -> int:  # noqa: N802
+        return 3 * self.G
+
+    @property
+    def S(self) -> int:  # noqa: N802
+        return 2 * self.G
+
+    @property
+    def A(self) -> int:  # noqa: N802
+        return self.C + self.G
+
+    @property
+    def U2(self) -> int:  # noqa: N802
+        return self.C * H2_SIDE**2
+
+    @property
+    def h3_units(self) -> int:
+        return Architecture(self.width).h3_units
+
+    @property
+    def U3(self) -> int:  # noqa: N802
+        return self._whole_vectors(self.h3_units)
+
+    @property
+    def U4(self) -> int:  # noqa: N802
+        return self._whole_vectors(N_CLASSES)
+
+    @cached_property
+    def offsets(self) -> dict[str, int]:
+        """Where each block of weights begins; "end" is the size of all."""
+        sizes = {
+            "h1_weight": TAPS * self.A,
+            "h1_bias": H1_SIDE**2 * self.A,
+            "h2_weight": self.C * TAPS * self.S,
+            "h2_bias": self.U2,
+            "h3_weight": self.h3_units * self.U2,
+            "h3_bias": self.U3,
+            "output_weight": N_CLASSES * self.U3,
+            "output_bias": self.U4,
+        }
+        starts = np.cumsum([0, *sizes.values()])
+        return {name: int(at) for name, at in zip([*sizes, "end"], starts, strict=True)}
+
+    @cached_property
+    def positions(self) -> dict[str, Positions]:
+        """Where every weight lies: arrays of indices in the names and shapes of `Weights`.
+
+        One table serves to pack and to unpack, so that the two cannot disagree.
+        """
+        at, seen, units = self.offsets, np.arange(self.S), self.h3_units
+        plane, tap = np.arange(self.C)[:, None], np.arange(TAPS)
+        # H2's groups see H1's groups (0, 1), (1, 2), (0, 2); the last pair lies here as (2, 0).
+        last = plane[:, :, None] >= 2 * self.G
+        place = np.where(last, (seen + self.G) % self.S, seen)
+        place = place.transpose(0, 2, 1)  # (C, S, 1)
+        flat = {
+            "h1_weight": tap * self.A + plane,
+            "h1_bias": np.arange(H1_SIDE**2) * self.A + plane,
+            "h2_weight": (plane[:, :, None] * TAPS + tap) * self.S + place,
+            "h2_bias": np.arange(self.U2),
+            "h3_weight": np.arange(units) * self.U2 + np.arange(self.U2)[:, None],
+            "h3_bias": np.arange(units),
+            "output_weight": np.arange(N_CLASSES) * self.U3 + np.arange(units)[:, None],
+            "output_bias": np.arange(N_CLASSES),
+        }
+        shapes = {
+            "h1_weight": (self.C, 1, KERNEL, KERNEL),
+            "h1_bias": (self.C, H1_SIDE, H1_SIDE),
+            "h2_weight": (self.C, self.S, KERNEL, KERNEL),
+            "h2_bias": (self.C, H2_SIDE, H2_SIDE),
+        }
+        return {
+            name: (at[name] + index).reshape(shapes.get(name, index.shape))
+            for name, index in flat.items()
+        }
+
+    def pack(self, weights: Weights) -> Floats:
+        """All weights in one array (offsets["end"],); what pads it out is 0 and stays so."""
+        params = aligned_zeros(self.offsets["end"])
+        for name, values in weights.items():
+            params[self.positions[name]] = values
+        return params
+
+    def unpack(self, params: Floats) -> Weights:
+        """The inverse of `pack`: copies, in the reference's names and shapes."""
+        return {name: params[index] for name, index in self.positions.items()}
+
+    def _whole_vectors(self, n: int) -> int:
+        return -(-n // self.lanes) * self.lanes
+
+
+def aligned_zeros(n: int) -> Floats:
+    """Zeros that begin at a cache line, so that no vector of 16 straddles two."""
+    line, size = 64, 4
+    padded = np.zeros(n + line // size, np.float32)
+    start = -padded.ctypes.data % line // size
+    return padded[start : start + n]

@@ -1,0 +1,57 @@
+"""The last step of the way forward and the first of the way back: outputs, loss, its gradient."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from scaling.architecture import N_CLASSES
+from scaling.recipe import Recipe
+
+
+class Objective(NamedTuple):
+    """Which loss, as run-time values: ten numbers are not worth a kernel of their own."""
+
+    output_tanh: bool
+    cross_entropy: bool
+    hit: np.float32  # what the right output should be
+    miss: np.float32  # and the others
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "Objective":
+        cross_entropy = recipe.loss == "cross_entropy"
+        return cls(
+            output_tanh=recipe.output == "tanh",
+            cross_entropy=cross_entropy,
+            hit=np.float32(1),
+            miss=np.float32(0 if cross_entropy else -1),
+        )
+
+
+def make_output_gradient(jit):
+    """output_gradient(z, label, objective, d) -> whether all is finite."""
+
+    @jit
+    def output_gradient(z, label, objective, d):
+        """From the sums z (10,) of the outputs to the loss's gradient d (10,) by them."""
+        one = np.float32(1)
+        for j in range(N_CLASSES):
+            d[j] = np.tanh(z[j]) if objective.output_tanh else z[j]
+            z[j] = one - d[j] * d[j] if objective.output_tanh else one  # from here on the slope
+        if objective.cross_entropy:
+            top, total = d[0], np.float32(0)
+            for j in range(1, N_CLASSES):
+                top = max(top, d[j])
+            for j in range(N_CLASSES):
+                d[j] = np.exp(d[j] - top)
+                total += d[j]
+        finite = True
+        for j in range(N_CLASSES):
+            target = objective.hit if j == label else objective.miss
+            if objective.cross_entropy:
+                d[j] = (d[j] / total - target) * z[j]
+            else:
+                d[j] = np.float32(2 / N_CLASSES) * (d[j] - target) * z[j]
+            finite = finite and np.isfinite(d[j])
+        return finite
+
+    return output_gradient

@@ -1,0 +1,52 @@
+"""What moves the weights: a vector's update, and beside it the rates that each step brings.
+
+Whatever depends on the step alone (schedule, bias correction, decay) is worked out beforehand, in
+double precision; the update sees three numbers a step, which mean what its optimizer says.
+
+Shapes: S steps.
+"""
+
+import numpy as np
+
+from scaling.engines.compiled.lanewise import square_root
+from scaling.engines.compiled.layout import Floats
+from scaling.recipe import Recipe
+
+N_RATES = 3
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # PyTorch's defaults; Kingma & Ba 2014 (arXiv 1412.6980)
+STATE_PER_WEIGHT = {"sgd": 0, "adamw": 2}
+
+
+def step_rates(recipe: Recipe, weight_decay: float, lr: float, first: int, count: int) -> Floats:
+    """The rates of the steps first .. first+count-1 (from 0), shape (S, 3)."""
+    rates_S3 = np.zeros((count, N_RATES))
+    if recipe.optimizer == "adamw":
+        done_S = np.arange(first + 1, first + count + 1)
+        rates_S3[:, 0] = lr / (1 - BETA1**done_S)
+        rates_S3[:, 1] = 1 - lr * weight_decay
+        rates_S3[:, 2] = 1 / np.sqrt(1 - BETA2**done_S)
+    else:
+        rates_S3[:, 0] = lr
+    return rates_S3.astype(np.float32)
+
+
+def make_update(optimizer, n_params, ops, jit):
+    """update(params, state, i, gradient, rates): the step of the L weights that begin at i."""
+    load, store = ops.load, ops.store
+
+    @jit
+    def sgd(params, state, i, gradient, rates):  # noqa: ARG001
+        store(params, i, load(params, i) - rates[0] * gradient)
+
+    @jit
+    def adamw(params, state, i, gradient, rates):
+        """Decoupled weight decay. Source: Loshchilov & Hutter 2017 (arXiv 1711.05101)."""
+        mean, square = load(state, i), load(state, n_params + i)
+        mean = mean + (gradient - mean) * (1 - BETA1)
+        square = square * BETA2 + gradient * gradient * (1 - BETA2)
+        store(state, i, mean)
+        store(state, n_params + i, square)
+        step = rates[0] * mean / (square_root(square) * rates[2] + EPSILON)
+        store(params, i, load(params, i) * rates[1] - step)
+
+    return {"sgd": sgd, "adamw": adamw}[optimizer]
