@@ -1,14 +1,17 @@
 """Figures: one style, colour-blind safe, in the units of the data."""
 
 import io
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import cycle
 from typing import Any, TypeVar, cast
 
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.curves import Curve
@@ -22,6 +25,8 @@ RECIPE_TITLES = {
     "dropout_relu": "2022 (all tricks)",
 }
 MARKERS = "osD^vP"
+PANELS_ACROSS = 3
+LEGEND_INSIDE = 4  # with more curves the legend goes below, where it hides nothing
 STYLE: Any = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -56,38 +61,54 @@ def recipe_title(recipe: str) -> str:
 
 @_styled
 def scaling_figure(curves: Sequence[Curve]) -> Figure:
-    """Test error against the number of training images, with fits and their bands."""
-    fig, ax = _figure(6.4, 4.2)
-    for colour, marker, curve in zip(_colours(len(curves)), _cycle(MARKERS), curves, strict=False):
-        _draw_curve(ax, curve, colour, marker)
-    sizes = sorted({n for curve in curves for n in curve.n_train})
-    _log_axes(ax, sizes)
-    ax.set_xlabel("training images")
-    ax.set_ylabel("test error")
-    ax.legend(frameon=False, loc="best", handlelength=2.5)
+    """Test error against the number of training images, a panel for each test set."""
+    panels = [
+        [curve for curve in curves if curve.fixed["test_set_id"] == test_set]
+        for test_set in dict.fromkeys(curve.fixed["test_set_id"] for curve in curves)
+    ]
+    rows = max(map(len, panels))
+    below = 0.0 if rows <= LEGEND_INSIDE else 0.2 * rows
+    fig = Figure(figsize=(6.4, (4.2 + below) * len(panels)), layout="constrained")
+    axes = fig.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for ax, panel in zip(axes, panels, strict=True):
+        colours = sns.color_palette("colorblind", len(panel))
+        for colour, marker, curve in zip(colours, cycle(MARKERS), panel, strict=False):
+            _draw_curve(ax, curve, colour, marker, curve_label(curve, panel))
+        _log_axes(ax, [n for curve in panel for n in curve.n_train])
+        ax.set_xlabel("training images")
+        ax.set_ylabel("test error")
+        if len(panels) > 1:
+            ax.set_title(str(panel[0].fixed["test_set_id"]))
+        where: Any = {"loc": "best"}
+        if len(panel) > LEGEND_INSIDE:
+            where = {"loc": "upper left", "bbox_to_anchor": (0, -0.14), "ncols": 2, "fontsize": 8}
+        ax.legend(frameon=False, handlelength=2.5, **where)
     return fig
 
 
 @_styled
 def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
     """Test error after each evaluated epoch, the mean over seeds, a panel for each recipe."""
-    fig = Figure(figsize=(7.2, 3.2), layout="constrained")
-    axes = fig.subplots(1, max(len(curves), 1), sharey=True, squeeze=False)[0]
-    for ax, curve in zip(axes, curves, strict=False):
-        sizes = curve.n_train
-        shades = sns.color_palette("flare", len(sizes))
+    across = min(len(curves), PANELS_ACROSS)
+    down = -(-len(curves) // across)
+    fig = Figure(figsize=(1.6 + 2.8 * across, 0.4 + 2.8 * down), layout="constrained")
+    axes = fig.subplots(down, across, sharey=True, squeeze=False)
+    sizes = sorted({n for curve in curves for n in curve.n_train})
+    shades = dict(zip(sizes, sns.color_palette("flare", len(sizes)), strict=True))
+    for ax, curve in zip(axes.flat, curves, strict=False):
         rows = metrics[metrics["run_id"].isin(curve.models["run_id"])]
-        for shade, n_train in zip(shades, sizes, strict=True):
-            cell = rows[rows["n_train"] == n_train]
+        for n_train, cell in rows.groupby("n_train"):
             error = (cell["test_misses"] / cell["n_test"]).groupby(cell["epoch"]).mean()
-            ax.plot(error.index, error, color=shade, marker=".", label=f"{n_train:,}")
-        ax.set_title(curve_title(curve, curves))
-        epochs = sorted({1, int(curve.models["epochs"].max())} | set(rows["epoch"]))
-        _log_axes(ax, epochs)
+            ax.plot(error.index, error, color=shades[n_train], marker=".")
+        ax.set_title("\n".join(textwrap.wrap(curve_title(curve, curves), 30)))
+        _log_axes(ax, sorted(set(rows["epoch"])))
         ax.set_xlabel("epoch")
-    axes[0].set_ylabel("test error")
-    handles, labels = axes[-1].get_legend_handles_labels()
-    fig.legend(handles, labels, title="training images", frameon=False, loc="outside right center")
+    for ax in axes.flat[len(curves) :]:
+        ax.set_visible(False)
+    for row in axes:
+        row[0].set_ylabel("test error")
+    handles = [Line2D([], [], color=shades[n], marker=".", label=f"{n:,}") for n in sizes]
+    fig.legend(handles=handles, title="training images", frameon=False, loc="outside right center")
     return fig
 
 
@@ -106,16 +127,21 @@ def curve_title(curve: Curve, among: Sequence[Curve]) -> str:
     """The recipe, and whatever else tells a curve from the others."""
     parts = [recipe_title(curve.recipe)]
     for key, words in (
-        ("dataset", "{}"),
+        ("test_set_id", "{}"),
         ("width", "width {:g}"),
         ("epochs", "{} epochs"),
         ("batch_size", "batch {}"),
         ("split", "split {}"),
-        ("test_set_id", "{}"),
     ):
         if len({other.fixed[key] for other in among if other.recipe == curve.recipe}) > 1:
             parts.append(words.format(curve.fixed[key]))
     return ", ".join(parts)
+
+
+def curve_label(curve: Curve, among: Sequence[Curve]) -> str:
+    """The title with the number of epochs, for a legend."""
+    title, epochs = curve_title(curve, among), f"{curve.fixed['epochs']} epochs"
+    return title if epochs in title else f"{title}, {epochs}"
 
 
 @_styled
@@ -128,7 +154,7 @@ def as_png(fig: Figure) -> bytes:
     return _bytes(fig, "png", dpi=160)
 
 
-def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str) -> None:
+def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> None:
     mean = curve.errors
     bars = [[s.error - s.low for s in curve.summaries], [s.high - s.error for s in curve.summaries]]
     models = curve.models
@@ -143,14 +169,10 @@ def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str) -> None:
         capsize=2.5,
         lw=1.1,
         zorder=3,
-        label=curve_label(curve),
+        label=label,
     )
     if curve.drawn is not None:
         _draw_fit(ax, curve.drawn, colour)
-
-
-def curve_label(curve: Curve) -> str:
-    return f"{recipe_title(curve.recipe)}, {curve.fixed['epochs']} epochs"
 
 
 def _draw_fit(ax: Any, fit: Fit, colour: Any) -> None:
@@ -189,14 +211,6 @@ def _thinned(ticks: Sequence[float], ratio: float = 1.5) -> list[float]:
         if not kept or tick >= ratio * kept[-1]:
             kept.append(tick)
     return kept
-
-
-def _colours(n: int) -> list[Any]:
-    return list(sns.color_palette("colorblind", max(n, 1)))
-
-
-def _cycle(markers: str) -> list[str]:
-    return list(markers) * 20
 
 
 def _bytes(fig: Figure, kind: str, **options: Any) -> bytes:
