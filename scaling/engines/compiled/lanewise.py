@@ -83,6 +83,25 @@ def is_positive(_, x):
     return x(x), generate
 
 
+TINY = 1e-32  # whatever is added to this is far above its last digit; yet far from denormal
+
+
+@intrinsic
+def without_tiny(_, x):
+    """0 in the place of what is nearer to 0 than TINY.
+
+    Averages of gradients that stopped decay into denormal numbers, which processors are slow at:
+    a third of the time of a step with ReLU and AdamW, for its dead units (measured).
+    """
+
+    def generate(context, builder, signature, args):
+        below = builder.fcmp_ordered("<", args[0], ir_constant(x.lanes, TINY))
+        above = builder.fcmp_ordered(">", args[0], ir_constant(x.lanes, -TINY))
+        return builder.select(builder.and_(below, above), ir_constant(x.lanes, 0.0), args[0])
+
+    return x(x), generate
+
+
 @intrinsic
 def square_root(_, x):
     """The square root of each lane, correctly rounded."""

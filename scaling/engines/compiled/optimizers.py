@@ -8,7 +8,7 @@ Shapes: S steps.
 
 import numpy as np
 
-from scaling.engines.compiled.lanewise import square_root
+from scaling.engines.compiled.lanewise import square_root, without_tiny
 from scaling.engines.compiled.layout import Floats
 from scaling.recipe import Recipe
 
@@ -42,8 +42,8 @@ def make_update(optimizer, n_params, ops, jit):
     def adamw(params, state, i, gradient, rates):
         """Decoupled weight decay. Source: Loshchilov & Hutter 2017 (arXiv 1711.05101)."""
         mean, square = load(state, i), load(state, n_params + i)
-        mean = mean + (gradient - mean) * (1 - BETA1)
-        square = square * BETA2 + gradient * gradient * (1 - BETA2)
+        mean = without_tiny(mean + (gradient - mean) * (1 - BETA1))
+        square = without_tiny(square * BETA2 + gradient * gradient * (1 - BETA2))
         store(state, i, mean)
         store(state, n_params + i, square)
         step = rates[0] * mean / (square_root(square) * rates[2] + EPSILON)
