@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.store import State, Store, Torn, unpack_correct
+from scaling.store import State, Store, Torn, state_of, unpack_correct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ def load(out: str | Path | Store) -> Results:
             f"{store.out} holds no study: expected studies/NAME.json, which"
             f" `scaling sweep STUDY --out {store.out}` writes"
         )
-    state = store.state()
+    metrics, predictions = store.read("metrics"), store.read("predictions")
+    state = state_of(metrics, predictions, store.read("failures"))
     planned = {
         member["run_id"]
         for plan in plans.values()
@@ -60,17 +61,15 @@ def load(out: str | Path | Store) -> Results:
         for member in cell["members"]
     }
     finished = planned & state.finished
-    table = store.read("metrics").table.to_pandas()
-    metrics = table[table["run_id"].isin(finished)].sort_values(
+    table = metrics.table.to_pandas()
+    rows = table[table["run_id"].isin(finished)].sort_values(
         ["dataset", "recipe", "width", "n_train", "seed", "epoch"], ignore_index=True
     )
-    models = metrics[metrics["epoch"] == metrics["epochs"]].reset_index(drop=True)
+    models = rows[rows["epoch"] == rows["epochs"]].reset_index(drop=True)
     models = models.assign(error=models["test_misses"] / models["n_test"])
     wrong = {
         row["run_id"]: ~unpack_correct(row["correct"], row["n_test"])
-        for row in store.read("predictions").table.to_pylist()
+        for row in predictions.table.to_pylist()
         if row["run_id"] in finished
     }
-    return Results(
-        store=store, plans=plans, metrics=metrics, models=models, wrong=wrong, state=state
-    )
+    return Results(store=store, plans=plans, metrics=rows, models=models, wrong=wrong, state=state)

@@ -71,7 +71,7 @@ def scaling_figure(curves: Sequence[Curve]) -> Figure:
 @_styled
 def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
     """Test error after each evaluated epoch, the mean over seeds, a panel for each recipe."""
-    fig = Figure(figsize=(6.4, 3.2), layout="constrained")
+    fig = Figure(figsize=(7.2, 3.2), layout="constrained")
     axes = fig.subplots(1, max(len(curves), 1), sharey=True, squeeze=False)[0]
     for ax, curve in zip(axes, curves, strict=False):
         sizes = curve.n_train
@@ -86,7 +86,8 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
         _log_axes(ax, epochs)
         ax.set_xlabel("epoch")
     axes[0].set_ylabel("test error")
-    axes[-1].legend(title="training images", frameon=False, fontsize=8)
+    handles, labels = axes[-1].get_legend_handles_labels()
+    fig.legend(handles, labels, title="training images", frameon=False, loc="outside right center")
     return fig
 
 

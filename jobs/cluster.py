@@ -43,12 +43,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
         )
     else:
         try:
-            ray.init(
-                address=address,
-                runtime_env={"env_vars": _settings()},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"no Ray cluster answers at '{address}' ({' '.join(str(error).split())[:200]}):"
@@ -88,6 +83,14 @@ def check_shared(out: str, is_local: bool, shared_fs: bool) -> None:
         )
 
 
+def settings() -> dict[str, str]:
+    """Our own environment variables, which workers of a running cluster would not have.
+
+    They go to trials as an argument: a Ray job's runtime environment cannot be added to.
+    """
+    return {name: value for name, value in os.environ.items() if name.startswith("SCALING_")}
+
+
 def _running() -> bool:
     """Whether a cluster is there to be joined: RAY_ADDRESS, or a `ray start` on this machine.
 
@@ -99,8 +102,3 @@ def _running() -> bool:
     if os.environ.get("RAY_ADDRESS"):
         return True
     return find_bootstrap_address(None) in find_gcs_addresses()
-
-
-def _settings() -> dict[str, str]:
-    """Our own environment variables, which workers of a running cluster would not have."""
-    return {name: value for name, value in os.environ.items() if name.startswith("SCALING_")}

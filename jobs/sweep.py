@@ -97,6 +97,7 @@ def _run(
         out=store.out if not store.is_local else str(store.root),
         engine=options.engine,
         device=options.device,
+        settings=cluster.settings(),
     )
     models = sum(batch.n_models for batch in batches)
     with (

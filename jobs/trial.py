@@ -1,5 +1,6 @@
 """What a worker does: load the data, train a batch of models, store each as soon as it is done."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,12 +22,14 @@ def train_batch(
     out: str,
     engine: str | None,
     device: str,
+    settings: dict[str, str],
 ) -> None:
     """A Tune trial: the batch whose number the configuration holds.
 
     Reports, by run_id, the part of the predicted seconds that is done, for the driver's progress.
     Training again what an interrupted trial had stored replaces equal rows by equal rows.
     """
+    os.environ.update(settings)
     store = Store(out)
     for job in batches[config["batch"]].jobs:
         train_job(job, store, seconds, study, engine, device, tune.report)

@@ -7,7 +7,7 @@ result twice replaces it and can never double it. A folder or any URI that pyarr
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -103,8 +103,7 @@ class Read:
     """One table of everything readable, and the files that were not."""
 
     table: pa.Table
-    torn: tuple[Torn, ...] = ()
-    files: tuple[str, ...] = field(default=(), repr=False)
+    torn: tuple[Torn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +133,17 @@ class State:
             else:
                 counts["missing"] += 1
         return counts
+
+
+def state_of(metrics: Read, predictions: Read, failures: Read) -> State:
+    """What these tables say of each model; its last epoch's row stands for a finished training."""
+    last = pc.equal(metrics.table["epoch"], metrics.table["epochs"])
+    finished = set(metrics.table.filter(last)["run_id"].to_pylist())
+    return State(
+        finished=frozenset(finished & set(predictions.table["run_id"].to_pylist())),
+        failures={row["run_id"]: row for row in failures.table.to_pylist()},
+        torn=(*metrics.torn, *predictions.torn, *failures.torn),
+    )
 
 
 class Store:
@@ -186,29 +196,26 @@ class Store:
             [{"created_at": now(), "traceback": "", **failure}],
         )
 
-    def read(self, kind: str) -> Read:
-        """All rows of metrics, predictions or failures, a model that is there twice only once."""
-        tables, torn, files = [], [], []
+    def read(self, kind: str, columns: Sequence[str] | None = None) -> Read:
+        """All rows of metrics, predictions or failures (some of the columns, if named)."""
+        schema = SCHEMAS[kind]
+        if columns:
+            schema = pa.schema([schema.field(name) for name in columns])
+        tables, torn = [], []
         for path in self._files(kind, ".parquet"):
             try:
                 with self._fs.open_input_file(path) as source:
-                    tables.append(pq.read_table(source).select(SCHEMAS[kind].names))
-                files.append(path)
+                    tables.append(pq.read_table(source, columns=columns).select(schema.names))
             except (pa.ArrowException, OSError, KeyError) as error:
                 torn.append(Torn(path, _line(error)))
-        table = _joined(tables, SCHEMAS[kind])
-        return Read(table, tuple(torn), tuple(files))
+        return Read(_joined(tables, schema), tuple(torn))
 
-    def state(self) -> "State":
+    def state(self) -> State:
         """What is there of which model: finished with its predictions, or failed."""
-        metrics, predictions = self.read("metrics"), self.read("predictions")
-        last = pc.equal(metrics.table["epoch"], metrics.table["epochs"])
-        finished = set(metrics.table.filter(last)["run_id"].to_pylist())
-        failures = self.read("failures")
-        return State(
-            finished=frozenset(finished & set(predictions.table["run_id"].to_pylist())),
-            failures={row["run_id"]: row for row in failures.table.to_pylist()},
-            torn=(*metrics.torn, *predictions.torn, *failures.torn),
+        return state_of(
+            self.read("metrics", ["run_id", "epoch", "epochs"]),
+            self.read("predictions", ["run_id"]),
+            self.read("failures"),
         )
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:

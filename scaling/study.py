@@ -83,6 +83,12 @@ class Study:
     grids: tuple[Grid, ...]
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):  # it names a file
+            raise InputError(
+                f"study name '{self.name}': expected letters, digits, '_', '-' and '.' only"
+            )
+
     def override(self, **axes: Any) -> "Study":
         """The same study with axes of every grid replaced; None leaves one as it is."""
         changes = {axis: value for axis, value in axes.items() if value is not None}

@@ -46,7 +46,7 @@ def fill(
     store.check_writable()
     store.write_plan(plan(study, jobs, [1.0] * len(jobs), "scaling sweep quickstart --out here"))
     rng = np.random.default_rng(0)
-    difficulty = rng.uniform(size=info.n_test)
+    difficulty = rng.permutation((np.arange(info.n_test) + 0.5) / info.n_test)
     pairs = [(job, member) for job in jobs for member in job.members]
     for job, member in pairs[: len(pairs) - leave_out]:
         if fail:

@@ -161,6 +161,12 @@ def test_a_cell_costs_what_the_engine_takes_that_will_train_it() -> None:
     assert fast < slow / 20
 
 
+@pytest.mark.parametrize("name", ["", "../up", "a/b", "a b", ".hidden"])
+def test_a_study_is_named_so_that_it_can_name_a_file(name: str) -> None:
+    with pytest.raises(InputError, match="study name"):
+        Study(name=name, question="?", grids=())
+
+
 def test_every_study_resolves() -> None:
     assert "quickstart" in names()
     for study in all_studies():

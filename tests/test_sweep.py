@@ -245,44 +245,77 @@ def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tiny_npz: Path, tmp_p
     pd.testing.assert_frame_equal(table(cut)[RESULT], table(tmp_path / "whole")[RESULT])
 
 
-@pytest.fixture
-def ray_head(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """`ray start --head` as a user would, without our settings; its address."""
-    for name in [name for name in os.environ if name.startswith("SCALING_")]:
-        monkeypatch.delenv(name)
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def ray_head() -> Iterator[tuple[str, str]]:
+    """`ray start --head` as a user would, without our settings; its address and dashboard."""
+    port, dashboard, agent = free_port(), free_port(), free_port()
     command = [Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=2"]
-    options = [f"--port={port}", "--include-dashboard=false", "--object-store-memory=80000000"]
-    address = f"127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="r") as short:  # socket paths hold 107 characters
-        env = os.environ | {"RAY_TMPDIR": short}
-        head = subprocess.Popen([*command, *options], env=env, stdout=subprocess.DEVNULL)
-        monkeypatch.undo()
+    options = [f"--port={port}", f"--dashboard-port={dashboard}", "--object-store-memory=80000000"]
+    options.append(f"--dashboard-agent-listen-port={agent}")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCALING_")}
+    with (
+        tempfile.TemporaryDirectory(prefix="r") as short,  # socket paths hold 107 characters
+        subprocess.Popen(
+            [*command, *options],
+            env=clean | {"RAY_TMPDIR": short, "RAY_AUTH_MODE": "disabled"},
+            stdout=subprocess.DEVNULL,
+        ) as head,
+    ):
         try:
-            deadline = time.monotonic() + 60
-            while not _answers(port):
+            deadline = time.monotonic() + 90
+            while not all(map(answers, (port, dashboard, agent))):
                 assert head.poll() is None, "ray start ended"
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
-            yield address
+            yield f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}"
         finally:
             head.terminate()
             head.wait(30)
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def test_it_joins_a_cluster_that_runs(ray_head: str, tiny_npz: Path, tmp_path: Path) -> None:
+def test_it_joins_a_cluster_that_runs(
+    ray_head: tuple[str, str], tiny_npz: Path, tmp_path: Path
+) -> None:
     """The workers of that cluster get the settings that only the driver has."""
-    words = ["sweep", "quickstart", "--address", ray_head, "--out", tmp_path / "out"]
+    words = ["sweep", "quickstart", "--address", ray_head[0], "--out", tmp_path / "out"]
     grid = ["--dataset", tiny_npz, "--n-train", "30", "--epochs", "2", "--seeds", "1"]
     done = subprocess.run(
-        [Path(sys.executable).parent / "scaling", *words, *grid], capture_output=True, text=True
+        [Path(sys.executable).parent / "scaling", *words, *grid],
+        env=os.environ | {"RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert "on the Ray cluster at" in done.stdout
+    assert len(list((tmp_path / "out" / "metrics").iterdir())) == 2
+
+
+def test_it_runs_inside_a_ray_job(
+    ray_head: tuple[str, str], tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a runtime environment of the job's own, which a driver may not add to."""
+    from ray.job_submission import JobStatus, JobSubmissionClient
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    client = JobSubmissionClient(ray_head[1])
+    grid = f"--dataset {tiny_npz} --n-train 30 --epochs 2 --seeds 1 --out {tmp_path / 'out'}"
+    job = client.submit_job(
+        entrypoint=f"{sys.executable} -m jobs.sweep quickstart {grid}",
+        runtime_env={"env_vars": cluster.settings()},
+    )
+    deadline = time.monotonic() + 120
+    while not (status := client.get_job_status(job)).is_terminal():
+        assert time.monotonic() < deadline, client.get_job_logs(job)
+        time.sleep(0.5)
+    assert status == JobStatus.SUCCEEDED, client.get_job_logs(job)
     assert len(list((tmp_path / "out" / "metrics").iterdir())) == 2
