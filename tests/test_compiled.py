@@ -39,13 +39,18 @@ def train(data: Dataset, cell: Cell, engine: str, *seeds: int) -> list[Trained]:
     return results  # type: ignore[return-value]
 
 
-def in_double_precision(data: Dataset, cell: Cell, member: Member) -> Weights:
+def in_double_precision(
+    data: Dataset, cell: Cell, member: Member, rate_scales: Weights | None = None
+) -> Weights:
     """An independent loop over the same draws: autograd and PyTorch's optimizers in float64."""
     how = cell.recipe
     examples = select(data, n_train=cell.n_train, n_test=1, split="none", seed=member.seed).train
     start = initial_weights(cell.architecture, how, member.seed)
     network = Network(cell.architecture, how, start).double()
-    optimizer: torch.optim.Optimizer = torch.optim.SGD(network.parameters(), lr=member.lr)
+    averaged = Network(cell.architecture, how, start).double()
+    optimizer: torch.optim.Optimizer = torch.optim.SGD(
+        network.parameters(), lr=member.lr, momentum=how.momentum
+    )
     if how.optimizer == "adamw":
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=member.lr, weight_decay=member.weight_decay
@@ -53,15 +58,23 @@ def in_double_precision(data: Dataset, cell: Cell, member: Member) -> Weights:
     for epoch in range(how.epochs):
         optimizer.param_groups[0]["lr"] = member.lr * how.lr_factor(epoch)
         keys = presentation_keys(member.seed, epoch * len(examples), len(examples))
-        x = torch.from_numpy(shift_images(examples.x, *shifts(keys, how.shift))).double()
+        x = torch.from_numpy(
+            shift_images(examples.x, *shifts(keys, how.shift), how.shift_fill)
+        ).double()
         y = torch.from_numpy(examples.y).long()
         keep = torch.from_numpy(keep_mask(keys, cell.architecture.h2_units, how.dropout))
         for i in range(len(examples)):
             optimizer.zero_grad()
             z = network(x[i : i + 1], keep[i : i + 1].double() / (1 - how.dropout))
-            loss_of(how, z, y[i : i + 1]).backward()
+            loss_of(how, z, y[i : i + 1], how.label_smoothing).backward()
+            for name, value in network.named_parameters():
+                if rate_scales:
+                    value.grad *= torch.from_numpy(rate_scales[name])
             optimizer.step()
-    return {name: value.detach().numpy() for name, value in network.named_parameters()}
+            with torch.no_grad():
+                for name, value in averaged.named_parameters():
+                    value.mul_(how.ema).add_((1 - how.ema) * network.get_parameter(name))
+    return {name: value.detach().numpy() for name, value in averaged.named_parameters()}
 
 
 def distances(weights: Weights, exact: Weights) -> np.ndarray:
@@ -113,6 +126,64 @@ VARIANTS = {
 @pytest.mark.parametrize("how", VARIANTS.values(), ids=VARIANTS)
 def test_weights_are_those_of_autograd(random_data: Dataset, how: Recipe) -> None:
     assert_agrees(random_data, how)
+
+
+NEIGHBOURS = {
+    "gelu, momentum": recipe("1989", activation="gelu", momentum=0.9, lr=0.005),
+    "cosine": recipe("1989", schedule="cosine", lr_end=0.1),
+    "constant": recipe("1989", schedule="constant", lr_end=0.1),
+    "label smoothing": recipe("1989", label_smoothing=0.2),
+    "label smoothing, cross-entropy": recipe("ce", label_smoothing=0.2),
+    "averaged weights": recipe("1989", ema=0.98),
+    "shift in from the background": recipe("1989", shift=3, shift_fill="background"),
+}
+SLOW_NEIGHBOURS = {
+    "momentum": recipe("1989", momentum=0.9, lr=0.005),
+    "gelu": recipe("modern", activation="gelu"),
+    "scaled tanh": recipe("1989", activation="scaled_tanh"),
+    "scaled tanh, adamw": recipe("modern", activation="scaled_tanh"),
+    "everything": recipe(
+        "modern",
+        activation="gelu",
+        schedule="cosine",
+        label_smoothing=0.1,
+        ema=0.95,
+        shift=2,
+        shift_fill="background",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", NEIGHBOURS.values(), ids=NEIGHBOURS)
+def test_the_ladders_neighbours_are_those_of_autograd(random_data: Dataset, how: Recipe) -> None:
+    assert_agrees(random_data, how)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("how", SLOW_NEIGHBOURS.values(), ids=SLOW_NEIGHBOURS)
+def test_more_neighbours_are_those_of_autograd(
+    random_data: Dataset, how: Recipe, width: float
+) -> None:
+    assert_agrees(random_data, how, width)
+
+
+def test_every_weight_may_have_a_rate_of_its_own(random_data: Dataset) -> None:
+    """As the paper's diagonal second-order method needs; here with scaled tanh, as there."""
+    from scaling.engines.compiled.engine import CompiledModel
+
+    how = recipe("1989", activation="scaled_tanh", lr=0.02)
+    cell = make_cell(random_data.info, how, n_train=STEPS // EPOCHS)
+    (member,) = make_members(how, [0])
+    rng = np.random.default_rng(0)
+    start = initial_weights(cell.architecture, how, 0)
+    scales = {k: rng.uniform(0.2, 1.5, v.shape).astype(np.float32) for k, v in start.items()}
+    examples = select(random_data, n_train=cell.n_train, n_test=1, split="none", seed=0).train
+    model = CompiledModel(cell, member, examples, rate_scales=scales)
+    for epoch in range(1, EPOCHS + 1):
+        assert model.train_epoch(epoch) is None
+    exact = in_double_precision(random_data, cell, member, scales)
+    assert np.quantile(distances(model.weights(), exact), 0.999) < 2e-6
 
 
 def test_weights_are_those_of_autograd_in_vectors_of_16(random_data: Dataset) -> None:

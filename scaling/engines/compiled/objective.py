@@ -19,11 +19,13 @@ class Objective(NamedTuple):
     @classmethod
     def of(cls, recipe: Recipe) -> "Objective":
         cross_entropy = recipe.loss == "cross_entropy"
+        shared = recipe.label_smoothing / N_CLASSES
+        hit, miss = 1 - recipe.label_smoothing + shared, shared  # as probabilities
         return cls(
             output_tanh=recipe.output == "tanh",
             cross_entropy=cross_entropy,
-            hit=np.float32(1),
-            miss=np.float32(0 if cross_entropy else -1),
+            hit=np.float32(hit if cross_entropy else 2 * hit - 1),
+            miss=np.float32(miss if cross_entropy else 2 * miss - 1),
         )
 
 
