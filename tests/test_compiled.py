@@ -219,7 +219,7 @@ def test_weights_come_back_as_they_went_in(width: int) -> None:
     places = np.concatenate([index.ravel() for index in layout.positions.values()])
     assert len(np.unique(places)) == len(places) == Architecture(float(width)).n_params
     assert places.max() < layout.offsets["end"]
-    assert 8 * width % layout.lanes == 0, "a vector must not reach into the next tap"
+    assert 8 * width % layout.h2_lanes == 0, "a vector must not reach into the next tap"
 
 
 @pytest.mark.parametrize("lr", [1e4, 1e38])

@@ -19,7 +19,7 @@ def make_h2(layout, ops, jit, activate, update):
     """forward(...) and backward(...) of the layer."""
     forward = make_forward(layout, ops, jit, activate)
     input_gradient = make_input_gradient(layout, ops, jit)
-    C, S, L, U2 = layout.C, layout.S, layout.lanes, layout.U2
+    C, S, L, U2 = layout.C, layout.S, ops.lanes, layout.U2
     A, G = layout.A, layout.G
     W, B = layout.offsets["h2_weight"], layout.offsets["h2_bias"]
     load, broadcast, tile = ops.load, ops.broadcast, ops.tile
@@ -55,7 +55,7 @@ def make_h2(layout, ops, jit, activate, update):
 
 def make_forward(layout, ops, jit, activate):
     """forward(params, h1, z, h2, slope)."""
-    A, C, G, S, L, U2 = layout.A, layout.C, layout.G, layout.S, layout.lanes, layout.U2
+    A, C, G, S, L, U2 = layout.A, layout.C, layout.G, layout.S, ops.lanes, layout.U2
     W, B = layout.offsets["h2_weight"], layout.offsets["h2_bias"]
     load, store, tile = ops.load, ops.store, ops.tile
 
@@ -89,7 +89,7 @@ def make_forward(layout, ops, jit, activate):
 
 def make_input_gradient(layout, ops, jit):
     """input_gradient(params, d2, h1_slope, d1): before any weight is moved."""
-    A, C, G, S, L = layout.A, layout.C, layout.G, layout.S, layout.lanes
+    A, C, G, S, L = layout.A, layout.C, layout.G, layout.S, ops.lanes
     W = layout.offsets["h2_weight"]
     load, store, broadcast, splat, tile = (
         ops.load, ops.store, ops.broadcast, ops.splat, ops.tile

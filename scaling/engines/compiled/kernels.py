@@ -21,6 +21,7 @@ from scaling.engines.compiled.inputs import make_drop, make_place_image
 from scaling.engines.compiled.layout import (
     H1_SIDE,
     INPUT_SIDE,
+    LANES,
     MAP_SIDE,
     Floats,
     Layout,
@@ -114,15 +115,17 @@ class Memory(NamedTuple):
 def make_kernels(kind: Kind) -> Kernels:
     """The functions of a kind, not compiled yet."""
     layout = Layout(kind.width)
-    at, U2, U3, L = layout.offsets, layout.U2, layout.U3, layout.lanes
+    at, U2, U3, L = layout.offsets, layout.U2, layout.U3, LANES
     jit = njit(fastmath=FASTMATH, boundscheck=kind.checked, error_model="numpy", nogil=True)
     ops = vector_ops(L, checked=kind.checked)
-    load, store, splat = ops.load, ops.store, ops.splat
+    h2_ops = vector_ops(layout.h2_lanes, checked=kind.checked)
+    load, store = ops.load, ops.store
     activate = make_activation(kind.activation, jit)
     n_params = at["end"]
     update = make_update(kind.optimizer, n_params, ops, jit)
+    h2_update = make_update(kind.optimizer, n_params, h2_ops, jit)
     h1_forward, h1_backward = make_h1(layout, ops, jit, activate, update)
-    h2_forward, h2_backward = make_h2(layout, ops, jit, activate, update)
+    h2_forward, h2_backward = make_h2(layout, h2_ops, jit, activate, h2_update)
     h3_sums, h3_backward = make_dense(
         at["h3_weight"], at["h3_bias"], layout.h3_units, U2, U3, ops, jit, update
     )
@@ -149,7 +152,7 @@ def make_kernels(kind: Kind) -> Kernels:
         Returns how many steps were made: fewer than N where an output stopped being finite.
         """
         for n in range(len(y_N)):
-            rates = (splat(rates_N3[n, 0]), splat(rates_N3[n, 1]), splat(rates_N3[n, 2]))
+            rates = (rates_N3[n, 0], rates_N3[n, 1], rates_N3[n, 2])
             place_image(m.x, x_NHW[n], rows_N[n], columns_N[n], how.wrap)
             h1_forward(params, m.x, m.h1, m.r1)
             h2_forward(params, m.h1, m.z2, m.h2, m.r2)

@@ -4,8 +4,9 @@ A vector is L neighbouring planes (or units), so the planes of a pixel or of a k
 by side. The first group of H1's planes is repeated behind the last: then the two groups that an H2
 plane sees are neighbours for all three of its groups, and are read with whole vectors.
 
-Shapes: L lanes; G planes of a group; C planes; S = 2G planes seen by an H2 plane; A = C + G planes
-of H1 with the repetition; U2 units of H2; U3 units of H3 and U4 outputs, up to whole vectors.
+Shapes: L lanes, 16 but for H2 at odd widths; G planes of a group; C planes; S = 2G planes that an
+H2 plane sees; A = C + G planes of H1 with the repetition; U2 units of H2; U3 units of H3 and U4
+outputs, up to whole vectors.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from scaling.weights import Weights
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int64]
 
-MOST_LANES = 16  # AVX-512; narrower machines split a vector (measured: 32 lanes spill registers)
+LANES = 16  # AVX-512; narrower machines split a vector (measured: 32 lanes spill registers)
 TAPS = KERNEL**2
 H1_SIDE = 8
 H2_SIDE = 4
@@ -35,9 +36,9 @@ class Layout:
     width: int
 
     @property
-    def lanes(self) -> int:
-        """The most lanes that divide the planes an H2 plane sees."""
-        return MOST_LANES if self.S % MOST_LANES == 0 else MOST_LANES // 2
+    def h2_lanes(self) -> int:
+        """The most lanes that divide the planes an H2 plane sees: 8 at odd widths."""
+        return LANES if self.S % LANES == 0 else LANES // 2
 
     @property
     def G(self) -> int:  # noqa: N802  shape letters
@@ -132,7 +133,7 @@ class Layout:
         return {name: params[index] for name, index in self.positions.items()}
 
     def _whole_vectors(self, n: int) -> int:
-        return -(-n // self.lanes) * self.lanes
+        return -(-n // LANES) * LANES
 
 
 def aligned_zeros(n: int) -> Floats:
