@@ -92,11 +92,13 @@ class Memory(NamedTuple):
     r2: Floats
     d2: Floats
     keep: Floats
+    spread: Floats  # (U2 / P, L), d2 in vectors; empty where P = 1
     z3: Floats  # (U3,)
     h3: Floats
     r3: Floats
     d3: Floats
     z4: Floats  # (U4,)
+    r4: Floats
     d4: Floats
 
     @classmethod
@@ -104,8 +106,9 @@ class Memory(NamedTuple):
         sizes = {"x": INPUT_SIDE**2, "h1": MAP_SIDE**2 * layout.A}
         sizes |= dict.fromkeys(("r1", "d1"), H1_SIDE**2 * layout.A)
         sizes |= dict.fromkeys(("z2", "h2", "r2", "d2", "keep"), layout.U2)
+        sizes["spread"] = layout.U2 * layout.V if layout.P > 1 else 0
         sizes |= dict.fromkeys(("z3", "h3", "r3", "d3"), layout.U3)
-        sizes |= dict.fromkeys(("z4", "d4"), layout.U4)
+        sizes |= dict.fromkeys(("z4", "r4", "d4"), layout.U4)
         memory = cls(**{name: aligned_zeros(size) for name, size in sizes.items()})
         memory.x[:] = BACKGROUND
         memory.h1[:] = BACKGROUND
@@ -117,15 +120,13 @@ def make_kernels(kind: Kind) -> Kernels:
     layout = Layout(kind.width)
     at, U2, U3, L = layout.offsets, layout.U2, layout.U3, LANES
     jit = njit(fastmath=FASTMATH, boundscheck=kind.checked, error_model="numpy", nogil=True)
-    ops = vector_ops(L, checked=kind.checked)
-    h2_ops = vector_ops(layout.h2_lanes, checked=kind.checked)
+    ops = vector_ops(L, copies=layout.P, checked=kind.checked)
     load, store = ops.load, ops.store
     activate = make_activation(kind.activation, jit)
     n_params = at["end"]
     update = make_update(kind.optimizer, n_params, ops, jit)
-    h2_update = make_update(kind.optimizer, n_params, h2_ops, jit)
     h1_forward, h1_backward = make_h1(layout, ops, jit, activate, update)
-    h2_forward, h2_backward = make_h2(layout, h2_ops, jit, activate, h2_update)
+    h2_forward, h2_backward = make_h2(layout, ops, jit, activate, update)
     h3_sums, h3_backward = make_dense(
         at["h3_weight"], at["h3_bias"], layout.h3_units, U2, U3, ops, jit, update
     )
@@ -133,7 +134,7 @@ def make_kernels(kind: Kind) -> Kernels:
         at["output_weight"], at["output_bias"], N_CLASSES, U3, layout.U4, ops, jit, update
     )
     place_image, drop = make_place_image(jit), make_drop(U2, ops, jit)
-    output_gradient = make_output_gradient(jit)
+    output_gradient = make_output_gradient(ops, jit)
 
     @jit
     def h3_forward(params, h2, z, h3, slope):
@@ -160,11 +161,11 @@ def make_kernels(kind: Kind) -> Kernels:
                 drop(m.h2, m.r2, m.keep, keys_N[n], how.threshold, how.scale)
             h3_forward(params, m.h2, m.z3, m.h3, m.r3)
             output_sums(params, m.h3, m.z4)
-            if not output_gradient(m.z4, y_N[n], goal, m.d4):
+            if not output_gradient(m.z4, m.r4, y_N[n], goal, m.d4):
                 return n
             output_backward(params, state, m.h3, m.r3, m.d4, m.d3, rates)
             h3_backward(params, state, m.h2, m.r2, m.d3, m.d2, rates)
-            h2_backward(params, state, m.h1, m.r1, m.d2, m.d1, rates)
+            h2_backward(params, state, m.h1, m.r1, m.d2, m.spread, m.d1, rates)
             h1_backward(params, state, m.x, m.d1, rates)
             if how.average:
                 for i in range(0, n_params, L):

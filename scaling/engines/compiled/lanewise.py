@@ -153,22 +153,31 @@ def square_root(_, x):
     return x(x), generate
 
 
-@intrinsic
-def sum_lanes(_, x):
-    """The sum of the lanes, by halves: 16 = 8 + 8, and so on."""
+def _sum_of(first, last):
+    """The sum of some lanes, by halves: 16 = 8 + 8, and so on; `first` and `last` as fractions."""
 
-    def generate(context, builder, signature, args):
-        (value,), lanes = args, x.lanes
-        while lanes > 1:
-            lanes //= 2
-            low, high = (
-                builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(INT, lanes), half))
-                for half in (list(range(lanes)), list(range(lanes, 2 * lanes)))
-            )
-            value = builder.fadd(low, high)
-        return builder.extract_element(value, ir.Constant(INT, 0))
+    def total(_, x):
+        def generate(context, builder, signature, args):
+            (value,), lanes = args, list(range(int(first * x.lanes), int(last * x.lanes)))
+            while len(lanes) > 1:
+                half = len(lanes) // 2
+                low, high = (
+                    builder.shuffle_vector(
+                        value, value, ir.Constant(ir.VectorType(INT, half), part)
+                    )
+                    for part in (lanes[:half], lanes[half:])
+                )
+                value, lanes = builder.fadd(low, high), list(range(half))
+            return builder.extract_element(value, ir.Constant(INT, lanes[0]))
 
-    return types.float32(x), generate
+        return types.float32(x), generate
+
+    return intrinsic(total)
+
+
+sum_lanes = _sum_of(0, 1)
+sum_low = _sum_of(0, 0.5)  # of the lower half
+sum_high = _sum_of(0.5, 1)  # of the upper half
 
 
 def _splat_float(builder, number, lanes):
