@@ -362,6 +362,7 @@ def test_a_damaged_kernel_is_compiled_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("name", "n_train", "epochs"), [("1989", 7291, 23), ("modern", 911, 20)])
 def test_full_runs_miss_as_many_digits_as_autograd(
     data_dir: Path,  # noqa: ARG001
