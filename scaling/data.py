@@ -11,7 +11,9 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.architecture import BACKGROUND
 from scaling.errors import InputError
+from scaling.recipe import ShiftFill
 
 Split = Literal["none", "tune"]
 Images = NDArray[np.float32]
@@ -145,15 +147,23 @@ def to_unit_range(x: Array) -> Images:
     return cast(Images, x)
 
 
-def shift_images(x_BHW: Images, rows_B: NDArray[np.int64], columns_B: NDArray[np.int64]) -> Images:
-    """Move each image down and right, what leaves on one side coming back on the other.
+def shift_images(
+    x_BHW: Images,
+    rows_B: NDArray[np.int64],
+    columns_B: NDArray[np.int64],
+    fill: ShiftFill = "wrap",
+) -> Images:
+    """Move each image down and right; what leaves on one side comes back on the other, or not.
 
     Source: torch.roll in lecun1989-repro, modern.py: the published augmentation wraps around.
     """
     n, height, width = x_BHW.shape
-    rows = (np.arange(height) - rows_B[:, None]) % height
-    columns = (np.arange(width) - columns_B[:, None]) % width
-    moved: Images = x_BHW[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    rows = (np.arange(height) - rows_B[:, None])[:, :, None]
+    columns = (np.arange(width) - columns_B[:, None])[:, None, :]
+    moved: Images = x_BHW[np.arange(n)[:, None, None], rows % height, columns % width]
+    if fill == "background":
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        moved[~inside] = BACKGROUND
     return moved
 
 

@@ -12,6 +12,19 @@ from scaling.recipe import Recipe
 from scaling.weights import Weights
 
 
+def scaled_tanh(x: Tensor) -> Tensor:
+    """Source: LeCun et al. 1989, section 3.3: +-1 are its values at +-1, where it bends most."""
+    return 1.7159 * torch.tanh(2 / 3 * x)
+
+
+ACTIVATIONS = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "scaled_tanh": scaled_tanh,
+    "gelu": F.gelu,  # the exact one, by the error function
+}
+
+
 class Network(nn.Module):
     """Two convolutions with a bias for every unit, two fully connected layers.
 
@@ -30,7 +43,7 @@ class Network(nn.Module):
     def __init__(self, architecture: Architecture, recipe: Recipe, weights: Weights) -> None:
         super().__init__()
         self.group = architecture.group
-        self.activation = {"tanh": torch.tanh, "relu": torch.relu}[recipe.activation]
+        self.activation = ACTIVATIONS[recipe.activation]
         self.output = torch.tanh if recipe.output == "tanh" else nn.Identity()
         for name, values in weights.items():
             self.register_parameter(name, nn.Parameter(torch.tensor(values)))
@@ -57,9 +70,13 @@ def _convolve(x: Tensor, kernel: Tensor) -> Tensor:
     return F.conv2d(F.pad(x, (PADDING,) * 4, value=BACKGROUND), kernel, stride=STRIDE)
 
 
-def loss_of(recipe: Recipe, z_B10: Tensor, y_B: Tensor) -> Tensor:
-    """Mean over examples; the squared error also averages over the 10 outputs, targets -1 and 1."""
+def loss_of(recipe: Recipe, z_B10: Tensor, y_B: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Mean over examples; the squared error also averages over the 10 outputs, targets -1 and 1.
+
+    `smoothing` is the part of each target that all classes share, in training.
+    """
     if recipe.loss == "cross_entropy":
-        return F.cross_entropy(z_B10, y_B)
-    target = F.one_hot(y_B, N_CLASSES).to(z_B10.dtype) * 2 - 1
+        return F.cross_entropy(z_B10, y_B, label_smoothing=smoothing)
+    right = F.one_hot(y_B, N_CLASSES).to(z_B10.dtype) * (1 - smoothing) + smoothing / N_CLASSES
+    target = right * 2 - 1
     return F.mse_loss(z_B10, target)

@@ -1,12 +1,15 @@
 """A recipe: one training method as a frozen value."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-Activation = Literal["tanh", "relu"]
+Activation = Literal["tanh", "relu", "scaled_tanh", "gelu"]
 Output = Literal["tanh", "linear"]
 Loss = Literal["mse", "cross_entropy"]
 Optimizer = Literal["sgd", "adamw"]
+Schedule = Literal["linear", "cosine", "constant"]
+ShiftFill = Literal["wrap", "background"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,17 @@ class Recipe:
     shift: int = 0  # pixels; images move by at most this in x and y, around the edges
     dropout: float = 0.0  # rate, before H3
     tricks: tuple[tuple[str, int], ...] = ()  # (name, version) in the order of application
+    momentum: float = 0.0  # of SGD
+    schedule: Schedule = "linear"  # from `lr` to its fraction `lr_end`, by epoch
+    label_smoothing: float = 0.0  # part of the target spread over all classes, in training only
+    ema: float = 0.0  # evaluated are weights averaged with this decay a step; 0: the last ones
+    shift_fill: ShiftFill = "wrap"  # what comes in where a shifted image has left
 
     def lr_factor(self, epoch: int) -> float:
-        """What multiplies the learning rate in an epoch (counted from 0): linear to `lr_end`."""
+        """What multiplies the learning rate in an epoch (counted from 0): from 1 to `lr_end`."""
+        if self.schedule == "constant":
+            return 1.0
         progress = epoch / (self.epochs - 1) if self.epochs > 1 else 0.0
+        if self.schedule == "cosine":
+            progress = (1 - math.cos(math.pi * progress)) / 2
         return (1 - progress) + progress * self.lr_end

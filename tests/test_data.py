@@ -122,6 +122,14 @@ def test_shifts_wrap_around_as_published(row: int, column: int) -> None:
     np.testing.assert_array_equal(moved[1], x[1])
 
 
+def test_shifts_may_bring_in_the_background() -> None:
+    x = np.random.default_rng(0).normal(size=(1, 16, 16)).astype(np.float32)
+    (moved,) = shift_images(x, np.array([3]), np.array([-2]), "background")
+    np.testing.assert_array_equal(moved[3:, :-2], x[0, :-3, 2:])
+    assert (moved[:3] == -1).all()
+    assert (moved[:, -2:] == -1).all()
+
+
 def test_images_taken_from_several_files_are_those_of_one() -> None:
     block = drawn.BLOCK
     parts = [np.arange(block), np.arange(block, block + 50)]

@@ -1,5 +1,7 @@
 """The ladder against what was published."""
 
+import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -48,9 +50,14 @@ def test_the_modern_rate_falls_linearly_to_a_third() -> None:
     assert {find_recipe("1989").lr_factor(epoch) for epoch in range(23)} == {1.0}
 
 
-def test_one_epoch_has_a_rate_too() -> None:
-    from dataclasses import replace
+def test_a_cosine_and_a_constant_rate() -> None:
+    falling = replace(find_recipe("1989"), epochs=5, lr_end=0.2, schedule="cosine")
+    expected = [0.2 + 0.8 * (1 + math.cos(math.pi * k / 4)) / 2 for k in range(5)]
+    assert [falling.lr_factor(epoch) for epoch in range(5)] == pytest.approx(expected)
+    assert {replace(falling, schedule="constant").lr_factor(epoch) for epoch in range(5)} == {1.0}
 
+
+def test_one_epoch_has_a_rate_too() -> None:
     assert replace(find_recipe("modern"), epochs=1).lr_factor(0) == 1.0
 
 

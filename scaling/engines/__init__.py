@@ -50,7 +50,7 @@ def us_per_example(
     recipe, grows = cell.recipe, cell.architecture.n_macs / 63_660
     adamw = recipe.optimizer == "adamw"
     if choose(cell, engine, device) == "compiled":  # measured, one core, Zen 5 with AVX-512
-        train, evaluate = (3.5 + 2.6 * grows if adamw else 3.0 + 1.7 * grows), 1.0 + 0.7 * grows
+        train, evaluate = (1.6 + 2.5 * grows if adamw else 1.4 + 1.6 * grows), 0.5 + 0.65 * grows
     else:  # measured, one core, 2 GHz Xeon
         train, evaluate = (450 if adamw else 350) / recipe.batch_size + 90 * grows, 17 * grows
     return float(os.environ.get("SCALING_US_PER_EXAMPLE", train)), evaluate

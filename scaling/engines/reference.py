@@ -3,6 +3,7 @@
 Shapes: B images of a batch, U inputs of H3.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -65,22 +66,29 @@ class ReferenceModel:
         start = initial_weights(cell.architecture, cell.recipe, member.seed)
         self._network = Network(cell.architecture, cell.recipe, start).to(device)
         self._optimizer = _optimizer(self._network, cell.recipe, member)
+        self._averaged = copy.deepcopy(self._network) if cell.recipe.ema else self._network
 
     def train_epoch(self, epoch: int) -> str | None:
         with _light_convolutions():
             train_epoch(
-                self._network, self._optimizer, self._examples, self._recipe, self._member, epoch
+                self._network,
+                self._optimizer,
+                self._examples,
+                self._recipe,
+                self._member,
+                epoch,
+                self._averaged,
             )
         return None if _finite(self._network) else "weights are not finite"
 
     def score(self, examples: Examples) -> Score:
-        return evaluate(self._network, examples, self._recipe)
+        return evaluate(self._averaged, examples, self._recipe)
 
     def predict(self, examples: Examples) -> NDArray[np.uint8]:
-        return predict(self._network, examples)
+        return predict(self._averaged, examples)
 
     def weights(self) -> Weights:
-        named = self._network.named_parameters()
+        named = self._averaged.named_parameters()
         return {name: value.detach().cpu().numpy() for name, value in named}
 
 
@@ -91,8 +99,12 @@ def train_epoch(
     recipe: Recipe,
     member: Member,
     epoch: int,
+    averaged: Network | None = None,
 ) -> None:
-    """One pass over the examples in their constant order; `epoch` counts from 1."""
+    """One pass over the examples in their constant order; `epoch` counts from 1.
+
+    `averaged` follows the weights where the recipe says so.
+    """
     device = model.h1_weight.device
     model.train()
     for group in optimizer.param_groups:
@@ -103,10 +115,12 @@ def train_epoch(
     for start in range(0, len(examples), recipe.batch_size):
         batch = slice(start, start + recipe.batch_size)
         keep = _dropout(model, recipe, keys[batch])
-        loss = loss_of(recipe, model(x[batch], keep), y[batch])
+        loss = loss_of(recipe, model(x[batch], keep), y[batch], recipe.label_smoothing)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if recipe.ema and averaged:
+            _follow(averaged, model, recipe.ema)
 
 
 def evaluate(model: Network, examples: Examples, recipe: Recipe) -> Score:
@@ -137,7 +151,9 @@ def _outputs(model: Network, examples: Examples) -> Iterator[tuple[torch.Tensor,
 def _augmented(
     x_NHW: NDArray[np.float32], recipe: Recipe, keys_N: NDArray[np.uint32]
 ) -> NDArray[np.float32]:
-    return shift_images(x_NHW, *shifts(keys_N, recipe.shift)) if recipe.shift else x_NHW
+    if not recipe.shift:
+        return x_NHW
+    return shift_images(x_NHW, *shifts(keys_N, recipe.shift), recipe.shift_fill)
 
 
 def _dropout(model: Network, recipe: Recipe, keys_B: NDArray[np.uint32]) -> torch.Tensor | None:
@@ -155,7 +171,14 @@ def _optimizer(model: Network, recipe: Recipe, member: Member) -> torch.optim.Op
         return torch.optim.AdamW(
             parameters, lr=member.lr, weight_decay=member.weight_decay, fused=True
         )
-    return torch.optim.SGD(parameters, lr=member.lr)
+    return torch.optim.SGD(parameters, lr=member.lr, momentum=recipe.momentum)
+
+
+def _follow(averaged: Network, model: Network, decay: float) -> None:
+    """Move the averaged weights, which begin as the first ones, towards those of this step."""
+    with torch.no_grad():
+        for average, value in zip(averaged.parameters(), model.parameters(), strict=True):
+            average.lerp_(value, 1 - decay)
 
 
 def _finite(model: Network) -> bool:

@@ -3,7 +3,9 @@
 The slope is kept beside the value for the way back, whatever the function; dropout joins it there.
 """
 
-from scaling.engines.compiled.lanewise import at_least, at_most, is_positive
+import math
+
+from scaling.engines.compiled.lanewise import at_least, at_most, exponential, is_positive
 
 # x p(x^2) / q(x^2), error below 3e-7 where |x| < SATURATED, beyond which float32 has nothing left.
 # Source: Eigen's ptanh_float (MathFunctionsImpl.h).
@@ -31,9 +33,36 @@ def make_tanh(jit):
     return tanh
 
 
+def make_normal(jit):
+    """normal(z) -> (probability of at most z, density at z) of the normal distribution."""
+    root_half, density_at_0 = 0.5**0.5, (2 * math.pi) ** -0.5
+
+    @jit
+    def normal(z):
+        """The error function as x p(x^2) / q(x^2), error below 2e-7; beyond 4 it is 1 in float32.
+
+        Source: XLA's ErfImpl32 (xla/hlo/builder/lib/math.cc).
+        """
+        x = at_most(at_least(z * root_half, -4.0), 4.0)
+        s = x * x
+        p = s * -2.72614225801306e-10 + 2.77068142495902e-08
+        p = p * s + -2.10102402082508e-06
+        p = p * s + -5.69250639462346e-05
+        p = p * s + -7.34990630326855e-04
+        p = p * s + -2.95459980854025e-03
+        p = p * s + -1.60960333262415e-02
+        q = s * -1.45660718464996e-05 + -2.13374055278905e-04
+        q = q * s + -1.68282697438203e-03
+        q = q * s + -7.37332916720468e-03
+        q = q * s + -1.42647390514189e-02
+        return x * p / q * 0.5 + 0.5, exponential(z * z * -0.5) * density_at_0
+
+    return normal
+
+
 def make_activation(name, jit):
     """activate(z) -> (value, slope), both vectors."""
-    tanh = make_tanh(jit)
+    tanh, normal = make_tanh(jit), make_normal(jit)
 
     @jit
     def tanh_and_slope(z):
@@ -44,4 +73,19 @@ def make_activation(name, jit):
     def relu_and_slope(z):
         return at_least(z, 0.0), is_positive(z)
 
-    return {"tanh": tanh_and_slope, "relu": relu_and_slope}[name]
+    @jit
+    def scaled_tanh_and_slope(z):
+        value = tanh(z * (2 / 3))
+        return value * 1.7159, (1.0 - value * value) * (1.7159 * 2 / 3)
+
+    @jit
+    def gelu_and_slope(z):
+        probability, density = normal(z)
+        return z * probability, probability + z * density
+
+    return {
+        "tanh": tanh_and_slope,
+        "relu": relu_and_slope,
+        "scaled_tanh": scaled_tanh_and_slope,
+        "gelu": gelu_and_slope,
+    }[name]

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from scaling.architecture import N_CLASSES
 from scaling.data import Dataset, Examples, select
-from scaling.engines.compiled.kernels import Dropout, Kind, Memory
+from scaling.engines.compiled.kernels import Kind, Memory, Method
 from scaling.engines.compiled.layout import Layout, aligned_zeros
 from scaling.engines.compiled.objective import Objective
-from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, step_rates
+from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, step_rates, update_of
 from scaling.engines.compiled.ready import ready
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.engines.training import train_model
@@ -54,25 +54,40 @@ class CompiledModel:
     """One model's memory, and the compiled functions that change it."""
 
     def __init__(
-        self, cell: Cell, member: Member, examples: Examples, *, checked: bool = False
+        self,
+        cell: Cell,
+        member: Member,
+        examples: Examples,
+        *,
+        rate_scales: Weights | None = None,
+        checked: bool = False,
     ) -> None:
+        """`rate_scales` multiplies the learning rate of each weight, for plain SGD."""
         recipe = cell.recipe
+        assert rate_scales is None or (recipe.optimizer, recipe.momentum) == ("sgd", 0)
         self._kind = Kind(
             width=round(cell.width),
             activation=recipe.activation,
-            optimizer=recipe.optimizer,
+            optimizer=update_of(recipe, scaled=rate_scales is not None),
             checked=checked,
         )
         self._kernels = ready(self._kind)
         self._recipe, self._member, self._examples = recipe, member, examples
         self._layout = Layout(self._kind.width)
         self._memory = Memory.of(self._layout)
-        self.load(initial_weights(cell.architecture, recipe, member.seed))
+        start = initial_weights(cell.architecture, recipe, member.seed)
+        self._params = self._layout.pack(start)
+        self._averaged = self._layout.pack(start) if recipe.ema else self._params
+        self._state = (
+            aligned_zeros(len(self._params) * STATE_PER_WEIGHT[self._kind.optimizer])
+            if rate_scales is None
+            else self._layout.pack(rate_scales)
+        )
 
     def load(self, weights: Weights) -> None:
-        """Begin from these weights, in the reference's names and shapes."""
-        self._params = self._layout.pack(weights)
-        self._state = aligned_zeros(len(self._params) * STATE_PER_WEIGHT[self._recipe.optimizer])
+        """Take these weights, in the reference's names and shapes, as the present ones."""
+        self._params[:] = self._layout.pack(weights)
+        self._averaged[:] = self._params
 
     def train_epoch(self, epoch: int) -> str | None:
         """One pass over the examples in their constant order; `epoch` counts from 1."""
@@ -85,13 +100,14 @@ class CompiledModel:
         made = self._kernels.train(
             self._params,
             self._state,
+            self._averaged,
             x_NHW,
             self._examples.y,
             keys_N,
             rows_N,
             columns_N,
             step_rates(recipe, member.weight_decay, lr, done, n),
-            Dropout.of(recipe),
+            Method.of(recipe),
             Objective.of(recipe),
             self._memory,
         )
@@ -114,11 +130,11 @@ class CompiledModel:
         return predicted
 
     def weights(self) -> Weights:
-        return self._layout.unpack(self._params)
+        return self._layout.unpack(self._averaged)
 
     def _outputs(self, examples: Examples) -> NDArray[np.float32]:
         z_N10 = np.empty((len(examples), N_CLASSES), np.float32)
-        self._kernels.outputs(self._params, examples.x, z_N10, self._memory)
+        self._kernels.outputs(self._averaged, examples.x, z_N10, self._memory)
         return np.tanh(z_N10) if self._recipe.output == "tanh" else z_N10
 
 

@@ -9,7 +9,7 @@ from scaling.engines.compiled.layout import H1_SIDE, INPUT_SIDE, MAP_SIDE
 
 def make_h1(layout, ops, jit, activate, update):
     """forward(params, x, h1, slope) and backward(params, state, x, d1, rates)."""
-    A, C, G, L = layout.A, layout.C, layout.G, layout.lanes
+    A, C, G, L = layout.A, layout.C, layout.G, ops.lanes
     W, B = layout.offsets["h1_weight"], layout.offsets["h1_bias"]
     load, store, broadcast, tile = ops.load, ops.store, ops.broadcast, ops.tile
 

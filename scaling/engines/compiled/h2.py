@@ -1,123 +1,155 @@
-"""H2: 5x5 kernels over two of H1's three groups; a vector is L of the S planes that they see.
+"""H2: 5x5 kernels over two of H1's three groups; a vector is V of the S planes that they see.
 
 Group g of H2 sees the S planes of H1 that begin at plane g G: the first group is repeated behind
 the last (layout.py). A wrong route between groups would still train, and well; only the comparison
 with autograd tells.
 
-Shapes as in layout.py: A planes of H1 with the repetition, C planes, G of a group, S seen, L lanes.
+At odd widths a vector holds V = 8 of the planes seen for each of two neighbouring planes of H2
+(P = 2), as S is no multiple of 16; what they see is then loaded into both halves. From here on a
+"plane" of H2 is P of them.
+
+Shapes as in layout.py: A planes of H1 with the repetition, C planes, G of a group, S seen.
 """
 
 from scaling.architecture import KERNEL
-from scaling.engines.compiled.lanewise import sum_lanes
-from scaling.engines.compiled.layout import H1_SIDE, H2_SIDE, MAP_SIDE, TAPS
+from scaling.engines.compiled.lanewise import sum_high, sum_lanes, sum_low
+from scaling.engines.compiled.layout import H1_SIDE, H2_SIDE, LANES, MAP_SIDE, TAPS
+from scaling.engines.compiled.vectors import vector_ops
 
-TILE = 4  # planes at once, a divisor of G: their sums fill half of the registers of AVX-512
-TILE_UNITS, TILE_TAPS, H2_PIXELS = TILE * H2_SIDE, TILE * KERNEL, H2_SIDE**2
+TILE = 16  # sums at once: half of the registers of AVX-512
+PIXELS = H2_SIDE**2
 
 
 def make_h2(layout, ops, jit, activate, update):
     """forward(...) and backward(...) of the layer."""
-    forward = make_forward(layout, ops, jit, activate)
-    input_gradient = make_input_gradient(layout, ops, jit)
-    C, S, L, U2 = layout.C, layout.S, layout.lanes, layout.U2
-    A, G = layout.A, layout.G
-    W, B = layout.offsets["h2_weight"], layout.offsets["h2_bias"]
-    load, broadcast, tile = ops.load, ops.broadcast, ops.tile
-
-    @jit
-    def backward(params, state, h1, h1_slope, d2, d1, rates):
-        """From the gradient d2 (C, 4, 4) of what H2 sums up to that of H1, d1 (8, 8, A).
-
-        Tile: a row of taps of four planes.
-        """
-        input_gradient(params, d2, h1_slope, d1)
-        for i in range(0, U2, L):
-            update(params, state, B + i, load(d2, i), rates)
-        for o in range(0, C, TILE):
-            for v in range(0, S, L):
-                for ky in range(KERNEL):
-                    sums = tile(TILE_TAPS)
-                    for row in range(H2_SIDE):
-                        for column in range(H2_SIDE):
-                            at = ((2 * row + ky) * MAP_SIDE + 2 * column) * A + o // G * G + v
-                            for k in range(TILE):
-                                d = broadcast(d2, ((o + k) * H2_SIDE + row) * H2_SIDE + column)
-                                for kx in range(KERNEL):
-                                    j = k * KERNEL + kx
-                                    sums[j] = sums[j] + d * load(h1, at + kx * A)
-                    for k in range(TILE):
-                        for kx in range(KERNEL):
-                            tap = (o + k) * TAPS + ky * KERNEL + kx
-                            update(params, state, W + tap * S + v, sums[k * KERNEL + kx], rates)
-
-    return forward, backward
-
-
-def make_forward(layout, ops, jit, activate):
-    """forward(params, h1, z, h2, slope)."""
-    A, C, G, S, L, U2 = layout.A, layout.C, layout.G, layout.S, layout.lanes, layout.U2
-    W, B = layout.offsets["h2_weight"], layout.offsets["h2_bias"]
+    A, C, G, S, P, V = layout.A, layout.C, layout.G, layout.S, layout.P, layout.V
+    W, B, L = layout.offsets["h2_weight"], layout.offsets["h2_bias"], LANES
     load, store, tile = ops.load, ops.store, ops.tile
+    load_seen = ops.load_repeated
+    in_vectors, error = make_errors(layout, ops, jit)
+    input_gradient = make_input_gradient(layout, ops, jit, error)
+    planes = 4 // P  # in a tile; they lie in the same group, as 4 divides G
+    tile_taps = planes * KERNEL
 
     @jit
     def forward(params, h1, z, h2, slope):
-        """From h1 (12, 12, A) to h2 and its slope (C, 4, 4). Tile: a row of four planes' pixels."""
-        for o in range(0, C, TILE):
-            for row in range(H2_SIDE):
-                sums = tile(TILE_UNITS)
+        """From h1 (12, 12, A) to h2 and its slope (C, 4, 4). Tile: planes x P rows of 4 pixels."""
+        for o in range(0, C // P, planes):
+            first = o * P // G * G
+            for row in range(0, H2_SIDE, P):
+                sums = tile(TILE)
                 for ky in range(KERNEL):
                     for kx in range(KERNEL):
-                        for v in range(0, S, L):
-                            at = ((2 * row + ky) * MAP_SIDE + kx) * A + o // G * G + v
-                            for k in range(TILE):
+                        for v in range(0, S, V):
+                            for k in range(planes):
                                 tap = (o + k) * TAPS + ky * KERNEL + kx
-                                weight = load(params, W + tap * S + v)
-                                for column in range(H2_SIDE):
-                                    j = k * H2_SIDE + column
-                                    sums[j] = sums[j] + weight * load(h1, at + 2 * column * A)
-                for k in range(TILE):
-                    for column in range(H2_SIDE):
-                        unit = ((o + k) * H2_SIDE + row) * H2_SIDE + column
-                        z[unit] = sum_lanes(sums[k * H2_SIDE + column])
-        for i in range(0, U2, L):
+                                weight = load(params, W + (tap * S + v) * P)
+                                for pixel in range(H2_SIDE * P):
+                                    y = 2 * (row + pixel // H2_SIDE) + ky
+                                    x = 2 * (pixel % H2_SIDE) + kx
+                                    seen = load_seen(h1, (y * MAP_SIDE + x) * A + first + v)
+                                    j = k * H2_SIDE * P + pixel
+                                    sums[j] = sums[j] + weight * seen
+                for k in range(planes):
+                    for pixel in range(H2_SIDE * P):
+                        j, unit = k * H2_SIDE * P + pixel, row * H2_SIDE + pixel
+                        if P == 1:
+                            z[(o + k) * PIXELS + unit] = sum_lanes(sums[j])
+                        else:
+                            z[2 * (o + k) * PIXELS + unit] = sum_low(sums[j])
+                            z[(2 * (o + k) + 1) * PIXELS + unit] = sum_high(sums[j])
+        for i in range(0, C * PIXELS, L):
             value, rise = activate(load(z, i) + load(params, B + i))
             store(h2, i, value)
             store(slope, i, rise)
 
-    return forward
+    @jit
+    def backward(params, state, h1, h1_slope, d2, spread, d1, rates):
+        """From the gradient d2 (C, 4, 4) of what H2 sums up to that of H1, d1 (8, 8, A).
+
+        Tile: a row of taps of some planes. `spread` is memory for d2 in vectors.
+        """
+        for i in range(0, C * PIXELS, L):
+            update(params, state, B + i, load(d2, i), rates)
+        errors = in_vectors(d2, spread)
+        input_gradient(params, errors, h1_slope, d1)
+        for o in range(0, C // P, planes):
+            first = o * P // G * G
+            for v in range(0, S, V):
+                for ky in range(KERNEL):
+                    sums = tile(tile_taps)
+                    for row in range(H2_SIDE):
+                        for column in range(H2_SIDE):
+                            at = ((2 * row + ky) * MAP_SIDE + 2 * column) * A + first + v
+                            for k in range(planes):
+                                d = error(errors, (o + k) * PIXELS + row * H2_SIDE + column)
+                                for kx in range(KERNEL):
+                                    j = k * KERNEL + kx
+                                    sums[j] = sums[j] + d * load_seen(h1, at + kx * A)
+                    for k in range(planes):
+                        for kx in range(KERNEL):
+                            tap = (o + k) * TAPS + ky * KERNEL + kx
+                            at = W + (tap * S + v) * P
+                            update(params, state, at, sums[k * KERNEL + kx], rates)
+
+    return forward, backward
 
 
-def make_input_gradient(layout, ops, jit):
-    """input_gradient(params, d2, h1_slope, d1): before any weight is moved."""
-    A, C, G, S, L = layout.A, layout.C, layout.G, layout.S, layout.lanes
+def make_errors(layout, ops, jit):
+    """in_vectors(d2, spread) -> errors, and error(errors, i): unit i of a plane, in a vector."""
+    C, P, V = layout.C, layout.P, layout.V
+    load, broadcast = ops.load, ops.broadcast
+    half = vector_ops(V, checked=ops.checked)
+    store_half, broadcast_half = half.store, half.broadcast
+
+    @jit
+    def in_vectors(d2, spread):
+        """With two planes in a vector, each unit's gradient is written out over its half."""
+        if P == 1:
+            return d2
+        for o in range(C):
+            for pixel in range(PIXELS):
+                at = ((o // P * PIXELS + pixel) * P + o % P) * V
+                store_half(spread, at, broadcast_half(d2, o * PIXELS + pixel))
+        return spread
+
+    @jit
+    def error(errors, i):
+        return broadcast(errors, i) if P == 1 else load(errors, i * LANES)
+
+    return in_vectors, error
+
+
+def make_input_gradient(layout, ops, jit, error):
+    """input_gradient(params, errors, h1_slope, d1): before any weight is moved."""
+    A, C, G, S, P, V, L = layout.A, layout.C, layout.G, layout.S, layout.P, layout.V, LANES
     W = layout.offsets["h2_weight"]
-    load, store, broadcast, splat, tile = (
-        ops.load, ops.store, ops.broadcast, ops.splat, ops.tile
-    )  # fmt: skip
+    load, store, splat, tile = ops.load, ops.store, ops.splat, ops.tile
+    add_copies = ops.add_copies
 
     def at_parity(py, px):
         """The pixels (2Y + py, 2X + px) of H1, which the same taps reach, 4 x 4 in a tile."""
 
         @jit
-        def add(params, d2, d1, g, v):
+        def add(params, errors, d1, g, v):
             """Adds what group g of H2 sends to the planes of H1 that it sees at v."""
-            sums = tile(H2_PIXELS)
-            for o in range(g * G, (g + 1) * G):
+            sums = tile(TILE)
+            for o in range(g * G // P, (g + 1) * G // P):
                 for ky in range(py, KERNEL, 2):
                     for kx in range(px, KERNEL, 2):
-                        weight = load(params, W + (o * TAPS + ky * KERNEL + kx) * S + v)
+                        weight = load(params, W + ((o * TAPS + ky * KERNEL + kx) * S + v) * P)
                         for Y in range(H2_SIDE):
                             for X in range(H2_SIDE):
                                 # Tap ky of the unit in row y reads row 2y + ky - 2 of H1.
                                 y, x = Y + 1 - ky // 2, X + 1 - kx // 2
                                 if 0 <= y < H2_SIDE and 0 <= x < H2_SIDE:
-                                    d = broadcast(d2, (o * H2_SIDE + y) * H2_SIDE + x)
+                                    d = error(errors, o * PIXELS + y * H2_SIDE + x)
                                     j = Y * H2_SIDE + X
                                     sums[j] = sums[j] + weight * d
             for Y in range(H2_SIDE):
                 for X in range(H2_SIDE):
                     at = ((2 * Y + py) * H1_SIDE + 2 * X + px) * A + g * G + v
-                    store(d1, at, load(d1, at) + sums[Y * H2_SIDE + X])
+                    add_copies(d1, at, sums[Y * H2_SIDE + X])
 
         return add
 
@@ -125,15 +157,15 @@ def make_input_gradient(layout, ops, jit):
     odd_even, odd_odd = at_parity(1, 0), at_parity(1, 1)
 
     @jit
-    def input_gradient(params, d2, h1_slope, d1):
+    def input_gradient(params, errors, h1_slope, d1):
         for i in range(0, H1_SIDE**2 * A, L):
             store(d1, i, splat(0.0))
         for g in range(3):
-            for v in range(0, S, L):
-                even_even(params, d2, d1, g, v)
-                even_odd(params, d2, d1, g, v)
-                odd_even(params, d2, d1, g, v)
-                odd_odd(params, d2, d1, g, v)
+            for v in range(0, S, V):
+                even_even(params, errors, d1, g, v)
+                even_odd(params, errors, d1, g, v)
+                odd_even(params, errors, d1, g, v)
+                odd_odd(params, errors, d1, g, v)
         for pixel in range(H1_SIDE**2):
             at = pixel * A
             for plane in range(G):  # what reached the repetition belongs to the first group

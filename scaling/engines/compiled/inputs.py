@@ -5,20 +5,24 @@ The draws are those of scaling/randomness.py, number by number.
 
 import numpy as np
 
-from scaling.architecture import IMAGE_SIDE, PADDING
+from scaling.architecture import BACKGROUND, IMAGE_SIDE, PADDING
 from scaling.engines.compiled.layout import INPUT_SIDE
 from scaling.randomness import GOLDEN
 
 
 def make_place_image(jit):
-    """place_image(x, image, rows, columns): into the middle of x (20, 20), moved, wrapping."""
+    """place_image(x, image, rows, columns, wrap): into the middle of x (20, 20), moved."""
+    background = np.float32(BACKGROUND)
     edge = IMAGE_SIDE - 1  # the side is a power of two, so a mask wraps, below 0 too
 
     @jit
-    def place_image(x, image, rows, columns):
+    def place_image(x, image, rows, columns, wrap):
+        """Where the image has left comes in what left, or the background (`wrap` false)."""
         for row in range(IMAGE_SIDE):
             for column in range(IMAGE_SIDE):
-                pixel = image[(row - rows) & edge, (column - columns) & edge]
+                r, c = row - rows, column - columns
+                inside = wrap or (r == r & edge and c == c & edge)
+                pixel = image[r & edge, c & edge] if inside else background
                 x[(row + PADDING) * INPUT_SIDE + column + PADDING] = pixel
 
     return place_image

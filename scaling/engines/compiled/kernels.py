@@ -21,15 +21,16 @@ from scaling.engines.compiled.inputs import make_drop, make_place_image
 from scaling.engines.compiled.layout import (
     H1_SIDE,
     INPUT_SIDE,
+    LANES,
     MAP_SIDE,
     Floats,
     Layout,
     aligned_zeros,
 )
 from scaling.engines.compiled.objective import Objective, make_output_gradient
-from scaling.engines.compiled.optimizers import make_update
+from scaling.engines.compiled.optimizers import Update, make_update
 from scaling.engines.compiled.vectors import vector_ops
-from scaling.recipe import Activation, Optimizer, Recipe
+from scaling.recipe import Activation, Recipe
 
 # A product may be fused into a sum and the sign of zero is free; sums keep their written order, so
 # the same machine always gives the same bits, and NaN and infinity mean what they mean.
@@ -42,7 +43,7 @@ class Kind:
 
     width: int
     activation: Activation
-    optimizer: Optimizer
+    optimizer: Update
     checked: bool = False
 
     def __str__(self) -> str:
@@ -57,19 +58,25 @@ class Kernels(NamedTuple):
     outputs: Any
 
 
-class Dropout(NamedTuple):
-    """Units whose hash is below the threshold are dropped, the others multiplied by `scale`."""
+class Method(NamedTuple):
+    """What a recipe adds to the plain steps, as run-time values."""
 
-    on: bool
-    threshold: np.uint32
-    scale: np.float32
+    wrap: bool  # what leaves a shifted image on one side comes back on the other
+    dropout: bool
+    threshold: np.uint32  # units whose hash is below are dropped
+    scale: np.float32  # of those that stay
+    average: bool
+    pace: np.float32  # by which the averaged weights follow
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "Dropout":
+    def of(cls, recipe: Recipe) -> "Method":
         return cls(
-            on=recipe.dropout > 0,
+            wrap=recipe.shift_fill == "wrap",
+            dropout=recipe.dropout > 0,
             threshold=np.uint32(recipe.dropout * 2**32),
             scale=np.float32(1) / np.float32(1 - recipe.dropout),
+            average=recipe.ema > 0,
+            pace=np.float32(1 - recipe.ema),
         )
 
 
@@ -85,11 +92,13 @@ class Memory(NamedTuple):
     r2: Floats
     d2: Floats
     keep: Floats
+    spread: Floats  # (U2 / P, L), d2 in vectors; empty where P = 1
     z3: Floats  # (U3,)
     h3: Floats
     r3: Floats
     d3: Floats
     z4: Floats  # (U4,)
+    r4: Floats
     d4: Floats
 
     @classmethod
@@ -97,8 +106,9 @@ class Memory(NamedTuple):
         sizes = {"x": INPUT_SIDE**2, "h1": MAP_SIDE**2 * layout.A}
         sizes |= dict.fromkeys(("r1", "d1"), H1_SIDE**2 * layout.A)
         sizes |= dict.fromkeys(("z2", "h2", "r2", "d2", "keep"), layout.U2)
+        sizes["spread"] = layout.U2 * layout.V if layout.P > 1 else 0
         sizes |= dict.fromkeys(("z3", "h3", "r3", "d3"), layout.U3)
-        sizes |= dict.fromkeys(("z4", "d4"), layout.U4)
+        sizes |= dict.fromkeys(("z4", "r4", "d4"), layout.U4)
         memory = cls(**{name: aligned_zeros(size) for name, size in sizes.items()})
         memory.x[:] = BACKGROUND
         memory.h1[:] = BACKGROUND
@@ -108,12 +118,13 @@ class Memory(NamedTuple):
 def make_kernels(kind: Kind) -> Kernels:
     """The functions of a kind, not compiled yet."""
     layout = Layout(kind.width)
-    at, U2, U3, L = layout.offsets, layout.U2, layout.U3, layout.lanes
+    at, U2, U3, L = layout.offsets, layout.U2, layout.U3, LANES
     jit = njit(fastmath=FASTMATH, boundscheck=kind.checked, error_model="numpy", nogil=True)
-    ops = vector_ops(L, checked=kind.checked)
-    load, store, splat = ops.load, ops.store, ops.splat
+    ops = vector_ops(L, copies=layout.P, checked=kind.checked)
+    load, store = ops.load, ops.store
     activate = make_activation(kind.activation, jit)
-    update = make_update(kind.optimizer, at["end"], ops, jit)
+    n_params = at["end"]
+    update = make_update(kind.optimizer, n_params, ops, jit)
     h1_forward, h1_backward = make_h1(layout, ops, jit, activate, update)
     h2_forward, h2_backward = make_h2(layout, ops, jit, activate, update)
     h3_sums, h3_backward = make_dense(
@@ -123,7 +134,7 @@ def make_kernels(kind: Kind) -> Kernels:
         at["output_weight"], at["output_bias"], N_CLASSES, U3, layout.U4, ops, jit, update
     )
     place_image, drop = make_place_image(jit), make_drop(U2, ops, jit)
-    output_gradient = make_output_gradient(jit)
+    output_gradient = make_output_gradient(ops, jit)
 
     @jit
     def h3_forward(params, h2, z, h3, slope):
@@ -134,33 +145,39 @@ def make_kernels(kind: Kind) -> Kernels:
             store(slope, i, rise)
 
     @jit
-    def train(params, state, x_NHW, y_N, keys_N, rows_N, columns_N, rates_N3, dropout, goal, m):
-        """One step for each presentation, in order; params and state are changed in place.
+    def train(
+        params, state, averaged, x_NHW, y_N, keys_N, rows_N, columns_N, rates_N3, how, goal, m
+    ):
+        """One step for each presentation, in order; the first three arrays change in place.
 
         Returns how many steps were made: fewer than N where an output stopped being finite.
         """
         for n in range(len(y_N)):
-            rates = (splat(rates_N3[n, 0]), splat(rates_N3[n, 1]), splat(rates_N3[n, 2]))
-            place_image(m.x, x_NHW[n], rows_N[n], columns_N[n])
+            rates = (rates_N3[n, 0], rates_N3[n, 1], rates_N3[n, 2])
+            place_image(m.x, x_NHW[n], rows_N[n], columns_N[n], how.wrap)
             h1_forward(params, m.x, m.h1, m.r1)
             h2_forward(params, m.h1, m.z2, m.h2, m.r2)
-            if dropout.on:
-                drop(m.h2, m.r2, m.keep, keys_N[n], dropout.threshold, dropout.scale)
+            if how.dropout:
+                drop(m.h2, m.r2, m.keep, keys_N[n], how.threshold, how.scale)
             h3_forward(params, m.h2, m.z3, m.h3, m.r3)
             output_sums(params, m.h3, m.z4)
-            if not output_gradient(m.z4, y_N[n], goal, m.d4):
+            if not output_gradient(m.z4, m.r4, y_N[n], goal, m.d4):
                 return n
             output_backward(params, state, m.h3, m.r3, m.d4, m.d3, rates)
             h3_backward(params, state, m.h2, m.r2, m.d3, m.d2, rates)
-            h2_backward(params, state, m.h1, m.r1, m.d2, m.d1, rates)
+            h2_backward(params, state, m.h1, m.r1, m.d2, m.spread, m.d1, rates)
             h1_backward(params, state, m.x, m.d1, rates)
+            if how.average:
+                for i in range(0, n_params, L):
+                    average = load(averaged, i)
+                    store(averaged, i, average + (load(params, i) - average) * how.pace)
         return len(y_N)
 
     @jit
     def outputs(params, x_NHW, z_N10, m):
         """What the outputs sum up, before any tanh, for each image."""
         for n in range(len(x_NHW)):
-            place_image(m.x, x_NHW[n], 0, 0)
+            place_image(m.x, x_NHW[n], 0, 0, True)
             h1_forward(params, m.x, m.h1, m.r1)
             h2_forward(params, m.h1, m.z2, m.h2, m.r2)
             h3_forward(params, m.h2, m.z3, m.h3, m.r3)
@@ -176,9 +193,9 @@ def signatures(kind: Kind) -> Kernels:
     recipe = Recipe(name="", epochs=1, lr=1)  # any: its values do not bear on their types
     memory = typeof(Memory.of(Layout(kind.width)))
     flat, per_step, images = float32[::1], float32[:, ::1], float32[:, :, ::1]
-    chosen = (typeof(Dropout.of(recipe)), typeof(Objective.of(recipe)))
+    chosen = (typeof(Method.of(recipe)), typeof(Objective.of(recipe)))
     drawn = (uint32[::1], int64[::1], int64[::1])
     return Kernels(
-        train=(flat, flat, images, uint8[::1], *drawn, per_step, *chosen, memory),
+        train=(flat, flat, flat, images, uint8[::1], *drawn, per_step, *chosen, memory),
         outputs=(flat, images, per_step, memory),
     )

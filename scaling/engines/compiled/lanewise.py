@@ -83,6 +83,64 @@ def is_positive(_, x):
     return x(x), generate
 
 
+TINY = 1e-32  # whatever is added to this is far above its last digit; yet far from denormal
+
+
+@intrinsic
+def without_tiny(_, x):
+    """0 in the place of what is nearer to 0 than TINY.
+
+    Averages of gradients that stopped decay into denormal numbers, which processors are slow at:
+    a third of the time of a step with ReLU and AdamW, for its dead units (measured).
+    """
+
+    def generate(context, builder, signature, args):
+        below = builder.fcmp_ordered("<", args[0], ir_constant(x.lanes, TINY))
+        above = builder.fcmp_ordered(">", args[0], ir_constant(x.lanes, -TINY))
+        return builder.select(builder.and_(below, above), ir_constant(x.lanes, 0.0), args[0])
+
+    return x(x), generate
+
+
+@intrinsic
+def exponential(_, x):
+    """e to the power of each lane from -87 to 88, error below 2e-7 of it; 0 or so below.
+
+    Source: Cephes, expf.c: 2**n times a polynomial of what n ln 2 leaves.
+    """
+    lanes = x.lanes
+    integers = ir.VectorType(INT, lanes)
+
+    def number(value):
+        return ir_constant(lanes, value)
+
+    def generate(context, builder, signature, args):
+        add, multiply, subtract = builder.fadd, builder.fmul, builder.fsub
+        low = number(-87.0)
+        x = builder.select(builder.fcmp_ordered("<", args[0], low), low, args[0])
+        nearest = add(multiply(x, number(1.44269504)), number(0.5))
+        floor = ir.FunctionType(ir_vector(lanes), [ir_vector(lanes)])
+        name = f"llvm.floor.v{lanes}f32"
+        floor = cgutils.get_or_insert_function(builder.module, floor, name)
+        n = builder.call(floor, [nearest])
+        # ln 2 in two parts, of which n times the first is exact.
+        rest = subtract(x, multiply(n, number(0.693359375)))
+        rest = subtract(rest, multiply(n, number(-2.12194440e-4)))
+        p = number(1.9875691500e-4)
+        for coefficient in (
+            1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
+        ):  # fmt: skip
+            p = add(multiply(p, rest), number(coefficient))
+        p = add(add(multiply(multiply(p, rest), rest), rest), number(1.0))
+        exponent = builder.add(builder.fptosi(n, integers), ir.Constant(integers, [127] * lanes))
+        power = builder.bitcast(
+            builder.shl(exponent, ir.Constant(integers, [23] * lanes)), ir_vector(lanes)
+        )
+        return multiply(p, power)
+
+    return x(x), generate
+
+
 @intrinsic
 def square_root(_, x):
     """The square root of each lane, correctly rounded."""
@@ -95,22 +153,31 @@ def square_root(_, x):
     return x(x), generate
 
 
-@intrinsic
-def sum_lanes(_, x):
-    """The sum of the lanes, by halves: 16 = 8 + 8, and so on."""
+def _sum_of(first, last):
+    """The sum of some lanes, by halves: 16 = 8 + 8, and so on; `first` and `last` as fractions."""
 
-    def generate(context, builder, signature, args):
-        (value,), lanes = args, x.lanes
-        while lanes > 1:
-            lanes //= 2
-            low, high = (
-                builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(INT, lanes), half))
-                for half in (list(range(lanes)), list(range(lanes, 2 * lanes)))
-            )
-            value = builder.fadd(low, high)
-        return builder.extract_element(value, ir.Constant(INT, 0))
+    def total(_, x):
+        def generate(context, builder, signature, args):
+            (value,), lanes = args, list(range(int(first * x.lanes), int(last * x.lanes)))
+            while len(lanes) > 1:
+                half = len(lanes) // 2
+                low, high = (
+                    builder.shuffle_vector(
+                        value, value, ir.Constant(ir.VectorType(INT, half), part)
+                    )
+                    for part in (lanes[:half], lanes[half:])
+                )
+                value, lanes = builder.fadd(low, high), list(range(half))
+            return builder.extract_element(value, ir.Constant(INT, lanes[0]))
 
-    return types.float32(x), generate
+        return types.float32(x), generate
+
+    return intrinsic(total)
+
+
+sum_lanes = _sum_of(0, 1)
+sum_low = _sum_of(0, 0.5)  # of the lower half
+sum_high = _sum_of(0.5, 1)  # of the upper half
 
 
 def _splat_float(builder, number, lanes):

@@ -4,8 +4,9 @@ A vector is L neighbouring planes (or units), so the planes of a pixel or of a k
 by side. The first group of H1's planes is repeated behind the last: then the two groups that an H2
 plane sees are neighbours for all three of its groups, and are read with whole vectors.
 
-Shapes: L lanes; G planes of a group; C planes; S = 2G planes seen by an H2 plane; A = C + G planes
-of H1 with the repetition; U2 units of H2; U3 units of H3 and U4 outputs, up to whole vectors.
+Shapes: G planes of a group; C planes; S = 2G planes that an H2 plane sees; A = C + G planes of H1
+with the repetition; P planes of H2 whose weights share a vector, each for V of the planes seen;
+U2 units of H2; U3 units of H3 and U4 outputs, up to whole vectors.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from scaling.weights import Weights
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int64]
 
-MOST_LANES = 16  # AVX-512; narrower machines split a vector (measured: 32 lanes spill registers)
+LANES = 16  # AVX-512; narrower machines split a vector (measured: 32 lanes spill registers)
 TAPS = KERNEL**2
 H1_SIDE = 8
 H2_SIDE = 4
@@ -35,9 +36,12 @@ class Layout:
     width: int
 
     @property
-    def lanes(self) -> int:
-        """The most lanes that divide the planes an H2 plane sees."""
-        return MOST_LANES if self.S % MOST_LANES == 0 else MOST_LANES // 2
+    def P(self) -> int:  # noqa: N802
+        return 1 if self.S % LANES == 0 else 2
+
+    @property
+    def V(self) -> int:  # noqa: N802
+        return LANES // self.P
 
     @property
     def G(self) -> int:  # noqa: N802  shape letters
@@ -99,10 +103,12 @@ class Layout:
         last = plane[:, :, None] >= 2 * self.G
         place = np.where(last, (seen + self.G) % self.S, seen)
         place = place.transpose(0, 2, 1)  # (C, S, 1)
+        kernel = (plane // self.P)[:, :, None] * TAPS + tap
+        within = place // self.V * LANES + plane[:, :, None] % self.P * self.V + place % self.V
         flat = {
             "h1_weight": tap * self.A + plane,
             "h1_bias": np.arange(H1_SIDE**2) * self.A + plane,
-            "h2_weight": (plane[:, :, None] * TAPS + tap) * self.S + place,
+            "h2_weight": kernel * self.S * self.P + within,
             "h2_bias": np.arange(self.U2),
             "h3_weight": np.arange(units) * self.U2 + np.arange(self.U2)[:, None],
             "h3_bias": np.arange(units),
@@ -132,7 +138,7 @@ class Layout:
         return {name: params[index] for name, index in self.positions.items()}
 
     def _whole_vectors(self, n: int) -> int:
-        return -(-n // self.lanes) * self.lanes
+        return -(-n // LANES) * LANES
 
 
 def aligned_zeros(n: int) -> Floats:

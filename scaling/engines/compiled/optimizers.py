@@ -6,15 +6,28 @@ double precision; the update sees three numbers a step, which mean what its opti
 Shapes: S steps.
 """
 
+from typing import Literal
+
 import numpy as np
 
-from scaling.engines.compiled.lanewise import square_root
+from scaling.engines.compiled.lanewise import square_root, without_tiny
 from scaling.engines.compiled.layout import Floats
 from scaling.recipe import Recipe
 
+Update = Literal["sgd", "scaled_sgd", "momentum", "adamw"]
+
 N_RATES = 3
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # PyTorch's defaults; Kingma & Ba 2014 (arXiv 1412.6980)
-STATE_PER_WEIGHT = {"sgd": 0, "adamw": 2}
+STATE_PER_WEIGHT: dict[Update, int] = {"sgd": 0, "scaled_sgd": 1, "momentum": 1, "adamw": 2}
+
+
+def update_of(recipe: Recipe, *, scaled: bool) -> Update:
+    """Which update a recipe needs; `scaled` where every weight has a rate of its own."""
+    if recipe.optimizer == "adamw":
+        return "adamw"
+    if scaled:
+        return "scaled_sgd"
+    return "momentum" if recipe.momentum else "sgd"
 
 
 def step_rates(recipe: Recipe, weight_decay: float, lr: float, first: int, count: int) -> Floats:
@@ -27,6 +40,7 @@ def step_rates(recipe: Recipe, weight_decay: float, lr: float, first: int, count
         rates_S3[:, 2] = 1 / np.sqrt(1 - BETA2**done_S)
     else:
         rates_S3[:, 0] = lr
+        rates_S3[:, 1] = recipe.momentum
     return rates_S3.astype(np.float32)
 
 
@@ -39,14 +53,26 @@ def make_update(optimizer, n_params, ops, jit):
         store(params, i, load(params, i) - rates[0] * gradient)
 
     @jit
+    def scaled_sgd(params, state, i, gradient, rates):
+        """Each weight has a rate of its own: the state holds what multiplies the common one."""
+        store(params, i, load(params, i) - rates[0] * load(state, i) * gradient)
+
+    @jit
+    def momentum(params, state, i, gradient, rates):
+        """As PyTorch's SGD: the velocity is not damped. Source: Sutskever et al. 2013."""
+        velocity = without_tiny(load(state, i) * rates[1] + gradient)
+        store(state, i, velocity)
+        store(params, i, load(params, i) - rates[0] * velocity)
+
+    @jit
     def adamw(params, state, i, gradient, rates):
         """Decoupled weight decay. Source: Loshchilov & Hutter 2017 (arXiv 1711.05101)."""
         mean, square = load(state, i), load(state, n_params + i)
-        mean = mean + (gradient - mean) * (1 - BETA1)
-        square = square * BETA2 + gradient * gradient * (1 - BETA2)
+        mean = without_tiny(mean + (gradient - mean) * (1 - BETA1))
+        square = without_tiny(square * BETA2 + gradient * gradient * (1 - BETA2))
         store(state, i, mean)
         store(state, n_params + i, square)
         step = rates[0] * mean / (square_root(square) * rates[2] + EPSILON)
         store(params, i, load(params, i) * rates[1] - step)
 
-    return {"sgd": sgd, "adamw": adamw}[optimizer]
+    return {"sgd": sgd, "scaled_sgd": scaled_sgd, "momentum": momentum, "adamw": adamw}[optimizer]

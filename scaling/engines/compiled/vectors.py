@@ -31,6 +31,11 @@ def ir_constant(lanes, number):
     return ir.Constant(ir_vector(lanes), [float(number)] * lanes)
 
 
+def _shuffle(builder, vector, lanes):
+    order = ir.Constant(ir.VectorType(INT, len(lanes)), lanes)
+    return builder.shuffle_vector(vector, vector, order)
+
+
 def ir_splat(builder, number, lanes):
     one = builder.insert_element(
         ir.Constant(ir_vector(lanes), ir.Undefined), number, ir.Constant(INT, 0)
@@ -71,16 +76,21 @@ class VectorOps:
     """What makes and moves vectors of one number of lanes; all are called from compiled code."""
 
     lanes: int
+    checked: bool
     load: Any  # load(array, i): array[i : i + lanes] of a flat float32 array
     store: Any  # store(array, i, vector)
+    load_repeated: Any  # load_repeated(array, i): fewer numbers, so often that they fill a vector
+    add_copies: Any  # add_copies(array, i, vector): adds each of as many parts to the same numbers
     broadcast: Any  # broadcast(array, i): array[i] in every lane
     splat: Any  # splat(number): the number in every lane
     tile: Any  # tile(count): that many vectors of zeros
 
 
-def vector_ops(lanes: int, *, checked: bool = False) -> VectorOps:
-    """The operations for vectors of this many lanes, a power of two."""
+def vector_ops(lanes: int, *, copies: int = 1, checked: bool = False) -> VectorOps:
+    """The operations for vectors of this many lanes, a power of two, or of copies of fewer."""
     vector = Vector(lanes)
+    part = lanes // copies
+    parts = [list(range(k * part, (k + 1) * part)) for k in range(copies)]
 
     @intrinsic
     def load(_, array, i):
@@ -96,6 +106,29 @@ def vector_ops(lanes: int, *, checked: bool = False) -> VectorOps:
             at = _address(context, builder, signature.args[0], args, lanes, checked)
             at = builder.bitcast(at, ir_vector(lanes).as_pointer())
             builder.store(args[2], at, align=ALIGNMENT)
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, vector), generate
+
+    @intrinsic
+    def load_repeated(_, array, i):
+        def generate(context, builder, signature, args):
+            at = _address(context, builder, signature.args[0], args, part, checked)
+            few = builder.load(builder.bitcast(at, ir_vector(part).as_pointer()), align=ALIGNMENT)
+            return _shuffle(builder, few, list(range(part)) * copies)
+
+        return vector(array, types.intp), generate
+
+    @intrinsic
+    def add_copies(_, array, i, value):
+        def generate(context, builder, signature, args):
+            at = _address(context, builder, signature.args[0], args, part, checked)
+            at = builder.bitcast(at, ir_vector(part).as_pointer())
+            total = _shuffle(builder, args[2], parts[0])
+            for lanes_of_part in parts[1:]:
+                total = builder.fadd(total, _shuffle(builder, args[2], lanes_of_part))
+            total = builder.fadd(builder.load(at, align=ALIGNMENT), total)
+            builder.store(total, at, align=ALIGNMENT)
             return context.get_dummy_value()
 
         return types.void(array, types.intp, vector), generate
@@ -133,7 +166,15 @@ def vector_ops(lanes: int, *, checked: bool = False) -> VectorOps:
         return Tile(lanes, n, checked)(count), generate
 
     return VectorOps(
-        lanes=lanes, load=load, store=store, broadcast=broadcast, splat=splat, tile=tile
+        lanes=lanes,
+        checked=checked,
+        load=load,
+        store=store,
+        load_repeated=load_repeated,
+        add_copies=add_copies,
+        broadcast=broadcast,
+        splat=splat,
+        tile=tile,
     )
 
 
