@@ -21,7 +21,7 @@ from scaling.bench.floor import fastest_fma, step_flop
 from scaling.bench.fma import FACTOR, LANES, TERM, make_fma
 from scaling.bench.plain import PlainLoop, PlainNetwork
 from scaling.bench.rounds import Contender, interleaved, ratio
-from scaling.bench.steps import Effort
+from scaling.bench.steps import Effort, one_thread
 from scaling.data import Dataset, select
 from scaling.engines import Trained, compiled
 from scaling.ladder import find_recipe
@@ -90,7 +90,8 @@ def test_the_plain_loop_trains_what_the_reference_trains(
     start = initial_weights(cell.architecture, recipe, member.seed)
     chosen = select(random_data, n_train=STEPS, n_test=1, split="none", seed=member.seed)
     network = Replayed(recipe, start, member.seed, STEPS)
-    PlainLoop(network, chosen.train).train_epoch()
+    with one_thread():
+        PlainLoop(network, chosen.train).train_epoch()
     ours = {key: value.detach().numpy() for key, value in network.named_parameters()}
 
     assert ours.keys() == theirs.weights.keys()
