@@ -32,6 +32,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         "status": _status,
         "fit": _fit,
         "report": _report,
+        "bench": _bench,
     }.items():
         run = commands[name]
         text = (run.__doc__ or "").splitlines()[0]
@@ -106,6 +107,12 @@ def _fit(p: Parser) -> None:
 def _report(p: Parser) -> None:
     p.add_argument("out", metavar="OUT")
     p.add_argument("--html", metavar="FILE", help="where the page goes (OUT/report.html)")
+
+
+def _bench(p: Parser) -> None:
+    p.add_argument("--ray", action="store_true", help="also a sweep's overhead, on a local Ray")
+    p.add_argument("--out", metavar="DIR", help="write DIR/bench.json")
+    p.add_argument("--json", action="store_true")
 
 
 def whole(text: str) -> int:

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 
-from jobs import inspecting, training
+from jobs import bench, inspecting, training
 from jobs.arguments import build_parser
 from scaling.errors import InputError
 
@@ -19,6 +19,7 @@ COMMANDS = {
     "status": inspecting.status,
     "fit": inspecting.fit,
     "report": inspecting.report,
+    "bench": bench.bench,
 }
 
 

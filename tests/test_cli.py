@@ -132,6 +132,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_training(
     for command in (["train"], ["sweep", "quickstart"]):
         words = [*command, "--dataset", tiny_npz, *SMALL, "--out", tmp_path / "file" / "out"]
         assert "cannot be written" in refused(capsys, *words)
+    assert "cannot be written" in refused(capsys, "bench", "--out", tmp_path / "file" / "out")
 
 
 @pytest.mark.parametrize("command", ["status", "report", "fit"])

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import ray
 
-from jobs import cluster
+from jobs import cluster, overhead
 from jobs.batches import make_batches, remaining
 from jobs.studies import find_study
 from jobs.sweep import Options, sweep
@@ -319,3 +319,15 @@ def test_it_runs_inside_a_ray_job(
         time.sleep(0.5)
     assert status == JobStatus.SUCCEEDED, client.get_job_logs(job)
     assert len(list((tmp_path / "out" / "metrics").iterdir())) == 2
+
+
+def test_the_overhead_of_ray_is_a_share_of_cores_and_time(
+    local_ray: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(overhead, "TRIALS_PER_SLOT", 1)
+    found = overhead.sweep_overhead(us=10.0, seconds=0.01)
+    assert (found.trials, found.slots) == (2, 2), "every model is a trial of its own"
+    assert 0 < found.running < found.overhead < 1
+    assert found.start_s > 0
+    assert found.trial_s > 0

@@ -1,0 +1,184 @@
+"""The command `bench`: how fast the engines are here, as a table for people or as JSON."""
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scaling import strokes
+from scaling.data import Examples, to_unit_range
+from scaling.engines import available_cores, compiled
+from scaling.errors import InputError
+from scaling.progress import Progress
+
+if TYPE_CHECKING:
+    from scaling.bench.steps import Effort, Row
+
+FIRST_CALLS = 3  # new processes of each engine and recipe
+WORKERS_ROUNDS, WORKERS_S = 7, 0.5
+DIGITS = 3  # significant, of every number: the rounds differ in the second
+# What other processes measure, in rounds of steps, for the progress line (measured: 0.3 s a round).
+FIRST_CALL_ROUNDS, WORKERS_AS_ROUNDS = 6, 30
+
+FIRST_CALL_WIDTH = 1
+
+
+def bench(a: argparse.Namespace) -> int:
+    """Measure microseconds an example of each engine, beside plain PyTorch and the FLOP floor."""
+    out = _writable(a.out) if a.out else None
+    rows = measured(effort(), ray=a.ray)
+    text = json.dumps(rows, indent=1, allow_nan=False)
+    if out:
+        (out / "bench.json").write_text(text + "\n")
+    print(text if a.json else table(rows))
+    return 0
+
+
+def effort() -> "Effort":
+    """How much to measure: about two minutes on two cores, most of it compiling the first time."""
+    from scaling.bench.steps import Effort  # torch takes seconds to import
+
+    return Effort()
+
+
+def measured(effort: "Effort", *, ray: bool) -> list[dict[str, Any]]:
+    """The rows of the contract with everything else that was measured beside them."""
+    from scaling.bench.floor import fastest_fma
+    from scaling.bench.steps import RECIPES, measure
+
+    fma = fastest_fma() if compiled.unavailable() is None else None
+    engines = 2 if fma else 1
+    rounds = len(RECIPES) * len(effort.widths) * effort.rounds
+    others = len(RECIPES) * engines * FIRST_CALLS * FIRST_CALL_ROUNDS + WORKERS_AS_ROUNDS
+    with Progress("bench", rounds + others) as bar:
+        rows = [_plain(row) for row in measure(_digits(), fma, effort, bar.advance)]
+        _add_processes(rows, bar)
+    for row in rows:
+        row["machine"] = machine()
+    if ray:
+        from jobs.overhead import sweep_overhead
+
+        found = sweep_overhead(rows[0]["us"])
+        rows[0] |= {f"sweep_{key}": _rounded(value) for key, value in asdict(found).items()}
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows for people; what was measured once is said below."""
+    lines = [
+        rows[0]["machine"],
+        "us: microseconds of CPU time an example and model, median (and range) of"
+        f" {rows[0]['rounds']} rounds",
+        f"{'engine':10} {'recipe':13}width {'us':>7} {'(range)':>15} {'loop us':>9} {'ratio':>6}"
+        f" {'floor us':>9} {'x floor':>8} {'evaluate us':>12} {'first call s':>13}",
+    ]
+    for row in rows:
+        low, high = row["us_range"]
+        lines.append(
+            f"{row['engine']:10} {row['recipe']:13}{row['width']:5} {_text(row['us']):>7}"
+            f" {f'({_text(low)}-{_text(high)})':>15} {_text(row['loop_us']):>9}"
+            f" {_text(row['ratio']):>6} {_text(row['floor_us']):>9} {_text(row['floor_ratio']):>8}"
+            f" {_text(row['evaluate_us']):>12} {_text(row['first_call_s']):>13}"
+        )
+    first = rows[0]
+    if first["floor_us"]:
+        speed = first["step_flop"] / first["floor_us"] / 1000
+        lines.append(f"floor: multiply-adds in registers, {speed:.0f} GFLOP/s on one core")
+    else:
+        lines.append("no floor and no compiled engine: numba cannot be used here")
+    if first["workers_ratio"]:
+        low, high = first["workers_range"]
+        lines.append(
+            f"2 worker processes train {_text(first['workers_ratio'])}x as much as 1"
+            f" ({_text(low)}-{_text(high)})"
+        )
+    if "sweep_overhead" in first:
+        lines.append(
+            f"a sweep of {first['sweep_trials']} trials of {_text(first['sweep_trial_s'])} s on"
+            f" {first['sweep_slots']} slots: {first['sweep_overhead']:.1%} overhead,"
+            f" {first['sweep_running']:.1%} without the {_text(first['sweep_start_s'])} s before"
+            " the first began to train"
+        )
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """What the processor says of itself, how many cores there are, and the versions that matter."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")  # Linux
+    if cpuinfo.exists():
+        said = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
+        name = said[1] if said else name
+    numba = compiled.unavailable() or f"numba {version('numba')} for {_target()}"
+    return f"{name}, {available_cores()} cores; torch {version('torch')}, {numba}"
+
+
+def _target() -> str:
+    """The processor that numba compiles for."""
+    from llvmlite import binding
+
+    return os.environ.get("NUMBA_CPU_NAME") or str(binding.get_host_cpu_name())
+
+
+def _digits() -> Examples:
+    """The first digits of the data set strokes, which need no file."""
+    from scaling.bench.rounds import MOST
+
+    x, y = strokes.render(strokes.TRAIN_START, MOST)
+    return Examples(x=to_unit_range(x), y=y)
+
+
+def _add_processes(rows: list[dict[str, Any]], bar: Progress) -> None:
+    """First calls into the rows of width 1, null in the others; workers into the first row."""
+    from scaling.bench.processes import first_call_s, two_workers
+
+    for row in rows:
+        row |= {"first_call_s": None, "workers_ratio": None, "workers_range": None}
+        if row["width"] == FIRST_CALL_WIDTH:
+            text = f"first calls of {row['engine']}"
+            calls = []
+            for _ in range(FIRST_CALLS):
+                calls.append(first_call_s(row["engine"], row["recipe"]))
+                bar.advance(FIRST_CALL_ROUNDS, text)
+            row["first_call_s"] = _rounded(statistics.median(calls))
+    first = rows[0]
+    if gain := two_workers(first["engine"], first["recipe"], WORKERS_ROUNDS, WORKERS_S):
+        first["workers_ratio"] = _rounded(gain.median)
+        first["workers_range"] = _rounded(gain[1:])
+    bar.advance(WORKERS_AS_ROUNDS, "2 workers against 1")
+
+
+def _writable(out: str) -> Path:
+    """The folder, made if it is not there. Raises InputError unless a file can be written to it."""
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"--out {out} cannot be written ({error.strerror}): name another folder"
+        ) from error
+    return folder
+
+
+def _plain(row: "Row") -> dict[str, Any]:
+    """A row as JSON holds it."""
+    return {key: _rounded(value) for key, value in asdict(row).items()}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:,g}"

@@ -1,0 +1,77 @@
+"""What only other processes can tell: how soon a new one trains, and what a second one is worth."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from scaling.bench.rounds import Spread
+from scaling.engines import available_cores
+
+CHILD = (sys.executable, "-m", "scaling.bench.child")
+SETTINGS = {"OMP_NUM_THREADS": "1"}  # a core a process
+
+
+def first_call_s(engine: str, recipe: str) -> float:
+    """Seconds until a new process has trained its first model at width 1.
+
+    From the first call to the engine; the kernels are in the cache, and modules are imported.
+    """
+    done = subprocess.run(
+        [*CHILD, "first", engine, recipe],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, **SETTINGS},
+    )
+    return float(done.stdout)
+
+
+def two_workers(engine: str, recipe: str, rounds: int, seconds: float) -> Spread | None:
+    """Examples a second of two processes at once, against one alone; None on a single core.
+
+    By the wall clock, in rounds of one alone and both together, `seconds` each: on cores that
+    somebody else is using, it says how much of them is left.
+    """
+    if available_cores() < 2:
+        return None
+    gains = []
+    with ExitStack() as stack:
+        workers = [stack.enter_context(_worker(engine, recipe)) for _ in range(2)]
+        for number in range(rounds):
+            alone = _rate([workers[number % 2]], seconds)
+            gains.append(_rate(workers, seconds) / alone)
+    return Spread.of(gains)
+
+
+def _rate(workers: list["subprocess.Popen[str]"], seconds: float) -> float:
+    """Examples a second of these workers together."""
+    for worker in workers:
+        assert worker.stdin
+        worker.stdin.write(f"{seconds}\n")
+        worker.stdin.flush()
+    return sum(float(_answer(worker)) for worker in workers)
+
+
+@contextmanager
+def _worker(engine: str, recipe: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that has warmed up; it ends with its input."""
+    command = [*CHILD, "work", engine, recipe]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **SETTINGS},
+    ) as process:
+        _answer(process)
+        yield process
+
+
+def _answer(worker: "subprocess.Popen[str]") -> str:
+    assert worker.stdout
+    line = worker.stdout.readline()
+    if not line:
+        raise RuntimeError(f"a worker of the benchmark died: {' '.join(map(str, worker.args))}")  # type: ignore[arg-type]
+    return line
