@@ -361,32 +361,6 @@ def test_a_damaged_kernel_is_compiled_again(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["kernel.bin"]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("name", "n_train", "epochs"), [("1989", 7291, 23), ("modern", 911, 20)])
-def test_full_runs_miss_as_many_digits_as_autograd(
-    data_dir: Path,  # noqa: ARG001
-    name: str,
-    n_train: int,
-    epochs: int,
-) -> None:
-    """Rounding is chaos after 23 epochs: single runs differ, their distribution must not."""
-    from scipy.stats import ks_2samp, ttest_rel
-
-    from scaling import datasets
-
-    data = datasets.load(datasets.find("mnist")[0], n_train)
-    how = replace(find_recipe(name), epochs=epochs)
-    cell = make_cell(data.info, how, n_train=n_train, n_test=2007)
-    seeds = range(5 if n_train > 1000 else 20)  # the reference takes minutes for each
-    ours, theirs = (
-        [result.history[-1].test.misses for result in train(data, cell, engine, *seeds)]
-        for engine in ("compiled", "reference")
-    )
-    assert ks_2samp(ours, theirs).pvalue > 0.01
-    assert ttest_rel(ours, theirs).pvalue > 0.01
-
-
 def test_every_recipe_of_the_ladder_is_compiled(random_data: Dataset) -> None:
     for name, width in product(RECIPES, (1, 2, 4, 8)):
         cell = make_cell(random_data.info, find_recipe(name), n_train=60, width=width)
