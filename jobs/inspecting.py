@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from jobs.studies import all_studies
-from jobs.training import cost, failures, name_torn
+from jobs.training import cost_by, failures, name_torn
 from scaling import datasets
 from scaling.data import DatasetInfo
 from scaling.download import Unavailable
@@ -49,7 +49,7 @@ def data(a: argparse.Namespace) -> int:
 
 def studies(a: argparse.Namespace) -> int:
     """List the studies: question, cells, members, predicted cost."""
-    listed = []
+    listed, cost = [], cost_by()
     for study in all_studies():
         jobs = resolve(study, _without_preparing)
         listed.append(

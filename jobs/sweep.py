@@ -19,6 +19,7 @@ from ray import tune
 from jobs import cluster
 from jobs.batches import Batch, make_batches, remaining
 from jobs.trial import train_batch
+from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import Progress, duration
 from scaling.store import State, Store
@@ -67,6 +68,7 @@ def sweep(
             return state
         stored = f"{total - models} of {total} are stored, " if models < total else ""
         say(f"{study.name}: {stored}{models} models to train")
+        engines.warm_up([job.cell for job in left], options.engine, options.device)
         with cluster.connected(options.address, options.cpus) as where:
             cluster.check_shared(store.out, store.is_local, options.shared_fs)
             slots = cluster.slots(options.device, options.cpus)

@@ -3,6 +3,7 @@
 import argparse
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -31,7 +32,11 @@ from scaling.study import (
     resolve,
 )
 
-cost = partial(predicted_seconds, us_per_example=engines.us_per_example)
+
+def cost_by(engine: str | None = None, device: str = "cpu") -> Callable[[Job], float]:
+    """What predicts a job's core seconds with this engine, or with the one that will be chosen."""
+    us = partial(engines.us_per_example, engine=engine, device=device)
+    return partial(predicted_seconds, us_per_example=us)
 
 
 def train(a: argparse.Namespace) -> int:
@@ -47,16 +52,18 @@ def train(a: argparse.Namespace) -> int:
     job = Job(
         cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.note
     )
+    engines.choose(cell, a.engine, a.device)
+    seconds = cost_by(a.engine, a.device)(job)
     store = Store(a.out) if a.out else None
     if store:
         store.check_writable()
-        store.write_plan(_trained_by_hand(store, job))
+        store.write_plan(_trained_by_hand(store, job, seconds))
     size = cell.architecture
     print(f"{info.name}: {info.note}")
     print(
         f"{cell.n_train:,} training images, {cell.n_test:,} test images; recipe {recipe.name},"
         f" {recipe.epochs} epochs; width {cell.width:g}: {size.n_params:,} parameters,"
-        f" {size.n_macs:,} MACs; predicted {duration(cost(job))} on {a.device}"
+        f" {size.n_macs:,} MACs; predicted {duration(seconds)} on {a.device}"
     )
     failed = 0
     for result in engines.train(
@@ -92,9 +99,11 @@ def sweep(a: argparse.Namespace) -> int:
     jobs = resolve(study, datasets.find)
     for name, note in {job.cell.dataset: job.note for job in jobs}.items():
         print(f"data set {name}: {note}", flush=True)
-    store = Store(a.out) if a.out else None
+    for job in jobs:
+        engines.choose(job.cell, a.engine, a.device)
+    store, cost = Store(a.out) if a.out else None, cost_by(a.engine, a.device)
     if a.dry_run:
-        return _dry_run(study, jobs, store.state() if store else None, a.cpus)
+        return _dry_run(study, jobs, cost, store.state() if store else None, a.cpus)
     assert store is not None
 
     from jobs.sweep import Options  # Ray takes a second to import: only when it is used
@@ -146,7 +155,13 @@ def name_torn(torn: tuple[Torn, ...]) -> int:
     return 2 if torn else 0
 
 
-def _dry_run(study: Study, jobs: tuple[Job, ...], state: State | None, cpus: int | None) -> int:
+def _dry_run(
+    study: Study,
+    jobs: tuple[Job, ...],
+    cost: Callable[[Job], float],
+    state: State | None,
+    cpus: int | None,
+) -> int:
     from jobs.batches import remaining
 
     left = {job.cell: job for job in remaining(jobs, state.finished if state else ())}
@@ -193,10 +208,10 @@ def _store(store: Store, cell: Cell, result: Trained | NumericFailure, *, weight
         store.write_file(f"weights/{cell.run_id(result.member)}.npz", body.getvalue())
 
 
-def _trained_by_hand(store: Store, job: Job) -> dict[str, Any]:
+def _trained_by_hand(store: Store, job: Job, seconds: float) -> dict[str, Any]:
     """The plan `train` of a results folder, with one more cell."""
     study = Study(name="train", question="Cells trained one by one with `scaling train`", grids=())
-    new = plan(study, [job], [cost(job)])
+    new = plan(study, [job], [seconds])
     earlier = store.read_plans().get("train", {"cells": []})
     kept = [cell for cell in earlier["cells"] if cell["cell_id"] != job.cell.cell_id]
     return {**new, "cells": [*kept, *new["cells"]]}

@@ -97,6 +97,11 @@ def given_files(published: Source) -> list[Path]:
     named = os.environ.get("SCALING_DATA_DIR")
     if not named:
         return []
+    if not Path(named).is_dir():
+        raise InputError(
+            f"SCALING_DATA_DIR names {named}, which is no folder: name the folder of the data sets,"
+            " or leave it unset"
+        )
     folder = Path(named) / published.info.name
     return [folder / name for name in published.files if (folder / name).exists()]
 

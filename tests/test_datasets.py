@@ -180,6 +180,12 @@ def test_auto_draws_digits_where_mnist_cannot_be_had(no_data: None) -> None:  # 
     assert "MNIST cannot be had" in info.note
 
 
+def test_a_data_folder_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALING_DATA_DIR", "/nowhere/data")
+    with pytest.raises(InputError, match="SCALING_DATA_DIR names /nowhere/data"):
+        datasets.find("auto")
+
+
 def test_auto_does_not_hide_a_damaged_mnist(
     no_data: None,  # noqa: ARG001
     tmp_path: Path,

@@ -19,7 +19,7 @@ from jobs import cluster, overhead
 from jobs.batches import make_batches, remaining
 from jobs.studies import find_study
 from jobs.sweep import Options, sweep
-from jobs.training import cost
+from jobs.training import cost_by
 from scaling import datasets
 from scaling.errors import InputError
 from scaling.ladder import find_recipe
@@ -28,6 +28,7 @@ from scaling.study import Grid, Job, Study, make_members, resolve
 
 RESULT = ["run_id", "epoch", "train_loss", "train_misses", "test_loss", "test_misses"]
 LOCAL = Options(address="local", cpus=2)
+cost = cost_by()
 
 
 @pytest.fixture(scope="module")

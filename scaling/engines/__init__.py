@@ -92,6 +92,15 @@ def train(
         )
 
 
+def warm_up(cells: Sequence[Cell], engine: str | None = None, device: str = "cpu") -> None:
+    """Compile on this node what these cells need, which is said on stderr; once for all time."""
+    for cell in cells:
+        if choose(cell, engine, device) == "compiled":
+            from scaling.engines.compiled.engine import warm_up as compile_for
+
+            compile_for(cell)
+
+
 @cache
 def _say_once(line: str) -> None:
     sys.stderr.write(line)

@@ -50,6 +50,21 @@ def train_member(
     )
 
 
+def kind_of(cell: Cell, *, scaled: bool = False, checked: bool = False) -> Kind:
+    """The compilation that a cell needs; `scaled` if each weight has a learning rate of its own."""
+    return Kind(
+        width=round(cell.width),
+        activation=cell.recipe.activation,
+        optimizer=update_of(cell.recipe, scaled=scaled),
+        checked=checked,
+    )
+
+
+def warm_up(cell: Cell) -> None:
+    """Compile what a cell needs, unless this node has it."""
+    ready(kind_of(cell))
+
+
 class CompiledModel:
     """One model's memory, and the compiled functions that change it."""
 
@@ -65,12 +80,7 @@ class CompiledModel:
         """`rate_scales` multiplies the learning rate of each weight, for plain SGD."""
         recipe = cell.recipe
         assert rate_scales is None or (recipe.optimizer, recipe.momentum) == ("sgd", 0)
-        self._kind = Kind(
-            width=round(cell.width),
-            activation=recipe.activation,
-            optimizer=update_of(recipe, scaled=rate_scales is not None),
-            checked=checked,
-        )
+        self._kind = kind_of(cell, scaled=rate_scales is not None, checked=checked)
         self._kernels = ready(self._kind)
         self._recipe, self._member, self._examples = recipe, member, examples
         self._layout = Layout(self._kind.width)
