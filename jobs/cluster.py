@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 # Our own Parquet and progress line take the place of Tune's loggers and tables, which only the
 # environment can turn off; the last is Ray's own advice against its warning about hidden GPUs.
@@ -86,9 +87,14 @@ def check_shared(out: str, is_local: bool, shared_fs: bool) -> None:
 def settings() -> dict[str, str]:
     """Our own environment variables, which workers of a running cluster would not have.
 
-    They go to trials as an argument: a Ray job's runtime environment cannot be added to.
+    They go to trials as an argument: a Ray job's runtime environment cannot be added to. Folders
+    are made absolute, as trials work in folders of their own.
     """
-    return {name: value for name, value in os.environ.items() if name.startswith("SCALING_")}
+    ours = {name: value for name, value in os.environ.items() if name.startswith("SCALING_")}
+    return {
+        name: str(Path(value).absolute()) if name.endswith("_DIR") and value else value
+        for name, value in ours.items()
+    }
 
 
 def _running() -> bool:

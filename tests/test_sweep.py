@@ -92,6 +92,23 @@ def test_a_larger_study_trains_only_what_is_new(
     )
 
 
+def test_folders_may_be_named_from_where_the_user_is(
+    local_ray: None,  # noqa: ARG001
+    tiny_npz: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Trials work in folders of their own, where a relative name leads nowhere."""
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("SCALING_CACHE_DIR", "cache"), ("SCALING_DATA_DIR", "data")):
+        monkeypatch.setenv(name, value)
+    study, jobs = tiny(tiny_npz, n_train=(30,), recipe=("1989",))
+    strokes = resolve(study.override(dataset=("strokes",), n_test=100), datasets.find)
+    assert len(run(study, (*jobs, *strokes), Path("out")).finished) == 4
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "data", "out", "rows.npz"]
+
+
 def test_a_torn_file_is_trained_again(
     local_ray: None,  # noqa: ARG001
     tiny_npz: Path,
