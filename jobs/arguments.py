@@ -81,7 +81,7 @@ def _sweep(p: Parser) -> None:
     p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")
     _several(p, "--dataset", str, "D")
     _several(p, "--n-train", whole, "N")
-    p.add_argument("--n-test", type=whole_or_all, metavar="N|all")
+    _several(p, "--n-test", whole_or_all, "N|all")
     _several(p, "--width", float, "W")
     _several(p, "--recipe", str, "R")
     _several(p, "--seeds", seed, "K", help="one value: seeds 0 to K-1; several: these seeds")

@@ -88,7 +88,7 @@ def sweep(a: argparse.Namespace) -> int:
     study = find_study(a.study).override(
         dataset=_axis(a.dataset),
         n_train=_axis(a.n_train),
-        n_test=a.n_test,
+        n_test=_axis(a.n_test),
         width=_axis(a.width),
         recipe=_axis(a.recipe),
         seeds=chosen_seeds(a.seeds),

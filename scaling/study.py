@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from typing import Any, Literal
 
 from scaling.architecture import MODEL, VERSION, Architecture
@@ -66,7 +67,7 @@ class Grid:
 
     dataset: tuple[str, ...] = ("auto",)
     n_train: tuple[int, ...]
-    n_test: int | Literal["all"] = "all"
+    n_test: tuple[int | Literal["all"], ...] = ("all",)
     split: Split = "none"
     width: tuple[float, ...] = (1.0,)
     recipe: tuple[str | Recipe, ...]
@@ -226,25 +227,14 @@ def plan(
 
 
 def _cells(grid: Grid, found: dict[str, tuple[str, DatasetInfo]]) -> Iterable[tuple[Cell, str]]:
-    for dataset in grid.dataset:
+    for dataset, named in product(grid.dataset, grid.recipe):
         source, info = found[dataset]
-        for named in grid.recipe:
-            base = find_recipe(named) if isinstance(named, str) else named
-            for epochs in grid.epochs or (base.epochs,):
-                recipe = replace(base, epochs=epochs)
-                for width in grid.width:
-                    for n_train in grid.n_train:
-                        yield (
-                            make_cell(
-                                info,
-                                recipe,
-                                n_train=n_train,
-                                n_test=grid.n_test,
-                                split=grid.split,
-                                width=width,
-                            ),
-                            source,
-                        )
+        base = find_recipe(named) if isinstance(named, str) else named
+        axes = (grid.epochs or (base.epochs,), grid.width, grid.n_train, grid.n_test)
+        for epochs, width, n_train, n_test in product(*axes):
+            recipe = replace(base, epochs=epochs)
+            size = {"n_train": n_train, "n_test": n_test, "width": width}
+            yield make_cell(info, recipe, split=grid.split, **size), source  # type: ignore[arg-type]
 
 
 def _listed(value: Any) -> str:

@@ -168,6 +168,8 @@ def test_dry_run_prints_cells_and_cost_and_writes_nothing(
     for n in (40, 80, 160, 250):
         assert f"-n{n}-w1-1989-e3-" in out
     assert "8 cells, 16 models; 16 to train" in out
+    assert main([*words, *grid, "--n-test", "50", "all", "--dry-run"]) == 0
+    assert "16 cells, 32 models; 32 to train" in capsys.readouterr().out
     assert not (tmp_path / "o").exists()
 
 

@@ -113,7 +113,7 @@ def test_overrides_replace_axes_and_are_said() -> None:
         ({"recipe": ("magic",)}, "unknown recipe"),
         ({"dataset": ("mnsit",)}, "unknown data set"),
         ({"n_train": (60_001,)}, "60,001"),
-        ({"n_test": 10_001}, "n_test"),
+        ({"n_test": (10_001,)}, "n_test"),
         ({"width": (0.3,)}, "width"),
         ({"epochs": (0,)}, "epochs"),
         ({"seeds": ()}, "seeds"),

@@ -104,7 +104,7 @@ def test_folders_may_be_named_from_where_the_user_is(
     for name, value in (("SCALING_CACHE_DIR", "cache"), ("SCALING_DATA_DIR", "data")):
         monkeypatch.setenv(name, value)
     study, jobs = tiny(tiny_npz, n_train=(30,), recipe=("1989",))
-    strokes = resolve(study.override(dataset=("strokes",), n_test=100), datasets.find)
+    strokes = resolve(study.override(dataset=("strokes",), n_test=(100,)), datasets.find)
     assert len(run(study, (*jobs, *strokes), Path("out")).finished) == 4
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "data", "out", "rows.npz"]
 
