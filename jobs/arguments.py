@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from scaling.datasets import NAMES
 from scaling.engines import DEVICES
 from scaling.engines import NAMES as ENGINES
-from scaling.ladder import ALIASES, RECIPES
+from scaling.recipes import ALIASES, RECIPES
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,7 +8,7 @@ from jobs import cluster
 from jobs.batches import MOST_S
 from jobs.sweep import Options, sweep
 from scaling import datasets
-from scaling.ladder import find_recipe
+from scaling.recipes import find_recipe
 from scaling.store import Store
 from scaling.study import Grid, Study, resolve
 

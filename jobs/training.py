@@ -15,8 +15,8 @@ from jobs.studies import find_study
 from scaling import datasets, engines
 from scaling.engines import Evaluation, NumericFailure, Trained
 from scaling.errors import InputError
-from scaling.ladder import find_recipe
 from scaling.progress import duration
+from scaling.recipes import find_recipe
 from scaling.rows import failure_row, metric_rows, prediction_row
 from scaling.store import State, Store, Torn
 from scaling.study import (

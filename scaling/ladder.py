@@ -1,8 +1,7 @@
-"""The recipes of 1989 and 2022 by name, in historical order, each built on the one before."""
+"""The ladder from 1989 to 2022: its recipes in historical order, each built on the one before."""
 
 from dataclasses import replace
 
-from scaling.errors import InputError
 from scaling.recipe import Recipe
 from scaling.tricks import adamw, cross_entropy, dropout, relu, shift
 
@@ -13,14 +12,4 @@ _ADAMW = replace(adamw(_CE), name="adamw", lr=3e-4, epochs=46)
 _AUGMENT = replace(shift(_ADAMW), name="augment", epochs=60)
 _DROPOUT_RELU = replace(relu(dropout(_AUGMENT)), name="dropout_relu", epochs=80)
 
-RECIPES = {recipe.name: recipe for recipe in (_1989, _CE, _ADAMW, _AUGMENT, _DROPOUT_RELU)}
-ALIASES = {"modern": "dropout_relu"}
-
-
-def find_recipe(name: str) -> Recipe:
-    """The recipe of this name or alias. Raises InputError if there is none."""
-    try:
-        return RECIPES[ALIASES.get(name, name)]
-    except KeyError:
-        known = ", ".join([*RECIPES, *ALIASES])
-        raise InputError(f"unknown recipe '{name}': expected one of {known}") from None
+LADDER = {recipe.name: recipe for recipe in (_1989, _CE, _ADAMW, _AUGMENT, _DROPOUT_RELU)}

@@ -15,8 +15,8 @@ from typing import Any, Literal
 from scaling.architecture import MODEL, VERSION, Architecture
 from scaling.data import DatasetInfo, Split
 from scaling.errors import InputError
-from scaling.ladder import find_recipe
 from scaling.recipe import Recipe
+from scaling.recipes import find_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from scaling.recipe import Recipe
 
 MODERN = "Karpathy 2022, lecun1989-repro/modern.py"
+REVISIT = "buzzillio/lecun1989-karpathy2022-revisit, 2025"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +69,45 @@ def relu(recipe: Recipe) -> Recipe:
 def dropout(recipe: Recipe) -> Recipe:
     """A quarter of the inputs of H3, the layer with most parameters, is dropped in training."""
     return replace(recipe, dropout=0.25)
+
+
+@trick(version=1, source=REVISIT)
+def more_dropout(recipe: Recipe) -> Recipe:
+    """35 % of the inputs of H3 are dropped in training."""
+    return replace(recipe, dropout=0.35)
+
+
+@trick(version=1, source=REVISIT)
+def less_decay(recipe: Recipe) -> Recipe:
+    """Half of AdamW's default weight decay."""
+    return replace(recipe, weight_decay=0.005)
+
+
+@trick(version=1, source=f"{REVISIT}; Szegedy et al. 2015 (arXiv 1512.00567)")
+def label_smoothing(recipe: Recipe) -> Recipe:
+    """2 % of each target is spread over all classes, in training."""
+    return replace(recipe, label_smoothing=0.02)
+
+
+@trick(version=1, source=f"{REVISIT}; Hendrycks & Gimpel 2016 (arXiv 1606.08415)")
+def gelu(recipe: Recipe) -> Recipe:
+    """GELU in the hidden layers, the exact one."""
+    return replace(recipe, activation="gelu")
+
+
+@trick(version=1, source="Loshchilov & Hutter 2017 (arXiv 1711.05101), with the decay switched off")
+def no_decay(recipe: Recipe) -> Recipe:
+    """AdamW without weight decay, which is Adam."""
+    return replace(recipe, weight_decay=0.0)
+
+
+@trick(version=1, source="Loshchilov & Hutter 2016 (arXiv 1608.03983), without restarts")
+def cosine(recipe: Recipe) -> Recipe:
+    """The learning rate falls to zero along half a cosine, by epoch."""
+    return replace(recipe, schedule="cosine", lr_end=0.0)
+
+
+@trick(version=1, source="Polyak & Juditsky 1992; decay 0.999 a step is assumed")
+def ema(recipe: Recipe) -> Recipe:
+    """Evaluated are weights averaged over about the last 1,000 steps."""
+    return replace(recipe, ema=0.999)

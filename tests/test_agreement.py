@@ -14,8 +14,9 @@ from scipy import stats
 
 from scaling import datasets, engines
 from scaling.engines import Trained
-from scaling.ladder import RECIPES, find_recipe
+from scaling.ladder import LADDER
 from scaling.recipe import Recipe
+from scaling.recipes import find_recipe
 from scaling.study import make_cell, make_members
 
 SEEDS = range(20)
@@ -41,7 +42,7 @@ def misses(recipe: Recipe, n_train: int, engine: str) -> list[int]:
     ("recipe", "n_train"),
     [
         (find_recipe("1989"), 7291),
-        *((replace(recipe, epochs=20), 911) for recipe in list(RECIPES.values())[1:]),
+        *((replace(recipe, epochs=20), 911) for recipe in list(LADDER.values())[1:]),
     ],
     ids=lambda value: getattr(value, "name", None),
 )

@@ -24,9 +24,9 @@ from scaling.bench.rounds import Contender, interleaved, ratio
 from scaling.bench.steps import Effort, one_thread
 from scaling.data import Dataset, select
 from scaling.engines import Trained, compiled
-from scaling.ladder import find_recipe
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
+from scaling.recipes import find_recipe
 from scaling.study import make_cell, make_members
 from scaling.weights import Weights, initial_weights
 

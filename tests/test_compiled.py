@@ -19,10 +19,11 @@ from scaling.engines import NumericFailure, Trained, compiled
 from scaling.engines.compiled.layout import Layout
 from scaling.engines.compiled.ready import _File
 from scaling.errors import InputError
-from scaling.ladder import RECIPES, find_recipe
+from scaling.ladder import LADDER
 from scaling.model import Network, loss_of
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
+from scaling.recipes import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
 from scaling.weights import Weights, initial_weights
 
@@ -280,7 +281,7 @@ import scaling.engines.compiled.engine
 from dataclasses import replace
 from scaling import engines
 from scaling.data import Dataset, DatasetInfo
-from scaling.ladder import find_recipe
+from scaling.recipes import find_recipe
 from scaling.study import make_cell, make_members
 
 rng = np.random.default_rng(1)
@@ -362,7 +363,7 @@ def test_a_damaged_kernel_is_compiled_again(tmp_path: Path) -> None:
 
 
 def test_every_recipe_of_the_ladder_is_compiled(random_data: Dataset) -> None:
-    for name, width in product(RECIPES, (1, 2, 4, 8)):
+    for name, width in product(LADDER, (1, 2, 4, 8)):
         cell = make_cell(random_data.info, find_recipe(name), n_train=60, width=width)
         assert compiled.supports(cell, "cpu") is None
 

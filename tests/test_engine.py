@@ -12,10 +12,11 @@ from scaling.data import Dataset, select
 from scaling.engines import Evaluation, NumericFailure, Trained, reference
 from scaling.engines.reference import evaluate, predict
 from scaling.errors import InputError
-from scaling.ladder import RECIPES, find_recipe
+from scaling.ladder import LADDER
 from scaling.model import Network, loss_of
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
+from scaling.recipes import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
 from scaling.weights import initial_weights
 
@@ -39,7 +40,7 @@ def short(name: str, epochs: int = 2, **change: object) -> Recipe:
     return replace(find_recipe(name), epochs=epochs, **change)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", LADDER)
 def test_a_result_does_not_depend_on_what_ran_before(random_data: Dataset, recipe: str) -> None:
     cell = cell_for(random_data, short(recipe))
     alone = train(random_data, cell, (3,))[0]

@@ -8,8 +8,8 @@ import torch
 
 from scaling.architecture import Architecture
 from scaling.errors import InputError
-from scaling.ladder import find_recipe
 from scaling.model import Network, loss_of
+from scaling.recipes import find_recipe
 from scaling.weights import initial_weights
 
 RECIPE = find_recipe("1989")

@@ -7,12 +7,13 @@ from itertools import pairwise
 import pytest
 
 from scaling.errors import InputError
-from scaling.ladder import RECIPES, find_recipe
+from scaling.ladder import LADDER
+from scaling.recipes import find_recipe
 
 
 def test_the_ladder_is_cumulative_and_in_historical_order() -> None:
-    assert list(RECIPES) == ["1989", "ce", "adamw", "augment", "dropout_relu"]
-    tricks = [[name for name, _ in recipe.tricks] for recipe in RECIPES.values()]
+    assert list(LADDER) == ["1989", "ce", "adamw", "augment", "dropout_relu"]
+    tricks = [[name for name, _ in recipe.tricks] for recipe in LADDER.values()]
     assert tricks == [
         [],
         ["cross_entropy"],
@@ -23,7 +24,7 @@ def test_the_ladder_is_cumulative_and_in_historical_order() -> None:
 
 
 def test_epochs_and_rates_are_the_published_ones() -> None:
-    published = {name: (r.epochs, r.lr) for name, r in RECIPES.items()}
+    published = {name: (r.epochs, r.lr) for name, r in LADDER.items()}
     assert published == {
         "1989": (23, 0.03),
         "ce": (23, 0.01),
@@ -31,7 +32,7 @@ def test_epochs_and_rates_are_the_published_ones() -> None:
         "augment": (60, 3e-4),
         "dropout_relu": (80, 3e-4),
     }
-    assert {name: r.output_bias for name, r in RECIPES.items()} == {
+    assert {name: r.output_bias for name, r in LADDER.items()} == {
         "1989": -1.0, "ce": 0.0, "adamw": 0.0, "augment": 0.0, "dropout_relu": 0.0
     }  # fmt: skip
 

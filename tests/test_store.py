@@ -16,7 +16,7 @@ from scaling import store as store_module
 from scaling.data import Dataset
 from scaling.engines import train
 from scaling.errors import InputError
-from scaling.ladder import find_recipe
+from scaling.recipes import find_recipe
 from scaling.rows import metric_rows, prediction_row
 from scaling.store import Store, pack_correct, unpack_correct
 from scaling.study import Cell, evaluated_epochs, make_cell, make_members

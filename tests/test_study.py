@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jobs.studies import all_studies, find_study, names
 from scaling import datasets, engines
 from scaling.errors import InputError
-from scaling.ladder import find_recipe
+from scaling.recipes import find_recipe
 from scaling.study import (
     Grid,
     Job,

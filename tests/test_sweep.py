@@ -22,7 +22,7 @@ from jobs.sweep import Options, sweep
 from jobs.training import cost_by
 from scaling import datasets
 from scaling.errors import InputError
-from scaling.ladder import find_recipe
+from scaling.recipes import find_recipe
 from scaling.store import State, Store
 from scaling.study import Grid, Job, Study, make_members, resolve
 

@@ -16,7 +16,7 @@ from scaling.bench.plain import PlainLoop, PlainNetwork
 from scaling.bench.rounds import Contender, Spread, interleaved, ratio, sized
 from scaling.data import DatasetInfo, Examples
 from scaling.engines.training import Model
-from scaling.ladder import find_recipe
+from scaling.recipes import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
 from scaling.weights import initial_weights
 

@@ -1,0 +1,28 @@
+"""All 32 combinations of the ladder's five tricks: what each is worth, whatever the order."""
+
+from itertools import combinations
+
+from scaling.study import Grid, Study
+from scaling.variants import LADDER_TRICKS, factorial
+
+STUDY = Study(
+    name="ablation",
+    question="What is each of the ladder's tricks worth, averaged over the orders in which they"
+    " could have been found?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            recipe=tuple(
+                factorial(chosen)
+                for count in range(len(LADDER_TRICKS) + 1)
+                for chosen in combinations(LADDER_TRICKS, count)
+            ),
+            seeds=tuple(range(10)),
+        ),
+    ),
+    notes=(
+        "Every combination trains for 60 epochs at the published learning rate of its optimizer"
+        " and loss (AdamW's, published with cross-entropy, serves both).",
+    ),
+)

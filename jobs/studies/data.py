@@ -1,0 +1,21 @@
+"""What more data is worth, at both ends of the ladder."""
+
+from scaling.study import Grid, Study
+
+STUDY = Study(
+    name="data",
+    question="How does the test error fall from 911 to 60,000 training images, with the recipe of"
+    " 1989 and with that of 2022?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(911, 1823, 3646, 7291, 14582, 29164, 50000, 60000),
+            recipe=("1989", "dropout_relu"),
+            seeds=tuple(range(10)),
+        ),
+    ),
+    notes=(
+        "Each recipe trains for its published number of epochs at every size, so that more images"
+        " also mean more updates; the study `epochs` parts the two.",
+    ),
+)

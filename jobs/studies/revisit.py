@@ -1,0 +1,24 @@
+"""Five improvements of the modern recipe, reported in 2025 on one seed each: claim C21."""
+
+from scaling.study import Grid, Study
+
+STUDY = Study(
+    name="revisit",
+    question="Do five changes that a revisit of 2025 reports as improvements, on one seed each,"
+    " improve the modern recipe over 100 seeds?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            recipe=(
+                "dropout_relu",
+                "more_dropout",
+                "less_decay",
+                "label_smoothing",
+                "gelu",
+                "gelu_less_decay",
+            ),
+            seeds=tuple(range(100)),
+        ),
+    ),
+)

@@ -1,0 +1,50 @@
+"""The ladder's neighbours: a rung with one trick more or less, under a name of its own.
+
+Epochs and learning rates are those of the rung, so that a difference is the trick's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from scaling import tricks
+from scaling.ladder import LADDER
+from scaling.recipe import Recipe
+from scaling.tricks import Trick
+
+MODERN = LADDER["dropout_relu"]
+
+
+def _with(base: Recipe, name: str, *changes: Trick) -> Recipe:
+    for change in changes:
+        base = change(base)
+    return replace(base, name=name)
+
+
+_NAMED = (
+    _with(LADDER["augment"], "relu_alone", tricks.relu),
+    # C21: five changes of the modern recipe that a revisit of 2025 reports as improvements.
+    _with(MODERN, "more_dropout", tricks.more_dropout),
+    _with(MODERN, "less_decay", tricks.less_decay),
+    _with(MODERN, "label_smoothing", tricks.label_smoothing),
+    _with(MODERN, "gelu", tricks.gelu),
+    _with(MODERN, "gelu_less_decay", tricks.gelu, tricks.less_decay),
+    _with(MODERN, "no_decay", tricks.no_decay),
+    _with(MODERN, "cosine", tricks.cosine),
+    _with(MODERN, "ema", tricks.ema),
+)
+VARIANTS = {recipe.name: recipe for recipe in _NAMED}
+
+LADDER_TRICKS = (tricks.cross_entropy, tricks.adamw, tricks.shift, tricks.dropout, tricks.relu)
+FACTORIAL_EPOCHS = 60  # assumed: between the ladder's 23 and 80, the same for every combination
+# The published learning rates; AdamW's, published with cross-entropy, serves both losses.
+FACTORIAL_LR = {("sgd", "mse"): 0.03, ("sgd", "cross_entropy"): 0.01}
+FACTORIAL_ADAMW_LR = 3e-4
+
+
+def factorial(chosen: Iterable[Trick]) -> Recipe:
+    """The 1989 recipe with some of the ladder's tricks, in their order; named by what is in it."""
+    chosen = tuple(chosen)
+    name = "_".join(["with", *(trick.name for trick in chosen)]) if chosen else "with_none"
+    made = _with(LADDER["1989"], name, *(trick for trick in LADDER_TRICKS if trick in chosen))
+    lr = FACTORIAL_LR.get((made.optimizer, made.loss), FACTORIAL_ADAMW_LR)
+    return replace(made, epochs=FACTORIAL_EPOCHS, lr=lr)
