@@ -65,6 +65,11 @@ class Network(nn.Module):
         return z
 
 
+def build_network(architecture: Architecture, recipe: Recipe, weights: Weights) -> nn.Module:
+    """The module of a cell: forward(x_BHW, keep_BU=None) -> z_B10, parameters named as weights."""
+    return Network(architecture, recipe, weights)
+
+
 def _convolve(x: Tensor, kernel: Tensor) -> Tensor:
     """Beyond the edge of every map lies background."""
     return F.conv2d(F.pad(x, (PADDING,) * 4, value=BACKGROUND), kernel, stride=STRIDE)
