@@ -7,6 +7,7 @@ the H2 connections, which the paper leaves open, as in Karpathy 2022 (lecun1989-
 from dataclasses import dataclass
 
 from scaling.errors import InputError
+from scaling.recipe import Norm
 
 MODEL = "lecun1989"
 VERSION = 1  # part of the identity of every result: raise it when the network's meaning changes
@@ -15,6 +16,7 @@ IMAGE_SIDE = 16
 KERNEL, STRIDE, PADDING = 5, 2, 2
 BACKGROUND = -1.0  # what lies beyond the edge of the image and of the feature maps
 N_CLASSES = 10
+TWIST = 0.02  # assumed: the authors speak of a small linear term of the tanh, without a figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +27,11 @@ class Layer:
     units: int
     fan_in: int
     weights: int  # shared weights count once
+    gains: int = 0  # of a normalization
 
     @property
     def n_params(self) -> int:
-        return self.weights + self.units
+        return self.weights + self.units + self.gains
 
     @property
     def connections(self) -> int:
@@ -43,9 +46,14 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The 1989 network, its planes and hidden units multiplied by `width` (a multiple of 1/2)."""
+    """The 1989 network, its planes and hidden units multiplied by `width` (a multiple of 1/2).
+
+    A normalization has a gain for each plane of H1 and H2 and each unit of H3, and where it is of
+    the weights for each output; the units' own biases are its shifts.
+    """
 
     width: float
+    norm: Norm = "none"
 
     def __post_init__(self) -> None:
         if not (self.width > 0 and float(2 * self.width).is_integer()):
@@ -75,32 +83,42 @@ class Architecture:
         return self.planes * self.h2_side**2
 
     @property
+    def dropped_units(self) -> int:
+        """Units that dropout may drop: the inputs of H3."""
+        return self.h2_units
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         taps, seen = KERNEL**2, 2 * self.group
+        normed = self.norm != "none"
         return (
             Layer(
                 name="H1",
                 units=self.planes * (IMAGE_SIDE // STRIDE) ** 2,
                 fan_in=taps,
                 weights=self.planes * taps,
+                gains=normed * self.planes,
             ),
             Layer(
                 name="H2",
                 units=self.h2_units,
                 fan_in=taps * seen,
                 weights=self.planes * taps * seen,
+                gains=normed * self.planes,
             ),
             Layer(
                 name="H3",
                 units=self.h3_units,
                 fan_in=self.h2_units,
                 weights=self.h2_units * self.h3_units,
+                gains=normed * self.h3_units,
             ),
             Layer(
                 name="output",
                 units=N_CLASSES,
                 fan_in=self.h3_units,
                 weights=self.h3_units * N_CLASSES,
+                gains=(self.norm == "weight") * N_CLASSES,
             ),
         )
 

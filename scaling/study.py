@@ -36,7 +36,7 @@ class Cell:
 
     @property
     def architecture(self) -> Architecture:
-        return Architecture(self.width)
+        return Architecture(self.width, self.recipe.norm)
 
     @property
     def cell_id(self) -> str:

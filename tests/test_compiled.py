@@ -11,16 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812  everybody's name for it
 
 from scaling import engines
 from scaling.architecture import Architecture
+from scaling.curvature import DAMPING, curvature
 from scaling.data import Dataset, Examples, select, shift_images
 from scaling.engines import NumericFailure, Trained, compiled
 from scaling.engines.compiled.layout import Layout
 from scaling.engines.compiled.ready import _File
 from scaling.errors import InputError
 from scaling.ladder import LADDER
-from scaling.model import Network, loss_of
+from scaling.model import Network
+from scaling.presentation import present
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
 from scaling.recipes import find_recipe
@@ -67,20 +70,32 @@ def in_double_precision(
             network.parameters(), lr=member.lr, weight_decay=member.weight_decay
         )
     for epoch in range(how.epochs):
+        if how.optimizer == "sdlm":
+            diagonal = curvature(network, torch.from_numpy(examples.first(300).x).double())
+            rate_scales = {name: (1 / (DAMPING + h)).numpy() for name, h in diagonal.items()}
         optimizer.param_groups[0]["lr"] = member.lr * how.lr_factor(epoch)
         keys = presentation_keys(member.seed, epoch * len(examples), len(examples))
+        shown = present(examples, how, keys)
         x = torch.from_numpy(
-            shift_images(examples.x, *shifts(keys, how.shift), how.shift_fill)
+            shift_images(shown.x, *shifts(keys, how.shift), how.shift_fill)
         ).double()
-        y = torch.from_numpy(examples.y).long()
+        share = torch.from_numpy(shown.share).double()[:, None]
+        target = F.one_hot(torch.from_numpy(shown.y).long(), 10) * share
+        target = target + F.one_hot(torch.from_numpy(shown.other).long(), 10) * (1 - share)
+        target = target * (1 - how.label_smoothing) + how.label_smoothing / 10
         keep = torch.from_numpy(keep_mask(keys, cell.architecture.h2_units, how.dropout))
         for i in range(len(examples)):
             optimizer.zero_grad()
             z = network(x[i : i + 1], keep[i : i + 1].double() / (1 - how.dropout))
-            loss_of(how, z, y[i : i + 1], how.label_smoothing).backward()
+            if how.loss == "cross_entropy":
+                F.cross_entropy(z, target[i : i + 1]).backward()
+            else:
+                F.mse_loss(z, target[i : i + 1] * 2 - 1).backward()
             for name, value in network.named_parameters():
                 if rate_scales:
                     value.grad *= torch.from_numpy(rate_scales[name])
+                if how.trainable == "output" and not name.startswith("output"):
+                    value.grad = None
             optimizer.step()
             with torch.no_grad():
                 for name, value in averaged.named_parameters():
@@ -147,6 +162,13 @@ NEIGHBOURS = {
     "label smoothing, cross-entropy": recipe("ce", label_smoothing=0.2),
     "averaged weights": recipe("1989", ema=0.98),
     "shift in from the background": recipe("1989", shift=3, shift_fill="background"),
+    "warm-up": recipe("1989", warmup=2),
+    "mixup": recipe("1989", mixup=0.4),
+    "mixup, cross-entropy": recipe("ce", mixup=0.4, label_smoothing=0.1),
+    "elastic": recipe("1989", elastic=0.8),
+    "outputs alone": recipe("augment", trainable="output"),
+    "twisted tanh": recipe("1989", activation="twisted_tanh", output="twisted_tanh"),
+    "second order": recipe("1989", optimizer="sdlm", lr=3e-4),
 }
 SLOW_NEIGHBOURS = {
     "momentum": recipe("1989", momentum=0.9, lr=0.005),

@@ -6,17 +6,20 @@ Shapes: B images of a batch, U inputs of H3.
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scaling.curvature import rate_scales
 from scaling.data import Dataset, Examples, select, shift_images
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.engines.training import train_model
 from scaling.errors import InputError
-from scaling.model import Network, loss_of
+from scaling.model import Classifier, Network, build_network, loss_of
+from scaling.presentation import present
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
 from scaling.study import Cell, Member
@@ -64,7 +67,10 @@ class ReferenceModel:
     def __init__(self, cell: Cell, member: Member, examples: Examples, device: str) -> None:
         self._recipe, self._member, self._examples = cell.recipe, member, examples
         start = initial_weights(cell.architecture, cell.recipe, member.seed)
-        self._network = Network(cell.architecture, cell.recipe, start).to(device)
+        self._network = build_network(cell.architecture, cell.recipe, start).to(device)
+        if cell.recipe.trainable == "output":
+            for name, parameter in self._network.named_parameters():
+                parameter.requires_grad_(name.startswith("output"))
         self._optimizer = _optimizer(self._network, cell.recipe, member)
         self._averaged = copy.deepcopy(self._network) if cell.recipe.ema else self._network
 
@@ -93,37 +99,50 @@ class ReferenceModel:
 
 
 def train_epoch(
-    model: Network,
+    model: Classifier,
     optimizer: torch.optim.Optimizer,
     examples: Examples,
     recipe: Recipe,
     member: Member,
     epoch: int,
-    averaged: Network | None = None,
+    averaged: Classifier | None = None,
 ) -> None:
     """One pass over the examples in their constant order; `epoch` counts from 1.
 
     `averaged` follows the weights where the recipe says so.
     """
-    device = model.h1_weight.device
+    device = _device(model)
     model.train()
     for group in optimizer.param_groups:
         group["lr"] = member.lr * recipe.lr_factor(epoch - 1)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    scales = _scales(model, examples) if recipe.optimizer == "sdlm" else None
     keys = presentation_keys(member.seed, (epoch - 1) * len(examples), len(examples))
-    x = torch.from_numpy(_augmented(examples.x, recipe, keys)).to(device)
-    y = torch.from_numpy(examples.y).long().to(device)
+    shown = present(examples, recipe, keys)
+    x = torch.from_numpy(_augmented(shown.x, recipe, keys)).to(device)
+    y = torch.from_numpy(shown.y).long().to(device)
+    other = torch.from_numpy(shown.other).long().to(device)
+    share = torch.from_numpy(shown.share).to(device)
     for start in range(0, len(examples), recipe.batch_size):
         batch = slice(start, start + recipe.batch_size)
         keep = _dropout(model, recipe, keys[batch])
-        loss = loss_of(recipe, model(x[batch], keep), y[batch], recipe.label_smoothing)
+        z = model(x[batch], keep)
+        loss = loss_of(recipe, z, y[batch], recipe.label_smoothing)
+        if recipe.mixup:
+            of = partial(loss_of, recipe, z, smoothing=recipe.label_smoothing, reduction="none")
+            loss = (share[batch] * of(y[batch]) + (1 - share[batch]) * of(other[batch])).mean()
         optimizer.zero_grad()
         loss.backward()
+        if scales:
+            for parameter, scale in zip(parameters, scales, strict=True):
+                assert parameter.grad is not None
+                parameter.grad.mul_(scale)
         optimizer.step()
         if recipe.ema and averaged:
             _follow(averaged, model, recipe.ema)
 
 
-def evaluate(model: Network, examples: Examples, recipe: Recipe) -> Score:
+def evaluate(model: Classifier, examples: Examples, recipe: Recipe) -> Score:
     """Mean loss and misses: a pure function of model and examples."""
     loss, misses = 0.0, 0
     for z, y in _outputs(model, examples):
@@ -132,14 +151,14 @@ def evaluate(model: Network, examples: Examples, recipe: Recipe) -> Score:
     return Score(loss=loss / len(examples), misses=misses, n=len(examples))
 
 
-def predict(model: Network, examples: Examples) -> NDArray[np.uint8]:
+def predict(model: Classifier, examples: Examples) -> NDArray[np.uint8]:
     """The class of the largest output for each example, shape (N,)."""
     classes = [z.argmax(dim=1).cpu().numpy() for z, _ in _outputs(model, examples)]
     return np.concatenate(classes).astype(np.uint8)
 
 
-def _outputs(model: Network, examples: Examples) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    device = model.h1_weight.device
+def _outputs(model: Classifier, examples: Examples) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    device = _device(model)
     model.eval()
     with torch.no_grad():
         for start in range(0, len(examples), EVALUATION_BATCH):
@@ -156,17 +175,17 @@ def _augmented(
     return shift_images(x_NHW, *shifts(keys_N, recipe.shift), recipe.shift_fill)
 
 
-def _dropout(model: Network, recipe: Recipe, keys_B: NDArray[np.uint32]) -> torch.Tensor | None:
+def _dropout(model: Classifier, recipe: Recipe, keys_B: NDArray[np.uint32]) -> torch.Tensor | None:
     """0 for what is dropped, 1 / (1 - rate) for what stays."""
     if not recipe.dropout:
         return None
-    keep_BU = keep_mask(keys_B, model.h3_weight.shape[0], recipe.dropout)
+    keep_BU = keep_mask(keys_B, model.dropped_units, recipe.dropout)
     scaled = keep_BU.astype(np.float32) / np.float32(1 - recipe.dropout)
-    return torch.from_numpy(scaled).to(model.h1_weight.device)
+    return torch.from_numpy(scaled).to(_device(model))
 
 
-def _optimizer(model: Network, recipe: Recipe, member: Member) -> torch.optim.Optimizer:
-    parameters = list(model.parameters())
+def _optimizer(model: Classifier, recipe: Recipe, member: Member) -> torch.optim.Optimizer:
+    parameters = [p for p in model.parameters() if p.requires_grad]
     if recipe.optimizer == "adamw":  # fused: the same arithmetic in one call, a third of the time
         return torch.optim.AdamW(
             parameters, lr=member.lr, weight_decay=member.weight_decay, fused=True
@@ -174,14 +193,29 @@ def _optimizer(model: Network, recipe: Recipe, member: Member) -> torch.optim.Op
     return torch.optim.SGD(parameters, lr=member.lr, momentum=recipe.momentum)
 
 
-def _follow(averaged: Network, model: Network, decay: float) -> None:
+def _scales(model: Classifier, examples: Examples) -> list[torch.Tensor]:
+    """What multiplies each gradient, in the order of the parameters that learn."""
+    assert isinstance(model, Network)
+    scales = rate_scales(model, examples)
+    return [
+        torch.from_numpy(scales[name]).to(parameter.device)
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    ]
+
+
+def _device(model: Classifier) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _follow(averaged: Classifier, model: Classifier, decay: float) -> None:
     """Move the averaged weights, which begin as the first ones, towards those of this step."""
     with torch.no_grad():
         for average, value in zip(averaged.parameters(), model.parameters(), strict=True):
             average.lerp_(value, 1 - decay)
 
 
-def _finite(model: Network) -> bool:
+def _finite(model: Classifier) -> bool:
     return all(bool(torch.isfinite(value).all()) for value in model.parameters())
 
 

@@ -13,6 +13,7 @@ Here is only what can be said without numba; the work begins in engine.py.
 
 from functools import cache
 
+from scaling.architecture import MODEL
 from scaling.study import Cell
 
 
@@ -20,8 +21,19 @@ def supports(cell: Cell, device: str) -> str | None:
     """Why this engine cannot train a cell on a device; None if it can."""
     if device != "cpu":
         return f"it runs on the CPU, not on {device}"
-    if cell.recipe.batch_size != 1:
-        return f"it updates after every example, and the batch size is {cell.recipe.batch_size}"
+    recipe = cell.recipe
+    if cell.model != MODEL:
+        return f"it is made for {MODEL}, not for {cell.model}"
+    if recipe.batch_size != 1:
+        return f"it updates after every example, and the batch size is {recipe.batch_size}"
+    if recipe.norm != "none":
+        return f"it has no {recipe.norm} normalization"
+    if recipe.residual:
+        return "it has no residual connections"
+    if recipe.connections != "pairs":
+        return f"it connects H2 in pairs of groups, not {recipe.connections}"
+    if recipe.optimizer == "muon":
+        return "it has no Muon"
     if not cell.width.is_integer():
         return f"its vectors need a whole width, not {cell.width:g}"
     return unavailable()

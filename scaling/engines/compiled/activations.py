@@ -5,6 +5,7 @@ The slope is kept beside the value for the way back, whatever the function; drop
 
 import math
 
+from scaling.architecture import TWIST
 from scaling.engines.compiled.lanewise import at_least, at_most, exponential, is_positive
 
 # x p(x^2) / q(x^2), error below 3e-7 where |x| < SATURATED, beyond which float32 has nothing left.
@@ -79,6 +80,11 @@ def make_activation(name, jit):
         return value * 1.7159, (1.0 - value * value) * (1.7159 * 2 / 3)
 
     @jit
+    def twisted_tanh_and_slope(z):
+        value = tanh(z * (2 / 3))
+        return value * 1.7159 + z * TWIST, (1.0 - value * value) * (1.7159 * 2 / 3) + TWIST
+
+    @jit
     def gelu_and_slope(z):
         probability, density = normal(z)
         return z * probability, probability + z * density
@@ -87,5 +93,6 @@ def make_activation(name, jit):
         "tanh": tanh_and_slope,
         "relu": relu_and_slope,
         "scaled_tanh": scaled_tanh_and_slope,
+        "twisted_tanh": twisted_tanh_and_slope,
         "gelu": gelu_and_slope,
     }[name]

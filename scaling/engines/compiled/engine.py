@@ -12,11 +12,12 @@ from scaling.architecture import N_CLASSES
 from scaling.data import Dataset, Examples, select
 from scaling.engines.compiled.kernels import Kind, Memory, Method
 from scaling.engines.compiled.layout import Layout, aligned_zeros
-from scaling.engines.compiled.objective import Objective
+from scaling.engines.compiled.objective import Objective, squashed
 from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, step_rates, update_of
 from scaling.engines.compiled.ready import ready
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.engines.training import train_model
+from scaling.presentation import present
 from scaling.randomness import presentation_keys, shifts
 from scaling.recipe import Recipe
 from scaling.study import Cell, Member
@@ -83,6 +84,7 @@ class CompiledModel:
         self._kind = kind_of(cell, scaled=rate_scales is not None, checked=checked)
         self._kernels = ready(self._kind)
         self._recipe, self._member, self._examples = recipe, member, examples
+        self._architecture = cell.architecture
         self._layout = Layout(self._kind.width)
         self._memory = Memory.of(self._layout)
         start = initial_weights(cell.architecture, recipe, member.seed)
@@ -101,18 +103,23 @@ class CompiledModel:
 
     def train_epoch(self, epoch: int) -> str | None:
         """One pass over the examples in their constant order; `epoch` counts from 1."""
-        recipe, member, x_NHW = self._recipe, self._member, self._examples.x
+        recipe, member = self._recipe, self._member
         n = len(self._examples)
         done = (epoch - 1) * n
         keys_N = presentation_keys(member.seed, done, n)
         rows_N, columns_N = shifts(keys_N, recipe.shift)
+        shown = present(self._examples, recipe, keys_N)
         lr = member.lr * recipe.lr_factor(epoch - 1)
+        if recipe.optimizer == "sdlm":
+            self._state[:] = self._layout.pack(self._rate_scales())
         made = self._kernels.train(
             self._params,
             self._state,
             self._averaged,
-            x_NHW,
-            self._examples.y,
+            shown.x,
+            shown.y,
+            shown.other,
+            shown.share,
             keys_N,
             rows_N,
             columns_N,
@@ -145,7 +152,16 @@ class CompiledModel:
     def _outputs(self, examples: Examples) -> NDArray[np.float32]:
         z_N10 = np.empty((len(examples), N_CLASSES), np.float32)
         self._kernels.outputs(self._averaged, examples.x, z_N10, self._memory)
-        return np.tanh(z_N10) if self._recipe.output == "tanh" else z_N10
+        return squashed(self._recipe, z_N10)
+
+    def _rate_scales(self) -> Weights:
+        """Of every weight, by its curvature; the one thing here that takes PyTorch."""
+        from scaling.curvature import rate_scales
+        from scaling.model import Network
+
+        present_weights = self._layout.unpack(self._params)
+        network = Network(self._architecture, self._recipe, present_weights)
+        return rate_scales(network, self._examples)
 
 
 def _mean_loss(recipe: Recipe, z_N10: NDArray[np.float32], y_N: NDArray[np.uint8]) -> float:

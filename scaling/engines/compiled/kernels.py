@@ -67,6 +67,7 @@ class Method(NamedTuple):
     scale: np.float32  # of those that stay
     average: bool
     pace: np.float32  # by which the averaged weights follow
+    deep: bool  # all layers learn, not the outputs alone
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Method":
@@ -77,6 +78,7 @@ class Method(NamedTuple):
             scale=np.float32(1) / np.float32(1 - recipe.dropout),
             average=recipe.ema > 0,
             pace=np.float32(1 - recipe.ema),
+            deep=recipe.trainable == "all",
         )
 
 
@@ -146,7 +148,20 @@ def make_kernels(kind: Kind) -> Kernels:
 
     @jit
     def train(
-        params, state, averaged, x_NHW, y_N, keys_N, rows_N, columns_N, rates_N3, how, goal, m
+        params,
+        state,
+        averaged,
+        x_NHW,
+        y_N,
+        other_N,
+        share_N,
+        keys_N,
+        rows_N,
+        columns_N,
+        rates_N3,
+        how,
+        goal,
+        m,
     ):
         """One step for each presentation, in order; the first three arrays change in place.
 
@@ -161,12 +176,13 @@ def make_kernels(kind: Kind) -> Kernels:
                 drop(m.h2, m.r2, m.keep, keys_N[n], how.threshold, how.scale)
             h3_forward(params, m.h2, m.z3, m.h3, m.r3)
             output_sums(params, m.h3, m.z4)
-            if not output_gradient(m.z4, m.r4, y_N[n], goal, m.d4):
+            if not output_gradient(m.z4, m.r4, y_N[n], other_N[n], share_N[n], goal, m.d4):
                 return n
             output_backward(params, state, m.h3, m.r3, m.d4, m.d3, rates)
-            h3_backward(params, state, m.h2, m.r2, m.d3, m.d2, rates)
-            h2_backward(params, state, m.h1, m.r1, m.d2, m.spread, m.d1, rates)
-            h1_backward(params, state, m.x, m.d1, rates)
+            if how.deep:
+                h3_backward(params, state, m.h2, m.r2, m.d3, m.d2, rates)
+                h2_backward(params, state, m.h1, m.r1, m.d2, m.spread, m.d1, rates)
+                h1_backward(params, state, m.x, m.d1, rates)
             if how.average:
                 for i in range(0, n_params, L):
                     average = load(averaged, i)
@@ -194,8 +210,9 @@ def signatures(kind: Kind) -> Kernels:
     memory = typeof(Memory.of(Layout(kind.width)))
     flat, per_step, images = float32[::1], float32[:, ::1], float32[:, :, ::1]
     chosen = (typeof(Method.of(recipe)), typeof(Objective.of(recipe)))
+    labels = (uint8[::1], uint8[::1], float32[::1])
     drawn = (uint32[::1], int64[::1], int64[::1])
     return Kernels(
-        train=(flat, flat, flat, images, uint8[::1], *drawn, per_step, *chosen, memory),
+        train=(flat, flat, flat, images, *labels, *drawn, per_step, *chosen, memory),
         outputs=(flat, images, per_step, memory),
     )

@@ -4,15 +4,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scaling.architecture import N_CLASSES
+from scaling.architecture import N_CLASSES, TWIST
 from scaling.engines.compiled.activations import make_tanh
-from scaling.recipe import Recipe
+from scaling.engines.compiled.layout import Floats
+from scaling.recipe import Output, Recipe
+
+# What an output is of its sum: amplitude x tanh(stretch x sum) + twist x sum; see model.py.
+SQUASHED: dict[Output, tuple[float, float, float]] = {
+    "tanh": (1.0, 1.0, 0.0),
+    "scaled_tanh": (1.7159, 2 / 3, 0.0),
+    "twisted_tanh": (1.7159, 2 / 3, TWIST),
+}
 
 
 class Objective(NamedTuple):
     """Which loss, as run-time values: ten numbers are not worth a kernel of their own."""
 
-    output_tanh: bool
+    squash: bool
+    amplitude: np.float32
+    stretch: np.float32
+    twist: np.float32
     cross_entropy: bool
     hit: np.float32  # what the right output should be
     miss: np.float32  # and the others
@@ -22,28 +33,44 @@ class Objective(NamedTuple):
         cross_entropy = recipe.loss == "cross_entropy"
         shared = recipe.label_smoothing / N_CLASSES
         hit, miss = 1 - recipe.label_smoothing + shared, shared  # as probabilities
+        amplitude, stretch, twist = SQUASHED.get(recipe.output, (1.0, 1.0, 0.0))
         return cls(
-            output_tanh=recipe.output == "tanh",
+            squash=recipe.output in SQUASHED,
+            amplitude=np.float32(amplitude),
+            stretch=np.float32(stretch),
+            twist=np.float32(twist),
             cross_entropy=cross_entropy,
             hit=np.float32(hit if cross_entropy else 2 * hit - 1),
             miss=np.float32(miss if cross_entropy else 2 * miss - 1),
         )
 
 
+def squashed(recipe: Recipe, z_N10: Floats) -> Floats:
+    """The outputs of their sums."""
+    if recipe.output not in SQUASHED:
+        return z_N10
+    amplitude, stretch, twist = map(np.float32, SQUASHED[recipe.output])
+    bent_N10: Floats = amplitude * np.tanh(stretch * z_N10) + twist * z_N10
+    return bent_N10
+
+
 def make_output_gradient(ops, jit):
-    """output_gradient(z, slope, label, objective, d) -> whether all is finite."""
+    """output_gradient(z, slope, label, other, share, objective, d) -> whether all is finite."""
     load, store, splat, tanh = ops.load, ops.store, ops.splat, make_tanh(jit)
 
     @jit
-    def output_gradient(z, slope, label, objective, d):
+    def output_gradient(z, slope, label, other, share, objective, d):
         """From the sums z (U4,) of the outputs to the loss's gradient d (U4,) by them.
 
-        U4 is one vector; `slope` is memory for as much.
+        The target is `share` that of the label, the rest that of the other one. U4 is one vector;
+        `slope` is memory for as much.
         """
         value, rise = load(z, 0), splat(1.0)
-        if objective.output_tanh:
-            value = tanh(value)
-            rise = rise - value * value
+        if objective.squash:
+            bent = tanh(value * objective.stretch)
+            rise = (rise - bent * bent) * (objective.amplitude * objective.stretch)
+            rise = rise + objective.twist
+            value = bent * objective.amplitude + value * objective.twist
         store(d, 0, value)
         store(slope, 0, rise)
         if objective.cross_entropy:
@@ -55,7 +82,8 @@ def make_output_gradient(ops, jit):
                 total += d[j]
         finite = True
         for j in range(N_CLASSES):
-            target = objective.hit if j == label else objective.miss
+            target = share * (objective.hit if j == label else objective.miss)
+            target += (1 - share) * (objective.hit if j == other else objective.miss)
             if objective.cross_entropy:
                 d[j] = (d[j] / total - target) * slope[j]
             else:

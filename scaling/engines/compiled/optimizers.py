@@ -25,7 +25,7 @@ def update_of(recipe: Recipe, *, scaled: bool) -> Update:
     """Which update a recipe needs; `scaled` where every weight has a rate of its own."""
     if recipe.optimizer == "adamw":
         return "adamw"
-    if scaled:
+    if scaled or recipe.optimizer == "sdlm":
         return "scaled_sgd"
     return "momentum" if recipe.momentum else "sgd"
 
