@@ -58,7 +58,7 @@ def train(a: argparse.Namespace) -> int:
     if store:
         store.check_writable()
         store.write_plan(_trained_by_hand(store, job, seconds))
-    size = cell.architecture
+    size = cell.sizes
     print(f"{info.name}: {info.note}")
     print(
         f"{cell.n_train:,} training images, {cell.n_test:,} test images; recipe {recipe.name},"

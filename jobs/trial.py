@@ -9,6 +9,7 @@ from ray import tune
 from jobs.batches import Batch
 from scaling import datasets, engines
 from scaling.engines import Evaluation, NumericFailure
+from scaling.pretraining import start_of
 from scaling.rows import failure_row, metric_rows, prediction_row
 from scaling.store import Store
 from scaling.study import Cell, Job, Member, evaluated_epochs
@@ -64,6 +65,7 @@ def train_job(
         device=device,
         epochs_evaluated=evaluated_epochs(cell.recipe.epochs),
         observe=observe,
+        start=start_of(cell, job.start_source),
     ):
         run_id = cell.run_id(result.member)
         failed = isinstance(result, NumericFailure)

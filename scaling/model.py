@@ -133,11 +133,6 @@ class Network(Classifier):
         return scaled
 
 
-def build_network(architecture: Architecture, recipe: Recipe, weights: Weights) -> Classifier:
-    """The module of a cell, its parameters named as the weights are."""
-    return Network(architecture, recipe, weights)
-
-
 def loss_of(
     recipe: Recipe, z_B10: Tensor, y_B: Tensor, smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:

@@ -15,7 +15,7 @@ from scaling.study import Cell
 
 def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]]:
     """A row for each evaluated epoch, as the columns of OUT/metrics."""
-    member, architecture = trained.member, cell.architecture
+    member, sizes = trained.member, cell.sizes
     common = {
         "run_id": cell.run_id(member),
         "cell_id": cell.cell_id,
@@ -34,8 +34,8 @@ def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]
         **asdict(member),
         "batch_size": cell.recipe.batch_size,
         "epochs": cell.recipe.epochs,
-        "n_params": architecture.n_params,
-        "n_macs": architecture.n_macs,
+        "n_params": sizes.n_params,
+        "n_macs": sizes.n_macs,
         "created_at": now(),
         **provenance(),
     }
@@ -44,7 +44,7 @@ def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]
         | {
             "epoch": evaluation.epoch,
             "examples_seen": evaluation.examples_seen,
-            "train_flop": float(architecture.train_flop(evaluation.examples_seen)),
+            "train_flop": float(sizes.train_flop(evaluation.examples_seen)),
             **_columns("train", evaluation.train),
             **_columns("val", evaluation.val),
             **_columns("test", evaluation.test),

@@ -15,8 +15,10 @@ from typing import Any, Literal
 from scaling.architecture import MODEL, VERSION, Architecture
 from scaling.data import DatasetInfo, Split
 from scaling.errors import InputError
+from scaling.models import Sizes, find_model
 from scaling.recipe import Recipe
 from scaling.recipes import find_recipe
+from scaling.rules import check_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +35,17 @@ class Cell:
     recipe: Recipe
     model: str = MODEL
     model_version: int = VERSION
+    start: "Cell | None" = None  # whose trained weights, of the same seed, it begins with
+
+    @property
+    def sizes(self) -> Sizes:
+        """The counts of its model."""
+        return find_model(self.model).sizes(self.width, self.recipe)
 
     @property
     def architecture(self) -> Architecture:
+        """The layers of the 1989 network; no other model has them."""
+        assert self.model == MODEL
         return Architecture(self.width, self.recipe.norm)
 
     @property
@@ -62,6 +72,15 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What every model of a grid is trained on before, with the same seed."""
+
+    dataset: str
+    n_train: int
+    recipe: str | Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
     """Every combination of the axes; recipes are names or values, epochs None the recipe's own."""
 
@@ -73,6 +92,10 @@ class Grid:
     recipe: tuple[str | Recipe, ...]
     epochs: tuple[int, ...] | None = None
     seeds: tuple[int, ...]
+    model: tuple[str, ...] = (MODEL,)
+    lr: float | None = None  # in place of the recipe's
+    batch_size: int | None = None
+    start: Start | None = None  # trained on something else first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +134,7 @@ class Job:
     members: tuple[Member, ...]
     source: str  # the name of a data set, or the path of an .npz file on every node
     note: str = ""  # what the data are, for people
+    start_source: str = ""  # the same of the data that its models begin on, if any
 
 
 def resolve(study: Study, lookup: Callable[[str], tuple[str, DatasetInfo]]) -> tuple[Job, ...]:
@@ -119,16 +143,21 @@ def resolve(study: Study, lookup: Callable[[str], tuple[str, DatasetInfo]]) -> t
     `lookup` turns what a grid calls a data set into its source and description.
     Raises InputError for what cannot be trained: an unknown recipe, too many images.
     """
-    found = {name: lookup(name) for grid in study.grids for name in grid.dataset}
+    named = [name for grid in study.grids for name in grid.dataset]
+    named += [grid.start.dataset for grid in study.grids if grid.start]
+    found = {name: lookup(name) for name in named}
     found_note = {info.name: info.note for _, info in found.values()}
     jobs: dict[str, Job] = {}
     for grid in study.grids:
         for cell, source in _cells(grid, found):
-            members = make_members(cell.recipe, grid.seeds)
+            members = make_members(cell.recipe, grid.seeds, grid.lr)
             if earlier := jobs.get(cell.cell_id):
                 members = tuple(dict.fromkeys((*earlier.members, *members)))
             note = found_note[cell.dataset]
-            jobs[cell.cell_id] = Job(cell=cell, members=members, source=source, note=note)
+            start_source = found[grid.start.dataset][0] if grid.start else ""
+            jobs[cell.cell_id] = Job(
+                cell=cell, members=members, source=source, note=note, start_source=start_source
+            )
     return tuple(jobs.values())
 
 
@@ -140,13 +169,15 @@ def make_cell(
     n_test: int | Literal["all"] = "all",
     split: Split = "none",
     width: float = 1.0,
+    model: str = MODEL,
+    start: Cell | None = None,
 ) -> Cell:
     """A cell after checking that it can be trained. Raises InputError if it cannot."""
     n_test = info.n_test if n_test == "all" else n_test
     info.check(n_train, n_test, split)
-    Architecture(width)  # refuses widths that there are not
-    if recipe.epochs < 1:
-        raise InputError(f"epochs {recipe.epochs}: expected at least 1")
+    found = find_model(model)
+    found.sizes(width, recipe)  # refuses widths that there are not
+    check_recipe(recipe, model, n_train)
     return Cell(
         dataset=info.name,
         data_version=info.version,
@@ -156,6 +187,9 @@ def make_cell(
         split=split,
         width=float(width),
         recipe=recipe,
+        model=model,
+        model_version=found.version,
+        start=start,
     )
 
 
@@ -182,11 +216,15 @@ def evaluated_epochs(epochs: int, *, every: bool = False, points: int = 8) -> tu
 def cell_identity(cell: Cell) -> dict[str, Any]:
     """What bears on a cell's results; learning rate and weight decay belong to the member."""
     recipe = _without_defaults(cell.recipe, leave_out=("lr", "weight_decay"))
-    return _without_defaults(cell, leave_out=("recipe",)) | {
+    identity = _without_defaults(cell, leave_out=("recipe", "start")) | {
         "model": cell.model,
         "model_version": cell.model_version,
         "recipe": recipe,
     }
+    if cell.start:  # its members are not named, so their values are said here
+        values = {"lr": cell.start.recipe.lr, "weight_decay": cell.start.recipe.weight_decay}
+        identity["start"] = cell_identity(cell.start) | values
+    return identity
 
 
 def predicted_seconds(job: Job, us_per_example: Callable[[Cell], tuple[float, float]]) -> float:
@@ -230,11 +268,30 @@ def _cells(grid: Grid, found: dict[str, tuple[str, DatasetInfo]]) -> Iterable[tu
     for dataset, named in product(grid.dataset, grid.recipe):
         source, info = found[dataset]
         base = find_recipe(named) if isinstance(named, str) else named
-        axes = (grid.epochs or (base.epochs,), grid.width, grid.n_train, grid.n_test)
-        for epochs, width, n_train, n_test in product(*axes):
-            recipe = replace(base, epochs=epochs)
-            size = {"n_train": n_train, "n_test": n_test, "width": width}
-            yield make_cell(info, recipe, split=grid.split, **size), source  # type: ignore[arg-type]
+        epochs_axis = grid.epochs or (base.epochs,)
+        axes = (grid.model, epochs_axis, grid.width, grid.n_train, grid.n_test)
+        for model, epochs, width, n_train, n_test in product(*axes):
+            recipe = replace(base, epochs=epochs, batch_size=grid.batch_size or base.batch_size)
+            common: dict[str, Any] = {"width": width, "model": model}
+            cell = make_cell(
+                info,
+                recipe,
+                n_train=n_train,
+                n_test=n_test,
+                split=grid.split,
+                start=_start_cell(grid.start, found, common) if grid.start else None,
+                **common,
+            )
+            yield cell, source
+
+
+def _start_cell(
+    start: Start, found: dict[str, tuple[str, DatasetInfo]], common: dict[str, Any]
+) -> Cell:
+    """What is trained first: tested on nothing that anybody looks at, hence on one image."""
+    recipe = find_recipe(start.recipe) if isinstance(start.recipe, str) else start.recipe
+    info = found[start.dataset][1]
+    return make_cell(info, recipe, n_train=start.n_train, n_test=1, **common)
 
 
 def _listed(value: Any) -> str:

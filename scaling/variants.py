@@ -20,6 +20,14 @@ def _with(base: Recipe, name: str, *changes: Trick) -> Recipe:
     return replace(base, name=name)
 
 
+PAPER_TRICKS = (
+    tricks.init_fan_in,
+    tricks.twisted_tanh,
+    tricks.cyclic_connections,
+    tricks.second_order,
+)
+SECOND_ORDER_LR = 5e-4  # LeCun et al. 1998 begin with it; a scan on usps's validation agrees (LOG)
+
 _NAMED = (
     _with(LADDER["augment"], "relu_alone", tricks.relu),
     # C21: five changes of the modern recipe that a revisit of 2025 reports as improvements.
@@ -30,7 +38,22 @@ _NAMED = (
     _with(MODERN, "gelu_less_decay", tricks.gelu, tricks.less_decay),
     _with(MODERN, "no_decay", tricks.no_decay),
     _with(MODERN, "cosine", tricks.cosine),
+    _with(MODERN, "warmup", tricks.warmup),
     _with(MODERN, "ema", tricks.ema),
+    _with(MODERN, "mixup", tricks.mixup),
+    _with(MODERN, "elastic", tricks.elastic),
+    _with(MODERN, "muon", tricks.muon),
+    # C8 and C10: what deep networks could not do without.
+    _with(MODERN, "weight_norm", tricks.weight_norm),
+    _with(MODERN, "layer_norm", tricks.layer_norm),
+    _with(MODERN, "group_norm", tricks.group_norm),
+    _with(MODERN, "residual", tricks.residual),
+    _with(MODERN, "residual_layer_norm", tricks.residual, tricks.layer_norm),
+    # What the paper did, or may have done, and the reproduction did otherwise.
+    *(_with(LADDER["1989"], change.name, change) for change in PAPER_TRICKS[:-1]),
+    replace(_with(LADDER["1989"], "second_order", tricks.second_order), lr=SECOND_ORDER_LR),
+    replace(_with(LADDER["1989"], "paper", *PAPER_TRICKS), lr=SECOND_ORDER_LR),
+    _with(MODERN, "linear_probe", tricks.linear_probe),
 )
 VARIANTS = {recipe.name: recipe for recipe in _NAMED}
 
@@ -43,8 +66,9 @@ FACTORIAL_ADAMW_LR = 3e-4
 
 def factorial(chosen: Iterable[Trick]) -> Recipe:
     """The 1989 recipe with some of the ladder's tricks, in their order; named by what is in it."""
-    chosen = tuple(chosen)
-    name = "_".join(["with", *(trick.name for trick in chosen)]) if chosen else "with_none"
-    made = _with(LADDER["1989"], name, *(trick for trick in LADDER_TRICKS if trick in chosen))
+    asked = tuple(chosen)
+    ordered = [trick for trick in LADDER_TRICKS if trick in asked]
+    name = "_".join(["with", *(trick.name for trick in ordered)]) if ordered else "with_none"
+    made = _with(LADDER["1989"], name, *ordered)
     lr = FACTORIAL_LR.get((made.optimizer, made.loss), FACTORIAL_ADAMW_LR)
     return replace(made, epochs=FACTORIAL_EPOCHS, lr=lr)

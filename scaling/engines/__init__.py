@@ -14,6 +14,7 @@ from scaling.engines import compiled
 from scaling.engines.result import Evaluation, NumericFailure, Trained
 from scaling.errors import InputError
 from scaling.study import Cell, Member
+from scaling.weights import Weights
 
 Observer = Callable[[Member, Evaluation], None]
 NAMES = ("compiled", "reference")  # the fastest first
@@ -47,7 +48,7 @@ def us_per_example(
 
     SCALING_US_PER_EXAMPLE overrides the first with what was measured on another machine.
     """
-    recipe, grows = cell.recipe, cell.architecture.n_macs / 63_660
+    recipe, grows = cell.recipe, cell.sizes.n_macs / 63_660
     adamw = recipe.optimizer == "adamw"
     if choose(cell, engine, device) == "compiled":  # measured, one core, Zen 5 with AVX-512
         train, evaluate = (1.6 + 2.5 * grows if adamw else 1.4 + 1.6 * grows), 0.5 + 0.65 * grows
@@ -70,10 +71,11 @@ def train(
     device: str = "cpu",
     epochs_evaluated: Sequence[int],
     observe: Observer | None = None,
+    start: Callable[[Member], Weights] | None = None,
 ) -> Iterator[Trained | NumericFailure]:
     """Train members of a cell, giving each one's result, in order, as soon as it is there.
 
-    `observe` sees every evaluation.
+    `observe` sees every evaluation; `start` gives a member's first weights in place of random ones.
 
     Raises InputError for an engine that cannot do it or a device that this machine lacks.
     """
@@ -88,7 +90,13 @@ def train(
         check_device(device)
     for member in members:
         yield train_member(
-            cell, member, data, device=device, epochs_evaluated=epochs_evaluated, observe=observe
+            cell,
+            member,
+            data,
+            device=device,
+            epochs_evaluated=epochs_evaluated,
+            observe=observe,
+            start=start(member) if start else None,
         )
 
 

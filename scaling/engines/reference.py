@@ -18,12 +18,14 @@ from scaling.data import Dataset, Examples, select, shift_images
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.engines.training import train_model
 from scaling.errors import InputError
-from scaling.model import Classifier, Network, build_network, loss_of
+from scaling.model import Classifier, Network, loss_of
+from scaling.models import initial_weights
+from scaling.networks import build_network
 from scaling.presentation import present
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
 from scaling.study import Cell, Member
-from scaling.weights import Weights, initial_weights
+from scaling.weights import Weights
 
 ENGINE = "reference"
 EVALUATION_BATCH = 1000  # fixed: the order of the sums is part of the result
@@ -43,14 +45,18 @@ def train_member(
     device: str,
     epochs_evaluated: Sequence[int],
     observe: Callable[[Member, Evaluation], None] | None = None,
+    start: Weights | None = None,
 ) -> Trained | NumericFailure:
-    """Train one model. The result depends on cell, member and data, and on nothing before it."""
+    """Train one model, from random weights or from `start`.
+
+    The result depends on these arguments, and on nothing before it.
+    """
     chosen = select(
         data, n_train=cell.n_train, n_test=cell.n_test, split=cell.split, seed=member.seed
     )
     with _deterministic():
         return train_model(
-            ReferenceModel(cell, member, chosen.train, device),
+            ReferenceModel(cell, member, chosen.train, device, start=start),
             cell,
             member,
             chosen,
@@ -64,10 +70,17 @@ def train_member(
 class ReferenceModel:
     """A network with its optimizer."""
 
-    def __init__(self, cell: Cell, member: Member, examples: Examples, device: str) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        member: Member,
+        examples: Examples,
+        device: str,
+        start: Weights | None = None,
+    ) -> None:
         self._recipe, self._member, self._examples = cell.recipe, member, examples
-        start = initial_weights(cell.architecture, cell.recipe, member.seed)
-        self._network = build_network(cell.architecture, cell.recipe, start).to(device)
+        start = start or initial_weights(cell.sizes, cell.recipe, member.seed)
+        self._network = build_network(cell.sizes, cell.recipe, start).to(device)
         if cell.recipe.trainable == "output":
             for name, parameter in self._network.named_parameters():
                 parameter.requires_grad_(name.startswith("output"))

@@ -34,13 +34,17 @@ def train_member(
     device: str,
     epochs_evaluated: Sequence[int],
     observe: Callable[[Member, Evaluation], None] | None = None,
+    start: Weights | None = None,
 ) -> Trained | NumericFailure:
-    """Train one model. The result depends on cell, member and data, and on nothing before it."""
+    """Train one model, from random weights or from `start`.
+
+    The result depends on these arguments, and on nothing before it.
+    """
     chosen = select(
         data, n_train=cell.n_train, n_test=cell.n_test, split=cell.split, seed=member.seed
     )
     return train_model(
-        CompiledModel(cell, member, chosen.train),
+        CompiledModel(cell, member, chosen.train, start=start),
         cell,
         member,
         chosen,
@@ -75,6 +79,7 @@ class CompiledModel:
         member: Member,
         examples: Examples,
         *,
+        start: Weights | None = None,
         rate_scales: Weights | None = None,
         checked: bool = False,
     ) -> None:
@@ -87,7 +92,7 @@ class CompiledModel:
         self._architecture = cell.architecture
         self._layout = Layout(self._kind.width)
         self._memory = Memory.of(self._layout)
-        start = initial_weights(cell.architecture, recipe, member.seed)
+        start = start or initial_weights(cell.architecture, recipe, member.seed)
         self._params = self._layout.pack(start)
         self._averaged = self._layout.pack(start) if recipe.ema else self._params
         self._state = (

@@ -1,0 +1,34 @@
+"""Which recipes make sense, for which model."""
+
+from scaling.architecture import MODEL
+from scaling.errors import InputError
+from scaling.recipe import Recipe
+
+
+def check_recipe(recipe: Recipe, model: str, n_train: int) -> None:
+    """Raises InputError for a recipe that cannot train this model on so many images."""
+    if recipe.epochs < 1:
+        raise InputError(f"epochs {recipe.epochs}: expected at least 1")
+    of_1989 = {
+        f"{recipe.norm} normalization": recipe.norm != "none",
+        "residual connections": recipe.residual,
+        f"connections '{recipe.connections}'": recipe.connections != "pairs",
+        f"init '{recipe.init}'": recipe.init != "sqrt_fan_in",
+        "the second-order method": recipe.optimizer == "sdlm",
+    }
+    if model != MODEL and any(of_1989.values()):
+        asked = ", ".join(what for what, there in of_1989.items() if there)
+        raise InputError(f"recipe {recipe.name}: {asked} is made for {MODEL}, not for {model}")
+    if recipe.norm == "batch" and (recipe.batch_size == 1 or n_train % recipe.batch_size == 1):
+        raise InputError(
+            f"recipe {recipe.name}: batch normalization needs at least 2 images in every batch;"
+            f" with batch size {recipe.batch_size} and {n_train:,} images one has a single image:"
+            " use another --batch-size"
+        )
+    if recipe.optimizer == "sdlm" and (
+        recipe.norm != "none" or recipe.residual or recipe.dropout or recipe.trainable != "all"
+    ):
+        raise InputError(
+            f"recipe {recipe.name}: the second-order method knows the curvature of the plain"
+            " network only: leave out normalization, residuals, dropout and frozen layers"
+        )
