@@ -31,7 +31,7 @@ def exact(network: Network, x_BHW: torch.Tensor) -> dict[str, np.ndarray]:
     total = {name: torch.zeros_like(value) for name, value in zip(names, values, strict=True)}
     for x in x_BHW:
         z = network(x[None])[0]
-        second = torch.full((10,), 2 / 10)
+        second = torch.full((10,), 2 / 10, dtype=torch.double)
         if network.recipe.loss == "cross_entropy":  # of linear outputs
             p = z.softmax(dim=0).detach()
             second = p * (1 - p)

@@ -1,0 +1,46 @@
+"""What the write-up says did not help: claims C7 (ReLU alone), C8 and C9."""
+
+from scaling.study import Grid, Study
+
+SEEDS = tuple(range(20))
+# The transformer's learning rate and the convnet's at its batch size, each found by `scaling tune`
+# with the same budget on the validation images (analysis/LOG.md).
+BATCH, EPOCHS = 16, 80
+CONVNET_LR, VIT_LR = 2e-3, 4e-3
+
+STUDY = Study(
+    name="negative",
+    question="Do ReLU alone, weight normalization and a vision transformer of the same size fail"
+    " to help, as the write-up says?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            recipe=("augment", "relu_alone", "dropout_relu", "weight_norm"),
+            seeds=SEEDS,
+        ),
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            recipe=("dropout_relu",),
+            batch_size=BATCH,
+            epochs=(EPOCHS,),
+            lr=CONVNET_LR,
+            seeds=SEEDS,
+        ),
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            recipe=("gelu",),
+            model=("micro_vit",),
+            batch_size=BATCH,
+            epochs=(EPOCHS,),
+            lr=VIT_LR,
+            seeds=SEEDS,
+        ),
+    ),
+    notes=(
+        "The transformer and the convnet beside it are trained at the same batch size, their"
+        " learning rates tuned on validation images with the same number of suggestions.",
+    ),
+)

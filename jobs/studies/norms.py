@@ -1,0 +1,22 @@
+"""Whether what deep networks cannot do without helps a small one more as it grows: claim C10."""
+
+from scaling.study import Grid, Study
+
+STUDY = Study(
+    name="norms",
+    question="Do normalization and residual connections help more the wider the network is?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(3646,),
+            width=(1.0, 4.0),
+            recipe=("dropout_relu", "layer_norm", "group_norm", "residual", "residual_layer_norm"),
+            epochs=(30,),
+            seeds=tuple(range(8)),
+        ),
+    ),
+    notes=(
+        "Half the images of 1989 and 30 epochs, as these recipes are trained by the slower engine;"
+        " learning rates are the modern recipe's for all.",
+    ),
+)
