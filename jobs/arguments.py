@@ -4,9 +4,11 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from scaling.architecture import MODEL
 from scaling.datasets import NAMES
 from scaling.engines import DEVICES
 from scaling.engines import NAMES as ENGINES
+from scaling.models import MODELS
 from scaling.recipes import ALIASES, RECIPES
 
 
@@ -55,6 +57,7 @@ def _train(p: Parser) -> None:
     p.add_argument("--split", choices=("none", "tune"), default="none")
     p.add_argument("--width", type=float, default=1.0, metavar="W")
     p.add_argument("--recipe", default="1989", metavar="R", help=", ".join([*RECIPES, *ALIASES]))
+    p.add_argument("--model", choices=tuple(MODELS), default=MODEL)
     p.add_argument("--epochs", type=whole, metavar="E", help="in place of the recipe's")
     p.add_argument("--batch-size", type=whole, metavar="B", help="in place of the recipe's")
     p.add_argument("--lr", type=float, help="in place of the recipe's")
@@ -83,6 +86,7 @@ def _sweep(p: Parser) -> None:
     _several(p, "--n-train", whole, "N")
     _several(p, "--n-test", whole_or_all, "N|all")
     _several(p, "--width", float, "W")
+    _several(p, "--model", str, "M")
     _several(p, "--recipe", str, "R")
     _several(p, "--seeds", seed, "K", help="one value: seeds 0 to K-1; several: these seeds")
     _several(p, "--epochs", whole, "E")

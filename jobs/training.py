@@ -48,7 +48,15 @@ def train(a: argparse.Namespace) -> int:
         base, epochs=a.epochs or base.epochs, batch_size=a.batch_size or base.batch_size
     )
     source, info = datasets.find(a.dataset)
-    cell = make_cell(info, recipe, n_train=a.n_train, n_test=a.n_test, split=a.split, width=a.width)
+    cell = make_cell(
+        info,
+        recipe,
+        n_train=a.n_train,
+        n_test=a.n_test,
+        split=a.split,
+        width=a.width,
+        model=a.model,
+    )
     job = Job(
         cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.note
     )
@@ -62,8 +70,9 @@ def train(a: argparse.Namespace) -> int:
     print(f"{info.name}: {info.note}")
     print(
         f"{cell.n_train:,} training images, {cell.n_test:,} test images; recipe {recipe.name},"
-        f" {recipe.epochs} epochs; width {cell.width:g}: {size.n_params:,} parameters,"
-        f" {size.n_macs:,} MACs; predicted {duration(seconds)} on {a.device}"
+        f" {recipe.epochs} epochs; {cell.model}, width {cell.width:g}:"
+        f" {size.n_params:,} parameters, {size.n_macs:,} MACs;"
+        f" predicted {duration(seconds)} on {a.device}"
     )
     failed = 0
     for result in engines.train(
@@ -90,6 +99,7 @@ def sweep(a: argparse.Namespace) -> int:
         n_train=_axis(a.n_train),
         n_test=_axis(a.n_test),
         width=_axis(a.width),
+        model=_axis(a.model),
         recipe=_axis(a.recipe),
         seeds=chosen_seeds(a.seeds),
         epochs=_axis(a.epochs),
