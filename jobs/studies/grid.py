@@ -1,0 +1,23 @@
+"""The grid: training images by width by both ends of the ladder."""
+
+from scaling.study import Grid, Study
+
+STUDY = Study(
+    name="grid",
+    question="How does the test error fall with training images and with width together, with the"
+    " recipe of 1989 and with that of 2022?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291, 14582, 29164, 50000),
+            width=(1.0, 2.0, 4.0),
+            recipe=("1989", "dropout_relu"),
+            seeds=tuple(range(5)),
+        ),
+    ),
+    notes=(
+        "Published epochs and learning rates everywhere. `scaling tune` at 7,291 images found no"
+        " better learning rate for the 1989 recipe at widths 1, 2 and 4 than the published one, to"
+        " within the noise of three seeds (analysis/LOG.md).",
+    ),
+)

@@ -1,0 +1,34 @@
+"""A larger network: what it gains, and what it costs when it is used. Claim C13."""
+
+from scaling.study import Grid, Study
+
+STUDY = Study(
+    name="width",
+    question="What does a wider network gain on the 7,291 images of 1989, and at what cost of"
+    " inference?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            width=(1.0, 2.0, 4.0),
+            recipe=("1989", "dropout_relu"),
+            seeds=tuple(range(10)),
+        ),
+        Grid(  # a hundred seconds a model
+            dataset=("mnist",),
+            n_train=(7291,),
+            width=(8.0,),
+            recipe=("dropout_relu",),
+            seeds=(0, 1, 2),
+        ),
+        # The published rate of 1989 is too high for this width: it does not always learn.
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            width=(8.0,),
+            recipe=("1989",),
+            lr=0.015,
+            seeds=(0, 1, 2),
+        ),
+    ),
+)
