@@ -43,6 +43,11 @@ _NAMED = (
     _with(MODERN, "mixup", tricks.mixup),
     _with(MODERN, "elastic", tricks.elastic),
     _with(MODERN, "muon", tricks.muon),
+    # C17: what might halve the error at unchanged inference cost.
+    _with(MODERN, "elastic_cosine", tricks.elastic, tricks.cosine),
+    _with(MODERN, "elastic_cosine_gelu", tricks.elastic, tricks.cosine, tricks.gelu),
+    _with(MODERN, "elastic_cosine_ema", tricks.elastic, tricks.cosine, tricks.ema),
+    _with(MODERN, "elastic_mixup", tricks.elastic, tricks.cosine, tricks.mixup),
     # C8 and C10: what deep networks could not do without.
     _with(MODERN, "weight_norm", tricks.weight_norm),
     _with(MODERN, "layer_norm", tricks.layer_norm),

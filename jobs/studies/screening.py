@@ -1,0 +1,42 @@
+"""Candidates for the best recipe at unchanged inference cost, on validation images only."""
+
+from scaling.study import Grid, Study
+
+CANDIDATES = (
+    "dropout_relu",
+    "label_smoothing",
+    "gelu",
+    "cosine",
+    "warmup",
+    "ema",
+    "mixup",
+    "elastic",
+    "elastic_cosine",
+    "elastic_cosine_gelu",
+    "elastic_cosine_ema",
+    "elastic_mixup",
+)
+
+STUDY = Study(
+    name="screening",
+    question="Which of the tricks after 2022 lower the validation error of the modern recipe?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            split="tune",
+            recipe=CANDIDATES,
+            seeds=(0, 1, 2),
+        ),
+        Grid(  # twice as long, at twice the learning rate
+            dataset=("mnist",),
+            n_train=(7291,),
+            split="tune",
+            recipe=("dropout_relu", "elastic_cosine", "elastic_cosine_gelu"),
+            epochs=(160,),
+            lr=6e-4,
+            seeds=(0, 1, 2),
+        ),
+    ),
+    notes=("The winner is trained anew and tested by the study `best`.",),
+)
