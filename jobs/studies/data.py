@@ -11,7 +11,7 @@ STUDY = Study(
             dataset=("mnist",),
             n_train=(911, 1823, 3646, 7291, 14582, 29164, 50000, 60000),
             recipe=("1989", "dropout_relu"),
-            seeds=tuple(range(10)),
+            seeds=tuple(range(5)),
         ),
     ),
     notes=(
