@@ -1,0 +1,324 @@
+"""The Optuna study of one tuning: what to try next, what came of it, kept beside the results.
+
+Optuna's journal says what was suggested, the Parquet files what came of it. A suggestion whose
+models are stored is never trained again, whoever stored them.
+"""
+
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+from scipy.stats import qmc
+
+from jobs.space import EDGE, Range, Side, Tunable, suggested
+from scaling.errors import InputError
+from scaling.store import Store, state_of
+from scaling.study import Job, cell_identity
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+STARTUP = 8  # assumed: the published values and 7 spread evenly, before the sampler concludes
+PATIENCE = 4  # assumed: suggestions that an end of a range gets before it is moved again
+SEED = 1989  # of the sampler
+MOST_REPEATS = 50  # in a row: then there is nothing new to try
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """Values to be tried, and the job that tries them."""
+
+    number: int
+    values: Mapping[str, float]
+    job: Job
+
+
+class Suggestions:
+    """Asks the Optuna study for values, up to a total, and tells it what is stored of them.
+
+    Raises InputError where a study of this name was begun with another cell, seeds or space.
+    """
+
+    def __init__(
+        self, name: str, base: Job, space: tuple[Tunable, ...], total: int, store: Store
+    ) -> None:
+        self.base, self.space, self.total, self.store = base, space, total, store
+        self.published = {t.name: getattr(base.cell.recipe, t.name) for t in space}
+        self._key = f"tuning/{name}.journal"
+        self._path = self._journal()
+        self.study = optuna.create_study(
+            study_name=name,
+            storage=JournalStorage(JournalFileBackend(str(self._path), _Alone(str(self._path)))),
+            direction="minimize",
+            load_if_exists=True,
+        )
+        self._begin(name)
+        self.known = self._known()
+        self._again = [
+            number for number in self.known if not self.study.trials[number].state.is_finished()
+        ]
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        stored = self.study.user_attrs["ranges"]
+        return {name: (low, high) for name, (low, high) in stored.items()}
+
+    @property
+    def widened(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.study.user_attrs["widened"]
+        return found
+
+    def next(self) -> Suggestion | None:
+        """What to train next, interrupted suggestions first; None once there are enough."""
+        while self._again:
+            again = self.known[self._again.pop(0)]
+            if not self.settle(again):
+                return again
+        repeats = 0
+        while len(self.known) < self.total and repeats < MOST_REPEATS:
+            new = self._ask()
+            if new is None:
+                repeats += 1
+            elif not self.settle(new):
+                return new
+        return None
+
+    def settle(self, suggestion: Suggestion) -> bool:
+        """Tell the sampler what is stored of a suggestion; whether that is all of it.
+
+        A model that became NaN makes its suggestion a pruned one: worse than all others.
+        """
+        value = outcome(suggestion.job, self.store)
+        if value is None:
+            return False
+        if math.isfinite(value):
+            self.study.tell(suggestion.number, value)
+        else:
+            self.study.tell(suggestion.number, state=TrialState.PRUNED)
+        self._widen()
+        self._save()
+        return True
+
+    def finished(self) -> dict[int, float | None]:
+        """The objective of each settled suggestion by number; None for a failed one."""
+        return {
+            trial.number: trial.value
+            for trial in self.study.get_trials(deepcopy=False)
+            if trial.number in self.known and trial.state.is_finished()
+        }
+
+    def best(self) -> Suggestion | None:
+        values = {n: v for n, v in self.finished().items() if v is not None}
+        return self.known[min(values, key=lambda n: (values[n], n))] if values else None
+
+    def describe(self) -> dict[str, Any]:
+        """What the plan holds of this tuning; the analysis does the rest from the Parquet files."""
+        first, ranges = self.study.user_attrs["first"], self.ranges
+        edges = {t.name: [t.at(p, ranges[t.name]) for p in (EDGE, 1 - EDGE)] for t in self.space}
+        return {
+            "total": self.total,
+            "published": self.published,
+            "space": [
+                {
+                    "name": t.name,
+                    "scale": t.scale,
+                    "range": list(ranges[t.name]),
+                    "first_range": first[t.name],
+                    "edges": edges[t.name],
+                    "limits": list(t.limits),
+                }
+                for t in self.space
+            ],
+            "widened": self.widened,
+            "suggestions": [
+                {"number": s.number, "values": dict(s.values), "run_ids": _runs(s.job)}
+                for s in self.known.values()
+            ],
+        }
+
+    def _ask(self) -> Suggestion | None:
+        """A new suggestion; None for one whose rounded values have been tried already."""
+        # Seeded by the number of trials: a resumed study draws on, and does not begin anew.
+        # Conclusions start after STARTUP, of which the first are queued: see _begin.
+        number = len(self.study.get_trials(deepcopy=False))
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=SEED + number, n_startup_trials=STARTUP, constant_liar=True
+        )
+        trial = self.study.ask()
+        for tunable in self.space:
+            _suggest(trial, tunable, self.ranges[tunable.name])
+        new = self._suggestion(self.study.trials[trial.number])
+        if any(new.values == known.values for known in self.known.values()):
+            self.study.tell(trial, state=TrialState.FAIL)
+            return None
+        self.known[new.number] = new
+        self._save()
+        return new
+
+    def _widen(self) -> None:
+        """Move an end of a range that the best so far lies at, which is then stored."""
+        best, done = self.best(), len(self.finished())
+        if best is None or done < STARTUP:
+            return
+        ranges, widened = self.ranges, self.widened
+        for tunable in self.space:
+            within = ranges[tunable.name]
+            side = tunable.edge(best.values[tunable.name], within)
+            if side is None or _lately(widened, tunable.name, side, done):
+                continue
+            new = tunable.widened(within, side)
+            if new != within:
+                ranges[tunable.name] = new
+                widened.append(
+                    {"name": tunable.name, "side": side, "after": done, "from": within, "to": new}
+                )
+        if widened != self.widened:
+            self.study.set_user_attr("ranges", ranges)
+            self.study.set_user_attr("widened", widened)
+
+    def _begin(self, name: str) -> None:
+        """A new study gets its ranges and first suggestions; an old one has to be the same."""
+        asked = {
+            "cell": cell_identity(self.base.cell),
+            "seeds": [member.seed for member in self.base.members],
+            "published": self.published,
+        }
+        begun = self.study.user_attrs.get("tuning")
+        text = json.dumps(asked, sort_keys=True)
+        if begun is not None and begun != text:
+            raise InputError(
+                f"the tuning {name} in {self.store.out} was begun with another cell, seeds or"
+                f" space ({begun}): give this one a name of its own with --name"
+            )
+        if "ready" in self.study.user_attrs:
+            return
+        ranges = {t.name: t.first_range(self.base.cell.recipe) for t in self.space}
+        for attr, value in (
+            ("tuning", text), ("ranges", ranges), ("first", ranges), ("widened", [])
+        ):  # fmt: skip
+            self.study.set_user_attr(attr, value)
+        for values in (self.published, *_spread(self.space, ranges)):
+            params = {_param(t): _as_param(t, values[t.name]) for t in self.space}
+            self.study.enqueue_trial(params, skip_if_exists=True)
+        self.study.set_user_attr("ready", True)
+        self._save()
+
+    def _suggestion(self, trial: FrozenTrial) -> Suggestion:
+        values = {t.name: t.rounded(_as_param(t, trial.params[_param(t)])) for t in self.space}
+        return Suggestion(number=trial.number, values=values, job=suggested(self.base, values))
+
+    def _known(self) -> dict[int, Suggestion]:
+        """The suggestions so far by number.
+
+        A driver killed between asking and drawing leaves a trial without its values: that is none,
+        and what was queued for it is queued again.
+        """
+        known = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state in (TrialState.WAITING, TrialState.FAIL):
+                continue
+            if all(_param(t) in trial.params for t in self.space):
+                known[trial.number] = self._suggestion(trial)
+            else:
+                queued = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+                self.study.tell(trial.number, state=TrialState.FAIL)
+                if queued:
+                    self.study.enqueue_trial(queued)
+        return known
+
+    def _journal(self) -> Path:
+        """The journal as a file here: the one in the results folder, or a copy from the URI."""
+        if self.store.is_local:
+            path = self.store.root / self._key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = path.read_bytes() if path.exists() else b""
+        else:
+            self._folder = tempfile.TemporaryDirectory(prefix="scaling-journal-")
+            path = Path(self._folder.name) / "journal"
+            text = self.store.read_file(self._key) or b""
+        whole = text[: text.rfind(b"\n") + 1]  # a killed driver may leave half a line
+        if not path.exists() or whole != text:
+            path.write_bytes(whole)
+        return path
+
+    def _save(self) -> None:
+        if not self.store.is_local:
+            self.store.write_file(self._key, self._path.read_bytes())
+
+
+class _Alone(JournalFileOpenLock):
+    """No lock: the results folder is locked already, and a killed driver would leave this one."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def outcome(job: Job, store: Store) -> float | None:
+    """The objective as stored: NaN if a model failed, None if models are missing.
+
+    It is the mean validation error; equal misses are told apart by the loss, which counts for less
+    than half a miss. Misses are what the study is about, and losses of recipes do not compare.
+    """
+    runs = _runs(job)
+    columns = ["run_id", "epoch", "epochs", "val_loss", "val_misses", "val_n"]
+    metrics = store.read("metrics", columns, runs)
+    predictions = store.read("predictions", ["run_id"], runs)
+    state = state_of(metrics, predictions, store.read("failures", names=runs))
+    if any(not (run in state.finished or state.failed(run, "numeric")) for run in runs):
+        return None
+    if any(run not in state.finished for run in runs):
+        return math.nan
+    last = [row for row in metrics.table.to_pylist() if row["epoch"] == row["epochs"]]
+    loss = float(sum(row["val_loss"] for row in last)) / len(last)
+    half = 0.5 * loss / (1 + loss) if math.isfinite(loss) else 0.5
+    misses, n = (sum(int(row[key]) for row in last) for key in ("val_misses", "val_n"))
+    return (misses + half) / n
+
+
+def _runs(job: Job) -> list[str]:
+    return [job.cell.run_id(member) for member in job.members]
+
+
+def _lately(widened: list[dict[str, Any]], name: str, side: Side, done: int) -> bool:
+    """Whether that end was moved within the last few suggestions."""
+    return any(
+        w["name"] == name and w["side"] == side and done < w["after"] + PATIENCE for w in widened
+    )
+
+
+def _spread(space: tuple[Tunable, ...], ranges: Mapping[str, Range]) -> list[dict[str, float]]:
+    """Values that cover the ranges evenly: a Halton sequence, in one dimension 1/4, 3/4, 1/8 ..."""
+    # The first point is the corner, the second in one dimension the middle: the published value.
+    points = qmc.Halton(len(space), scramble=False).random(STARTUP + 1)[2:]
+    return [
+        {t.name: t.at(float(p), ranges[t.name]) for t, p in zip(space, point, strict=True)}
+        for point in points
+    ]
+
+
+def _param(tunable: Tunable) -> str:
+    return f"1-{tunable.name}" if tunable.scale == "complement" else tunable.name
+
+
+def _as_param(tunable: Tunable, value: float) -> float:
+    """From a value to Optuna's parameter and back."""
+    if tunable.whole:
+        return round(value)
+    return 1 - value if tunable.scale == "complement" else value
+
+
+def _suggest(trial: Trial, tunable: Tunable, within: Range) -> None:
+    low, high = sorted(_as_param(tunable, end) for end in within)
+    log = tunable.scale != "linear"
+    if tunable.whole:
+        trial.suggest_int(_param(tunable), int(low), int(high), log=log)
+    else:
+        trial.suggest_float(_param(tunable), low, high, log=log)
