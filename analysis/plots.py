@@ -26,6 +26,7 @@ RECIPE_TITLES = {
 }
 MARKERS = "osD^vP"
 PANELS_ACROSS = 3
+FEW_TICKS = 4
 LEGEND_INSIDE = 4  # with more curves the legend goes below, where it hides nothing
 STYLE: Any = {
     "font.size": 9,
@@ -132,8 +133,11 @@ def curve_title(curve: Curve, among: Sequence[Curve]) -> str:
         ("epochs", "{} epochs"),
         ("batch_size", "batch {}"),
         ("split", "split {}"),
+        ("lr", "learning rate {:g}"),
+        ("weight_decay", "weight decay {:g}"),
     ):
-        if len({other.fixed[key] for other in among if other.recipe == curve.recipe}) > 1:
+        alike = [other for other in among if other.recipe == curve.recipe and key in other.fixed]
+        if key in curve.fixed and len({other.fixed[key] for other in alike}) > 1:
             parts.append(words.format(curve.fixed[key]))
     return ", ".join(parts)
 
@@ -204,6 +208,9 @@ def percent_axis(ax: Any) -> None:
     low, high = ax.get_ylim()
     steps = [m * 10.0**e for e in range(-5, 1) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)]
     inside = [step for step in steps if low <= step <= high]
+    if len(inside) < FEW_TICKS:  # within a factor of two or so
+        steps = [m * 10.0**e for e in range(-6, 0) for m in range(10, 100, 2)]
+        inside = [step for step in steps if low <= step <= high]
     ax.yaxis.set_major_locator(FixedLocator(inside[:: -(-len(inside) // 9) or 1]))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))

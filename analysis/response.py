@@ -21,27 +21,34 @@ WORDS = {
     "label_smoothing": "label smoothing",
 }
 BLUE, ORANGE, RED = (sns.color_palette("colorblind")[i] for i in (0, 1, 3))
-EDGE_GREY = "#ececec"
+EDGE_GREY, ALIKE_BLUE = "#ececec", "#e3eef6"
+OFF_SCALE = 2.5  # times the worse of best and published: errors beyond would flatten the rest
 
 
 @styled
 def response_figure(tuned: Tuned) -> Figure:
     """A panel for each tuned value: every suggestion, the best and the published one."""
     space = tuned.space
-    fig = Figure(figsize=(1.2 + 3.9 * len(space), 4.3), layout="constrained")
+    fig = Figure(figsize=(1.2 + 3.9 * len(space), 4.6), layout="constrained")
     axes = fig.subplots(1, len(space), sharey=True, squeeze=False)[0]
+    top = _top(tuned)
     for ax, value in zip(axes, space, strict=True):
-        _draw(ax, tuned, value)
+        _draw(ax, tuned, value, top)
+    axes[0].set_ylim(top=top)
     percent_axis(axes[0])
     axes[0].set_ylabel(f"validation error, mean of {_seeds(tuned)}")
     fig.suptitle(_title(tuned), x=0.01, ha="left", fontsize=10)
     fig.legend(
-        handles=_handles(tuned), frameon=False, loc="outside lower left", ncols=4, fontsize=8
+        handles=_handles(tuned),
+        frameon=False,
+        loc="outside lower left",
+        ncols=2 if len(space) == 1 else 4,
+        fontsize=8,
     )
     return fig
 
 
-def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any]) -> None:
+def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any], top: float | None) -> None:
     name, (low, high) = value["name"], value["range"]
     if value["scale"] == "log":
         ax.set_xscale("log")
@@ -51,8 +58,14 @@ def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any]) -> None:
     for first, now in zip(value["first_range"], (low, high), strict=True):
         if first != now:
             ax.axvline(first, color="#999999", lw=0.9, ls=":", zorder=1)
+    alike = [tried.values[name] for tried in tuned.alike()]
+    if min(alike) < max(alike):
+        ax.axvspan(min(alike), max(alike), color=ALIKE_BLUE, lw=0, zorder=0)
     for tried in tuned.done:
         x = tried.values[name]
+        if top and tried.error > top:
+            _at_the_top(ax, x, "^", BLUE)
+            continue
         ax.plot([x] * len(tried.errors), list(tried.errors.values()), ".", color=BLUE, alpha=0.3,
                 ms=3.5, zorder=2)  # fmt: skip
         ax.errorbar(x, tried.error, yerr=tried.se, fmt="o", ms=4.5, color=BLUE, lw=1, zorder=3)
@@ -60,10 +73,22 @@ def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any]) -> None:
         if named is not None:
             ax.plot(named.values[name], named.error, marker, color=colour,
                     ms=15 if marker == "*" else 8, mec="white", mew=0.8, zorder=5)  # fmt: skip
-    failed = [tried.values[name] for tried in tuned.tried if tried.status == "failed"]
-    ax.plot(failed, np.full(len(failed), 0.97), "x", color="#555555", ms=6, clip_on=False,
-            transform=ax.get_xaxis_transform(), zorder=4)  # fmt: skip
+    for tried in tuned.tried:
+        if tried.status == "failed":
+            _at_the_top(ax, tried.values[name], "x", "#555555")
     _x_axis(ax, value)
+
+
+def _at_the_top(ax: Any, x: float, marker: str, colour: Any) -> None:
+    where = ax.get_xaxis_transform()
+    ax.plot(x, 0.97, marker, color=colour, ms=6, zorder=4, transform=where)
+
+
+def _top(tuned: Tuned) -> float | None:
+    """Where the y axis ends; None where everything is in sight of the best."""
+    named = [tried.error for tried in (tuned.best, tuned.published) if tried is not None]
+    top = OFF_SCALE * max(named)
+    return top if any(tried.error > top for tried in tuned.done) else None
 
 
 def _x_axis(ax: Any, value: Mapping[str, Any]) -> None:
@@ -94,6 +119,10 @@ def _handles(tuned: Tuned) -> list[Any]:
     handles.append(Line2D([], [], marker=".", color=BLUE, alpha=0.4, ls="", label="one seed"))
     if any(tried.status == "failed" for tried in tuned.tried):
         handles.append(Line2D([], [], marker="x", color="#555555", ls="", label="failed (NaN)"))
+    if _top(tuned):
+        handles.append(Line2D([], [], marker="^", color=BLUE, ls="", label="above the scale"))
+    if len(tuned.alike()) > 1:
+        handles.append(Patch(color=ALIKE_BLUE, label="no worse within one s.e."))
     handles.append(Patch(color=EDGE_GREY, label="edges of the range"))
     if tuned.plan["tuning"]["widened"]:
         handles.append(Line2D([], [], color="#999999", ls=":", label="first range"))

@@ -10,6 +10,8 @@ import numpy as np
 
 from analysis.load import Results
 
+NEAR = 1.5  # assumed: suggestions with up to so many times the best error are as noisy as it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
@@ -65,10 +67,33 @@ class Tuned:
             return None
         return "low" if self.best.values[name] < low else "high"
 
-    def alike(self) -> list[Tried]:
-        """The best, and those whose paired difference from it is within one standard error of 0."""
+    def noise(self) -> float | None:
+        """The standard error of the difference of two suggestions, from all that are near the best.
+
+        Two or three seeds tell little of their own spread, so it is pooled: what is left of the
+        errors without the means of suggestions and of seeds. None with a single seed.
+        """
         best = self.best
-        return [] if best is None else [tried for tried in self.done if _close(tried, best)]
+        near = [t for t in self.done if best and t.error <= NEAR * best.error]
+        seeds = len(best.errors) if best else 0
+        if len(near) < 2 or seeds < 2:
+            return None
+        errors = np.array([[t.errors[seed] for seed in sorted(t.errors)] for t in near])
+        left = errors - errors.mean(1, keepdims=True) - errors.mean(0) + errors.mean()
+        variance = (left**2).sum() / ((len(near) - 1) * (seeds - 1))
+        return float(np.sqrt(2 * variance / seeds))
+
+    def alike(self) -> list[Tried]:
+        """The best, and those that miss no more within one standard error of the difference."""
+        best, noise = self.best, self.noise() or 0.0
+        return [] if best is None else [t for t in self.done if t.error <= best.error + noise]
+
+    def difference(self) -> dict[str, float | None] | None:
+        """Best less published, paired as all suggestions have the same seeds."""
+        best, published = self.best, self.published
+        if best is None or published is None:
+            return None
+        return {"value": best.error - published.error, "se": self.noise()}
 
     def summary(self) -> dict[str, Any]:
         """As OUT/tuning/NAME.json holds it."""
@@ -93,7 +118,7 @@ class Tuned:
             "best": _row(best) if best else None,
             "published": _row(published) if published else None,
             "published_values": asked["published"],
-            "difference": paired(best, published) if best and published else None,
+            "difference": self.difference(),
             "space": [self._value(value) for value in self.space],
             "widened": asked["widened"],
             "edges": [v["name"] for v in self.space if self.edge(v["name"])],
@@ -125,13 +150,6 @@ def find_tunings(results: Results) -> list[Tuned]:
         for name, plan in results.plans.items()
         if "tuning" in plan
     ]
-
-
-def paired(one: Tried, other: Tried) -> dict[str, float | None]:
-    """The difference of two suggestions' errors over the seeds that they share."""
-    shared = sorted(set(one.errors) & set(other.errors))
-    differences = [one.errors[seed] - other.errors[seed] for seed in shared]
-    return {"value": float(np.mean(differences)), "se": _se(differences)}
 
 
 def write_tuning(results: Results, tuned: Tuned) -> None:
@@ -169,12 +187,6 @@ def _row(tried: Tried) -> dict[str, Any]:
         "se": tried.se if known else None,
         "val_loss": tried.loss if known and math.isfinite(tried.loss) else None,
     }
-
-
-def _close(tried: Tried, best: Tried) -> bool:
-    difference = paired(tried, best)
-    value, se = difference["value"], difference["se"]
-    return tried is best or (value is not None and se is not None and value <= se)
 
 
 def _se(values: Sequence[float]) -> float | None:

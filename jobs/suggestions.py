@@ -6,14 +6,12 @@ models are stored is never trained again, whoever stored them.
 
 import json
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from scipy.stats import qmc
 
@@ -49,11 +47,9 @@ class Suggestions:
     ) -> None:
         self.base, self.space, self.total, self.store = base, space, total, store
         self.published = {t.name: getattr(base.cell.recipe, t.name) for t in space}
-        self._key = f"tuning/{name}.journal"
-        self._path = self._journal()
         self.study = optuna.create_study(
             study_name=name,
-            storage=JournalStorage(JournalFileBackend(str(self._path), _Alone(str(self._path)))),
+            storage=JournalStorage(_Journal(store, f"tuning/{name}.journal")),
             direction="minimize",
             load_if_exists=True,
         )
@@ -101,7 +97,6 @@ class Suggestions:
         else:
             self.study.tell(suggestion.number, state=TrialState.PRUNED)
         self._widen()
-        self._save()
         return True
 
     def finished(self) -> dict[int, float | None]:
@@ -121,7 +116,7 @@ class Suggestions:
         first, ranges = self.study.user_attrs["first"], self.ranges
         edges = {t.name: [t.at(p, ranges[t.name]) for p in (EDGE, 1 - EDGE)] for t in self.space}
         return {
-            "total": self.total,
+            "total": max(self.total, len(self.known)),
             "published": self.published,
             "space": [
                 {
@@ -157,7 +152,6 @@ class Suggestions:
             self.study.tell(trial, state=TrialState.FAIL)
             return None
         self.known[new.number] = new
-        self._save()
         return new
 
     def _widen(self) -> None:
@@ -175,7 +169,13 @@ class Suggestions:
             if new != within:
                 ranges[tunable.name] = new
                 widened.append(
-                    {"name": tunable.name, "side": side, "after": done, "from": within, "to": new}
+                    {
+                        "name": tunable.name,
+                        "side": side,
+                        "after": done,
+                        "from": list(within),
+                        "to": list(new),
+                    }
                 )
         if widened != self.widened:
             self.study.set_user_attr("ranges", ranges)
@@ -206,7 +206,6 @@ class Suggestions:
             params = {_param(t): _as_param(t, values[t.name]) for t in self.space}
             self.study.enqueue_trial(params, skip_if_exists=True)
         self.study.set_user_attr("ready", True)
-        self._save()
 
     def _suggestion(self, trial: FrozenTrial) -> Suggestion:
         values = {t.name: t.rounded(_as_param(t, trial.params[_param(t)])) for t in self.space}
@@ -231,34 +230,25 @@ class Suggestions:
                     self.study.enqueue_trial(queued)
         return known
 
-    def _journal(self) -> Path:
-        """The journal as a file here: the one in the results folder, or a copy from the URI."""
-        if self.store.is_local:
-            path = self.store.root / self._key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = path.read_bytes() if path.exists() else b""
-        else:
-            self._folder = tempfile.TemporaryDirectory(prefix="scaling-journal-")
-            path = Path(self._folder.name) / "journal"
-            text = self.store.read_file(self._key) or b""
-        whole = text[: text.rfind(b"\n") + 1]  # a killed driver may leave half a line
-        if not path.exists() or whole != text:
-            path.write_bytes(whole)
-        return path
 
-    def _save(self) -> None:
-        if not self.store.is_local:
-            self.store.write_file(self._key, self._path.read_bytes())
+class _Journal(BaseJournalBackend):
+    """Optuna's journal in a results folder or at a URI, in the format of its own journal files.
 
+    Written anew, whole, with each entry: a killed driver leaves neither half a line nor a lock.
+    """
 
-class _Alone(JournalFileOpenLock):
-    """No lock: the results folder is locked already, and a killed driver would leave this one."""
+    def __init__(self, store: Store, key: str) -> None:
+        self._store, self._key = store, key
+        lines = (store.read_file(key) or b"").splitlines()
+        self._logs: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
-    def acquire(self) -> bool:
-        return True
+    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+        return self._logs[log_number_from:]
 
-    def release(self) -> None:
-        pass
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        self._logs += logs
+        lines = (json.dumps(log, separators=(",", ":")) + "\n" for log in self._logs)
+        self._store.write_file(self._key, "".join(lines).encode())
 
 
 def outcome(job: Job, store: Store) -> float | None:
