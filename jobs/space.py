@@ -84,6 +84,17 @@ class Tunable:
             return float(f"{1 - float(f'{1 - value:.{DIGITS}g}'):.9g}")
         return float(f"{value:.{DIGITS}g}")
 
+    @property
+    def param(self) -> str:
+        """Its name in the Optuna study."""
+        return f"1-{self.name}" if self.scale == "complement" else self.name
+
+    def as_param(self, value: float) -> float:
+        """From a value to Optuna's parameter and back."""
+        if self.whole:
+            return round(value)
+        return 1 - value if self.scale == "complement" else value
+
     def _scaled(self, value: float) -> float:
         if self.scale == "linear":
             return value
@@ -142,3 +153,17 @@ def suggested(base: Job, values: Mapping[str, Any]) -> Job:
         cell=replace(base.cell, recipe=replace(base.cell.recipe, **recipe)),
         members=tuple(replace(m, **member) for m in base.members),
     )
+
+
+def spread(
+    space: Sequence[Tunable], ranges: Mapping[str, Range], points: int
+) -> list[dict[str, float]]:
+    """Values that cover the ranges evenly: a Halton sequence, in one dimension 1/4, 3/4, 1/8 ..."""
+    from scipy.stats import qmc  # a second to import: not for every command
+
+    # The first point is the corner, the second in one dimension the middle: the published value.
+    drawn = qmc.Halton(len(space), scramble=False).random(points + 2)[2:]
+    return [
+        {t.name: t.at(float(p), ranges[t.name]) for t, p in zip(space, point, strict=True)}
+        for point in drawn
+    ]

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.storages.journal import BaseJournalBackend, JournalStorage
+from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
-from scipy.stats import qmc
 
-from jobs.space import EDGE, Range, Side, Tunable, suggested
+from jobs.journal import Journal
+from jobs.outcome import outcome, run_ids
+from jobs.space import EDGE, Range, Side, Tunable, spread, suggested
 from scaling.errors import InputError
-from scaling.store import Store, state_of
+from scaling.store import Store
 from scaling.study import Job, cell_identity
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -49,7 +50,7 @@ class Suggestions:
         self.published = {t.name: getattr(base.cell.recipe, t.name) for t in space}
         self.study = optuna.create_study(
             study_name=name,
-            storage=JournalStorage(_Journal(store, f"tuning/{name}.journal")),
+            storage=JournalStorage(Journal(store, f"tuning/{name}.journal")),
             direction="minimize",
             load_if_exists=True,
         )
@@ -131,7 +132,7 @@ class Suggestions:
             ],
             "widened": self.widened,
             "suggestions": [
-                {"number": s.number, "values": dict(s.values), "run_ids": _runs(s.job)}
+                {"number": s.number, "values": dict(s.values), "run_ids": run_ids(s.job)}
                 for s in self.known.values()
             ],
         }
@@ -146,7 +147,7 @@ class Suggestions:
         )
         trial = self.study.ask()
         for tunable in self.space:
-            _suggest(trial, tunable, self.ranges[tunable.name])
+            _draw(trial, tunable, self.ranges[tunable.name])
         new = self._suggestion(self.study.trials[trial.number])
         if any(new.values == known.values for known in self.known.values()):
             self.study.tell(trial, state=TrialState.FAIL)
@@ -202,13 +203,13 @@ class Suggestions:
             ("tuning", text), ("ranges", ranges), ("first", ranges), ("widened", [])
         ):  # fmt: skip
             self.study.set_user_attr(attr, value)
-        for values in (self.published, *_spread(self.space, ranges)):
-            params = {_param(t): _as_param(t, values[t.name]) for t in self.space}
+        for values in (self.published, *spread(self.space, ranges, STARTUP - 1)):
+            params = {t.param: t.as_param(values[t.name]) for t in self.space}
             self.study.enqueue_trial(params, skip_if_exists=True)
         self.study.set_user_attr("ready", True)
 
     def _suggestion(self, trial: FrozenTrial) -> Suggestion:
-        values = {t.name: t.rounded(_as_param(t, trial.params[_param(t)])) for t in self.space}
+        values = {t.name: t.rounded(t.as_param(trial.params[t.param])) for t in self.space}
         return Suggestion(number=trial.number, values=values, job=suggested(self.base, values))
 
     def _known(self) -> dict[int, Suggestion]:
@@ -221,7 +222,7 @@ class Suggestions:
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state in (TrialState.WAITING, TrialState.FAIL):
                 continue
-            if all(_param(t) in trial.params for t in self.space):
+            if all(t.param in trial.params for t in self.space):
                 known[trial.number] = self._suggestion(trial)
             else:
                 queued = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
@@ -231,52 +232,6 @@ class Suggestions:
         return known
 
 
-class _Journal(BaseJournalBackend):
-    """Optuna's journal in a results folder or at a URI, in the format of its own journal files.
-
-    Written anew, whole, with each entry: a killed driver leaves neither half a line nor a lock.
-    """
-
-    def __init__(self, store: Store, key: str) -> None:
-        self._store, self._key = store, key
-        lines = (store.read_file(key) or b"").splitlines()
-        self._logs: list[dict[str, Any]] = [json.loads(line) for line in lines]
-
-    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
-        return self._logs[log_number_from:]
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        self._logs += logs
-        lines = (json.dumps(log, separators=(",", ":")) + "\n" for log in self._logs)
-        self._store.write_file(self._key, "".join(lines).encode())
-
-
-def outcome(job: Job, store: Store) -> float | None:
-    """The objective as stored: NaN if a model failed, None if models are missing.
-
-    It is the mean validation error; equal misses are told apart by the loss, which counts for less
-    than half a miss. Misses are what the study is about, and losses of recipes do not compare.
-    """
-    runs = _runs(job)
-    columns = ["run_id", "epoch", "epochs", "val_loss", "val_misses", "val_n"]
-    metrics = store.read("metrics", columns, runs)
-    predictions = store.read("predictions", ["run_id"], runs)
-    state = state_of(metrics, predictions, store.read("failures", names=runs))
-    if any(not (run in state.finished or state.failed(run, "numeric")) for run in runs):
-        return None
-    if any(run not in state.finished for run in runs):
-        return math.nan
-    last = [row for row in metrics.table.to_pylist() if row["epoch"] == row["epochs"]]
-    loss = float(sum(row["val_loss"] for row in last)) / len(last)
-    half = 0.5 * loss / (1 + loss) if math.isfinite(loss) else 0.5
-    misses, n = (sum(int(row[key]) for row in last) for key in ("val_misses", "val_n"))
-    return (misses + half) / n
-
-
-def _runs(job: Job) -> list[str]:
-    return [job.cell.run_id(member) for member in job.members]
-
-
 def _lately(widened: list[dict[str, Any]], name: str, side: Side, done: int) -> bool:
     """Whether that end was moved within the last few suggestions."""
     return any(
@@ -284,31 +239,10 @@ def _lately(widened: list[dict[str, Any]], name: str, side: Side, done: int) -> 
     )
 
 
-def _spread(space: tuple[Tunable, ...], ranges: Mapping[str, Range]) -> list[dict[str, float]]:
-    """Values that cover the ranges evenly: a Halton sequence, in one dimension 1/4, 3/4, 1/8 ..."""
-    # The first point is the corner, the second in one dimension the middle: the published value.
-    points = qmc.Halton(len(space), scramble=False).random(STARTUP + 1)[2:]
-    return [
-        {t.name: t.at(float(p), ranges[t.name]) for t, p in zip(space, point, strict=True)}
-        for point in points
-    ]
-
-
-def _param(tunable: Tunable) -> str:
-    return f"1-{tunable.name}" if tunable.scale == "complement" else tunable.name
-
-
-def _as_param(tunable: Tunable, value: float) -> float:
-    """From a value to Optuna's parameter and back."""
-    if tunable.whole:
-        return round(value)
-    return 1 - value if tunable.scale == "complement" else value
-
-
-def _suggest(trial: Trial, tunable: Tunable, within: Range) -> None:
-    low, high = sorted(_as_param(tunable, end) for end in within)
+def _draw(trial: Trial, tunable: Tunable, within: Range) -> None:
+    low, high = sorted(map(tunable.as_param, within))
     log = tunable.scale != "linear"
     if tunable.whole:
-        trial.suggest_int(_param(tunable), int(low), int(high), log=log)
+        trial.suggest_int(tunable.param, int(low), int(high), log=log)
     else:
-        trial.suggest_float(_param(tunable), low, high, log=log)
+        trial.suggest_float(tunable.param, low, high, log=log)

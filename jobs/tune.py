@@ -15,13 +15,14 @@ from ray.tune.search import Searcher
 
 from jobs import cluster
 from jobs.batches import remaining
+from jobs.outcome import run_ids, stored
 from jobs.space import Tunable, suggested
 from jobs.suggestions import Suggestion, Suggestions
 from jobs.sweep import INFRASTRUCTURE_RETRIES, Options, alone, note_failures
 from jobs.trial import train_job
 from scaling import engines
 from scaling.progress import Progress, duration
-from scaling.store import State, Store, state_of
+from scaling.store import State, Store
 from scaling.study import Job, Study, plan
 
 
@@ -59,13 +60,13 @@ def tune(
             store.write_plan(made)
             return made
 
-        first, stored = suggestions.next(), len(suggestions.finished())
+        first, settled = suggestions.next(), len(suggestions.finished())
         write_plan()
         if first is None:
-            say(f"{tuning.name}: all {stored} suggestions are stored in {store.out}")
+            say(f"{tuning.name}: all {settled} suggestions are stored in {store.out}")
             return write_plan(), store.state()
-        left = tuning.suggestions - stored
-        told = f"{stored} of {tuning.suggestions} are stored, " if stored else ""
+        left = tuning.suggestions - settled
+        told = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
         seconds = cost(tuning.job) * left
         engines.warm_up([tuning.job.cell], options.engine, options.device)
         with cluster.connected(options.address, options.cpus) as where:
@@ -195,12 +196,7 @@ def train_suggestion(
     """A Tune trial: the models of a suggestion that are not stored yet."""
     os.environ.update(settings)
     store, job = Store(out), suggested(base, config["values"])
-    runs = [job.cell.run_id(member) for member in job.members]
-    state = state_of(
-        store.read("metrics", ["run_id", "epoch", "epochs"], runs),
-        store.read("predictions", ["run_id"], runs),
-        store.read("failures", names=runs),
-    )
+    runs, state = run_ids(job), stored(job, store)
     done = {run for run in runs if run in state.finished or state.failed(run, "numeric")}
     for left in remaining([job], done):
         train_job(left, store, dict.fromkeys(runs, seconds), study, engine, device, ray_tune.report)

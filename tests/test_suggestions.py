@@ -11,8 +11,9 @@ import pytest
 from optuna.trial import TrialState
 
 import jobs.suggestions
+from jobs.outcome import outcome
 from jobs.space import choose_space
-from jobs.suggestions import PATIENCE, STARTUP, Suggestion, Suggestions, outcome
+from jobs.suggestions import PATIENCE, STARTUP, Suggestion, Suggestions
 from jobs.trial import train_job
 from scaling import datasets
 from scaling.errors import InputError
