@@ -109,7 +109,7 @@ class Tuned:
             "model": cell.get("model"),
             "recipe": cell.get("recipe", {}).get("name"),
             "epochs": sorted({c["recipe"]["epochs"] for c in self.plan["cells"]}),
-            "epochs_fixed": asked["epochs_fixed"],
+            "fixed": asked["fixed"],
             "seeds": sorted({m["seed"] for c in self.plan["cells"] for m in c["members"]}),
             "suggestions": {
                 "asked": asked["total"],

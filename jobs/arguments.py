@@ -104,7 +104,9 @@ def _tune(p: Parser) -> None:
     p.add_argument("--suggestions", type=whole, required=True, metavar="K", help="in all")
     p.add_argument("--out", required=True, metavar="DIR|URI")
     p.add_argument("--seeds", type=whole, default=3, metavar="K", help="models a suggestion (3)")
+    p.add_argument("--model", choices=tuple(MODELS), default=MODEL)
     p.add_argument("--epochs", type=whole, metavar="E", help="fixed, in place of being tuned")
+    p.add_argument("--batch-size", type=whole, metavar="B", help="in place of the recipe's")
     usual = f"what to tune: {', '.join(TUNABLES)}, or all that apply; else {', '.join(USUAL)}"
     _several(p, "--space", str, "NAME", help=usual)
     p.add_argument("--name", help="of this tuning (tune-D-nN-wW-R)")

@@ -115,6 +115,8 @@ TUNABLES = {
         Tunable(name="momentum", scale="complement", low=0.5, high=0.98, limits=(0, 0.999), step=4),
         Tunable(name="ema", scale="complement", low=0.9, high=0.9999, limits=(0, 0.999999), step=4),
         Tunable(name="dropout", scale="linear", high=0.5, limits=(0, 0.9), step=0.2),
+        Tunable(name="mixup", factor=4, limits=(0.01, 10), step=2),
+        Tunable(name="elastic", factor=3, limits=(0.05, 8), step=2),
         Tunable(name="label_smoothing", scale="linear", high=0.1, limits=(0, 0.8), step=0.1),
     )
 }

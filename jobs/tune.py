@@ -34,7 +34,7 @@ class Tuning:
     job: Job
     space: tuple[Tunable, ...]
     suggestions: int
-    epochs_fixed: int | None = None  # where they are not the published ones
+    fixed: Mapping[str, int]  # where the recipe was not left as it is, but for what is tuned
     notes: tuple[str, ...] = ()
 
 
@@ -220,4 +220,4 @@ def _plan(
     )
     jobs = list(cells.values())
     made = plan(study, jobs, [cost(job) for job in jobs], command)
-    return made | {"tuning": {**suggestions.describe(), "epochs_fixed": tuning.epochs_fixed}}
+    return made | {"tuning": {**suggestions.describe(), "fixed": dict(tuning.fixed)}}

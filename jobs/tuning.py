@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jobs.space import choose_space
 from jobs.training import closing, cost_by
 from scaling import datasets, engines
+from scaling.architecture import MODEL
 from scaling.errors import InputError
 from scaling.recipe import Recipe
 from scaling.recipes import find_recipe
@@ -22,7 +23,12 @@ from scaling.study import Job, make_cell, make_members
 if TYPE_CHECKING:
     from jobs.tune import Tuning
 
-FLAGS = {"lr": "--lr", "weight_decay": "--weight-decay", "epochs": "--epochs"}  # of `train`
+FLAGS = {  # of `train`
+    "lr": "--lr",
+    "weight_decay": "--weight-decay",
+    "epochs": "--epochs",
+    "batch_size": "--batch-size",
+}
 
 
 def tune(a: argparse.Namespace) -> int:
@@ -37,7 +43,9 @@ def tune(a: argparse.Namespace) -> int:
         n_test=a.n_test,
         width=a.width,
         recipe=a.recipe,
+        model=a.model,
         epochs=a.epochs,
+        batch_size=a.batch_size,
         seeds=range(a.seeds),
         suggestions=a.suggestions,
         space=a.space,
@@ -75,12 +83,16 @@ def make_tuning(
     suggestions: int,
     n_test: int | Literal["all"] = "all",
     width: float = 1.0,
+    model: str = MODEL,
     epochs: int | None = None,
+    batch_size: int | None = None,
     seeds: Iterable[int] = (0, 1, 2),
     space: Sequence[str] | None = None,
     name: str | None = None,
 ) -> "Tuning":
     """A tuning of a recipe at one cell; `epochs` fixes their number, `space` names what is tuned.
+
+    `batch_size` is never tuned, but may be another than the recipe's.
 
     Raises InputError for what cannot be trained or tuned.
     """
@@ -88,11 +100,16 @@ def make_tuning(
 
     base = find_recipe(recipe) if isinstance(recipe, str) else recipe
     chosen = choose_space(base, space, fixed=("epochs",) if epochs else ())
-    base = replace(base, epochs=epochs or base.epochs)
+    asked = {"epochs": epochs, "batch_size": batch_size}
+    fixed: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    base = replace(base, **fixed)
     source, info = datasets.find(dataset)
-    cell = make_cell(info, base, n_train=n_train, n_test=n_test, split="tune", width=width)
+    cell = make_cell(
+        info, base, n_train=n_train, n_test=n_test, split="tune", width=width, model=model
+    )
     parts = [cell.dataset, f"n{n_train}", f"w{width:g}", base.name]
-    parts += [f"e{epochs}"] if epochs else []
+    parts += [model] if model != MODEL else []
+    parts += [f"{name[0]}{value}" for name, value in fixed.items()]  # as e23 in a run_id
     parts += [t.name for t in chosen] if space else []
     made = "tune-" + "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", part) for part in parts)
     if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
@@ -102,7 +119,7 @@ def make_tuning(
         job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.note),
         space=chosen,
         suggestions=suggestions,
-        epochs_fixed=epochs,
+        fixed=fixed,
         notes=("Chosen by validation images; the test set has no part in it.",),
     )
 
@@ -116,11 +133,7 @@ def tuned_recipe(out: str, name: str) -> Recipe:
     found = json.loads(body) if body else {}
     if not found.get("best"):
         raise InputError(f"{out} holds no finished tuning {name}: `scaling tune` makes one")
-    return replace(
-        find_recipe(found["recipe"]),
-        **{"epochs": found["epochs_fixed"]} if found["epochs_fixed"] else {},
-        **found["best"]["values"],
-    )
+    return replace(find_recipe(found["recipe"]), **found["fixed"], **found["best"]["values"])
 
 
 def summary_lines(found: Mapping[str, Any]) -> list[str]:
@@ -154,10 +167,10 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
                 f"FLAG: the best {value['name']} {value['best']:g} is at the {value['edge']} edge"
                 f" of {_range(value['range'])}: more suggestions widen it (--suggestions)"
             )
-    values = {**({"epochs": found["epochs_fixed"]} if found["epochs_fixed"] else {})}
-    values |= best["values"]
+    values = {**found["fixed"], **best["values"]}
     cell = ["--dataset", found["source"], "--n-train", found["n_train"], "--width",
             f"{found['width']:g}", "--recipe", found["recipe"]]  # fmt: skip
+    cell += ["--model", found["model"]] if found["model"] != MODEL else []
     if set(values) <= set(FLAGS):
         flags = [part for name, v in values.items() for part in (FLAGS[name], f"{v:g}")]
         lines.append("scaling train " + shlex.join(map(str, [*cell, *flags])))

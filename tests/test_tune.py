@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -252,6 +253,21 @@ def test_a_data_set_too_small_to_set_images_aside_is_refused(tmp_path: Path) -> 
     np.savez(tmp_path / "four.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     with pytest.raises(InputError, match="none of its 4 training images are for validation"):
         make_tuning(dataset=str(tmp_path / "four.npz"), n_train=4, recipe="1989", suggestions=1)
+
+
+def test_what_is_asked_for_is_in_the_name_and_in_the_cell(tiny_npz: Path) -> None:
+    path = str(tiny_npz)
+    common: dict[str, Any] = {"dataset": path, "n_train": 60, "suggestions": 2}
+    plain = make_tuning(recipe="modern", **common)
+    assert plain.name == "tune-rows.npz-n60-w1-dropout_relu"
+    assert plain.job.cell.split == "tune"
+    other = make_tuning(
+        recipe="adamw", model="micro_vit", epochs=5, batch_size=4, space=["lr"], width=1, **common
+    )
+    assert other.name == "tune-rows.npz-n60-w1-adamw-micro_vit-e5-b4-lr"
+    recipe = other.job.cell.recipe
+    assert (recipe.name, recipe.epochs, recipe.batch_size) == ("adamw", 5, 4)
+    assert other.job.cell.model == "micro_vit"
 
 
 def test_a_recipe_is_read_of_finished_tunings_only(tmp_path: Path) -> None:
