@@ -7,11 +7,16 @@ from analysis.curves import find_curves
 from analysis.forms import FORMS, find_form
 from analysis.load import Results, load
 from analysis.numbers import fit_row
+from analysis.plots import as_png, as_svg
 from analysis.points import fit_points as fit_each
 from analysis.report import report
+from analysis.response import response_figure
+from analysis.tuning import find_tunings
+from analysis.tuning import write_tuning as write_summary
 from scaling.errors import InputError
+from scaling.store import Store
 
-__all__ = ["fit_points", "fit_results", "load", "write_report"]
+__all__ = ["fit_points", "fit_results", "load", "write_report", "write_tuning"]
 
 
 def fit_results(results: Results, form: str | None = None) -> list[dict[str, Any]]:
@@ -46,3 +51,20 @@ def write_report(results: Results, html: str | None = None) -> list[str]:
     report(results, html=html)
     out = results.store.out.rstrip("/")
     return [html or f"{out}/report.html", f"{out}/report.md", f"{out}/numbers.json"]
+
+
+def write_tuning(store: Store, name: str) -> tuple[dict[str, Any], list[str]]:
+    """Write what a tuning found and its figure; the summary, and the paths of the files."""
+    results = load(store)
+    (tuned,) = (tuned for tuned in find_tunings(results) if tuned.name == name)
+    write_summary(results, tuned)
+    paths = [f"tuning/{name}.json"]
+    if tuned.done:
+        figure = response_figure(tuned)
+        for path, body in (
+            (f"figures/tuning_{name}.svg", as_svg(figure)),
+            (f"figures/tuning_{name}.png", as_png(figure)),
+        ):
+            store.write_file(path, body)
+            paths.append(path)
+    return tuned.summary(), [f"{store.out.rstrip('/')}/{path}" for path in paths]

@@ -1,6 +1,6 @@
 """The curves of a results folder: error against n_train, with everything else fixed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from analysis.load import Results
 from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, summarise
 
 FIXED = ["dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size"]
+OF_MEMBERS = ["lr", "weight_decay"]
 LEVEL = 0.9
 
 
@@ -45,18 +46,31 @@ class Curve:
 
 
 def find_curves(results: Results, forms: Sequence[str] = tuple(FORMS)) -> list[Curve]:
-    """Every curve of the finished models, fitted with each form that has sizes enough."""
-    groups = list(results.models.groupby(FIXED, sort=False))
+    """Every curve of the measured models, fitted with each form that has sizes enough."""
+    groups = list(_groups(results.measured))
     curves: list[Curve] = []
     for test_set in dict.fromkeys(models["test_set_id"].iloc[0] for _, models in groups):
         alike = [g for g in groups if g[1]["test_set_id"].iloc[0] == test_set]
         cells = [_cells(models, results) for _, models in alike]
         drawn = crossed_bootstrap([[wrong for _, wrong in curve] for curve in cells], level=LEVEL)
         for (key, models), sizes, replicates in zip(alike, cells, drawn, strict=True):
-            curves.append(
-                _curve(dict(zip(FIXED, key, strict=True)), models, sizes, replicates, forms)
-            )
+            curves.append(_curve(key, models, sizes, replicates, forms))
     return curves
+
+
+def _groups(measured: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    """Models that differ in n_train and seed only.
+
+    Learning rate and weight decay may be tuned for each size. Where they tell models of one size
+    and seed apart, there is a curve for each of them.
+    """
+    for key, models in measured.groupby(FIXED, sort=False):
+        fixed = dict(zip(FIXED, key, strict=True))
+        if not models.duplicated(["n_train", "seed"]).any():
+            yield fixed, models
+            continue
+        for values, apart in models.groupby(OF_MEMBERS, sort=False):
+            yield fixed | dict(zip(OF_MEMBERS, values, strict=True)), apart
 
 
 def _cells(models: pd.DataFrame, results: Results) -> list[tuple[int, Wrong]]:

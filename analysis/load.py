@@ -35,6 +35,18 @@ class Results:
             {c["cell_id"]: c for plan in self.plans.values() for c in plan["cells"]}.values()
         )
 
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The models of studies; those that only a tuning names were there to be chosen from."""
+        planned = {
+            member["run_id"]
+            for plan in self.plans.values()
+            if "tuning" not in plan
+            for cell in plan["cells"]
+            for member in cell["members"]
+        }
+        return self.models[self.models["run_id"].isin(planned)].reset_index(drop=True)
+
     def counts(self) -> dict[str, int]:
         """Planned cells: finished, failed and missing."""
         return self.state.count({"cells": self.cells})

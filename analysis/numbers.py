@@ -11,6 +11,7 @@ from analysis.fit import Fit
 from analysis.forms import FORMS
 from analysis.load import Results
 from analysis.plots import curve_title
+from analysis.tuning import find_tunings
 
 
 def make_numbers(results: Results, curves: list[Curve]) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def make_numbers(results: Results, curves: list[Curve]) -> dict[str, Any]:
         "models": len(results.models),
         "curves": [_curve(curve, curves) for curve in curves],
         "comparison": _comparison(curves),
+        "tunings": [tuned.summary() for tuned in find_tunings(results)],
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],

@@ -26,6 +26,7 @@ RECIPE_TITLES = {
 }
 MARKERS = "osD^vP"
 PANELS_ACROSS = 3
+FEW_TICKS = 4
 LEGEND_INSIDE = 4  # with more curves the legend goes below, where it hides nothing
 STYLE: Any = {
     "font.size": 9,
@@ -44,7 +45,7 @@ STYLE: Any = {
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _styled(draw: F) -> F:
+def styled(draw: F) -> F:
     """Draw in our style and leave the user's own as it is."""
 
     @wraps(draw)
@@ -59,7 +60,7 @@ def recipe_title(recipe: str) -> str:
     return RECIPE_TITLES.get(recipe, recipe)
 
 
-@_styled
+@styled
 def scaling_figure(curves: Sequence[Curve]) -> Figure:
     """Test error against the number of training images, a panel for each test set."""
     panels = [
@@ -86,7 +87,7 @@ def scaling_figure(curves: Sequence[Curve]) -> Figure:
     return fig
 
 
-@_styled
+@styled
 def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
     """Test error after each evaluated epoch, the mean over seeds, a panel for each recipe."""
     across = min(len(curves), PANELS_ACROSS)
@@ -112,7 +113,7 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
     return fig
 
 
-@_styled
+@styled
 def plot_fit(fit: Fit, ax: Any = None) -> Any:
     """Points, curve and band of one fit on log-log axes."""
     if ax is None:
@@ -132,8 +133,11 @@ def curve_title(curve: Curve, among: Sequence[Curve]) -> str:
         ("epochs", "{} epochs"),
         ("batch_size", "batch {}"),
         ("split", "split {}"),
+        ("lr", "learning rate {:g}"),
+        ("weight_decay", "weight decay {:g}"),
     ):
-        if len({other.fixed[key] for other in among if other.recipe == curve.recipe}) > 1:
+        alike = [other for other in among if other.recipe == curve.recipe and key in other.fixed]
+        if key in curve.fixed and len({other.fixed[key] for other in alike}) > 1:
             parts.append(words.format(curve.fixed[key]))
     return ", ".join(parts)
 
@@ -144,12 +148,12 @@ def curve_label(curve: Curve, among: Sequence[Curve]) -> str:
     return title if epochs in title else f"{title}, {epochs}"
 
 
-@_styled
+@styled
 def as_svg(fig: Figure) -> bytes:
     return _bytes(fig, "svg", metadata={"Date": None})
 
 
-@_styled
+@styled
 def as_png(fig: Figure) -> bytes:
     return _bytes(fig, "png", dpi=160)
 
@@ -195,13 +199,21 @@ def _log_axes(ax: Any, x_ticks: Sequence[float]) -> None:
     ax.xaxis.set_major_locator(FixedLocator(_thinned(x_ticks)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    percent_axis(ax)
+    ax.grid(visible=True)
+
+
+def percent_axis(ax: Any) -> None:
+    """The logarithmic y axis of errors, with ticks at round percentages."""
     low, high = ax.get_ylim()
     steps = [m * 10.0**e for e in range(-5, 1) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)]
     inside = [step for step in steps if low <= step <= high]
+    if len(inside) < FEW_TICKS:  # within a factor of two or so
+        steps = [m * 10.0**e for e in range(-6, 0) for m in range(10, 100, 2)]
+        inside = [step for step in steps if low <= step <= high]
     ax.yaxis.set_major_locator(FixedLocator(inside[:: -(-len(inside) // 9) or 1]))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
-    ax.grid(visible=True)
 
 
 def _thinned(ticks: Sequence[float], ratio: float = 1.5) -> list[float]:

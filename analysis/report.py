@@ -11,6 +11,8 @@ from analysis.curves import find_curves
 from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import as_png, as_svg, learning_figure, scaling_figure
+from analysis.response import response_figure
+from analysis.tuning import find_tunings, write_tuning
 from scaling.errors import InputError
 from scaling.store import Store
 
@@ -31,9 +33,13 @@ def report(out: str | Path | Store | Results, html: str | Path | None = None) ->
         if curves
         else {}
     )
+    tunings = find_tunings(results)
+    figures |= {f"tuning_{t.name}": response_figure(t) for t in tunings if t.done}
     drawn = {name: (as_svg(fig), as_png(fig)) for name, fig in figures.items()}
     page = _render("report.html.jinja", numbers, drawn, results, escape=True)
     try:
+        for tuned in tunings:
+            write_tuning(results, tuned)
         for name, (svg, png) in drawn.items():
             results.store.write_file(f"figures/{name}.svg", svg)
             results.store.write_file(f"figures/{name}.png", png)
@@ -62,7 +68,10 @@ def title(numbers: dict[str, Any]) -> str:
         "usps": "zip-code digits (USPS)",
         "strokes": "strokes (digits drawn by our own generator, not real ones)",
     }
-    return "Test error against training images on " + ", ".join(words.get(n, n) for n in names)
+    what = "Test error against training images on "
+    if numbers["tunings"] and not numbers["curves"]:
+        what = "Tuning by validation images on "
+    return what + ", ".join(words.get(n, n) for n in names)
 
 
 def _render(

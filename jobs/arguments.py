@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from jobs.space import TUNABLES, USUAL
 from scaling.architecture import MODEL
 from scaling.datasets import NAMES
 from scaling.engines import DEVICES
@@ -31,6 +32,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         "train": _train,
         "studies": _studies,
         "sweep": _sweep,
+        "tune": _tune,
         "status": _status,
         "fit": _fit,
         "report": _report,
@@ -61,6 +63,7 @@ def _train(p: Parser) -> None:
     p.add_argument("--epochs", type=whole, metavar="E", help="in place of the recipe's")
     p.add_argument("--batch-size", type=whole, metavar="B", help="in place of the recipe's")
     p.add_argument("--lr", type=float, help="in place of the recipe's")
+    p.add_argument("--weight-decay", type=float, help="in place of the recipe's")
     p.add_argument("--seeds", type=whole, default=1, metavar="K", help="seeds 0 to K-1")
     p.add_argument("--engine", choices=ENGINES)
     p.add_argument("--device", choices=DEVICES, default="cpu")
@@ -90,6 +93,28 @@ def _sweep(p: Parser) -> None:
     _several(p, "--recipe", str, "R")
     _several(p, "--seeds", seed, "K", help="one value: seeds 0 to K-1; several: these seeds")
     _several(p, "--epochs", whole, "E")
+
+
+def _tune(p: Parser) -> None:
+    p.add_argument("--dataset", required=True, metavar="D")
+    p.add_argument("--n-train", type=whole, required=True, metavar="N")
+    p.add_argument("--n-test", type=whole_or_all, default="all", metavar="N|all")
+    p.add_argument("--width", type=float, default=1.0, metavar="W")
+    p.add_argument("--recipe", required=True, metavar="R", help=", ".join([*RECIPES, *ALIASES]))
+    p.add_argument("--suggestions", type=whole, required=True, metavar="K", help="in all")
+    p.add_argument("--out", required=True, metavar="DIR|URI")
+    p.add_argument("--seeds", type=whole, default=3, metavar="K", help="models a suggestion (3)")
+    p.add_argument("--model", choices=tuple(MODELS), default=MODEL)
+    p.add_argument("--epochs", type=whole, metavar="E", help="fixed, in place of being tuned")
+    p.add_argument("--batch-size", type=whole, metavar="B", help="in place of the recipe's")
+    usual = f"what to tune: {', '.join(TUNABLES)}, or all that apply; else {', '.join(USUAL)}"
+    _several(p, "--space", str, "NAME", help=usual)
+    p.add_argument("--name", help="of this tuning (tune-D-nN-wW-R)")
+    p.add_argument("--address", default="auto", metavar="auto|local|HOST")
+    p.add_argument("--cpus", type=whole, metavar="N", help="suggestions to train at once")
+    p.add_argument("--device", choices=DEVICES, default="cpu")
+    p.add_argument("--engine", choices=ENGINES)
+    p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")
 
 
 def _status(p: Parser) -> None:

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 
-from jobs import bench, inspecting, training
+from jobs import bench, inspecting, training, tuning
 from jobs.arguments import build_parser
 from scaling.errors import InputError
 
@@ -16,6 +16,7 @@ COMMANDS = {
     "train": training.train,
     "studies": inspecting.studies,
     "sweep": training.sweep,
+    "tune": tuning.tune,
     "status": inspecting.status,
     "fit": inspecting.fit,
     "report": inspecting.report,

@@ -55,7 +55,7 @@ def sweep(
     is writing to the same folder.
     """
     store.check_writable()
-    with _alone(store):
+    with alone(store):
         store.write_plan(plan(study, jobs, [cost(job) for job in jobs], command))
         state = store.state()
         for torn in state.torn:
@@ -118,7 +118,12 @@ def _run(
             ),
         )
         results = tuner.fit()
-    _note_failures(results, batches, store)
+    lost = [
+        (batches[result.config["batch"]].jobs, result.error)
+        for result in map(results.__getitem__, range(len(results)))
+        if result.error is not None and result.config
+    ]
+    note_failures(lost, store)
 
 
 class Watcher(tune.Callback):
@@ -148,7 +153,7 @@ class Watcher(tune.Callback):
 
 
 @contextmanager
-def _alone(store: Store) -> Iterator[None]:
+def alone(store: Store) -> Iterator[None]:
     """Holds the results folder, so that two sweeps do not train the same models.
 
     The lock goes with its process, however that ends. Object stores have no locks; there the worst
@@ -185,31 +190,24 @@ def _seconds_by_model(batches: Sequence[Batch], cost: Callable[[Job], float]) ->
     }
 
 
-def _note_failures(results: tune.ResultGrid, batches: Sequence[Batch], store: Store) -> None:
+def note_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: Store) -> None:
     """A trial that was given up leaves a row for each of its models that is not stored."""
-    errors = {
-        result.config["batch"]: result.error
-        for result in map(results.__getitem__, range(len(results)))
-        if result.error is not None and result.config
-    }
-    if not errors:
+    if not lost:
         return
     finished = store.state().finished
-    for number, error in errors.items():
+    for jobs, error in lost:
         trace = re.sub(r"\x1b\[\d+m", "", "".join(traceback.format_exception(error)))  # Ray colours
-        for job in batches[number].jobs:
+        for job in remaining(jobs, finished):
             for member in job.members:
-                run_id = job.cell.run_id(member)
-                if run_id not in finished:
-                    store.write_failure(
-                        {
-                            "cell_id": job.cell.cell_id,
-                            "run_id": run_id,
-                            "kind": "infrastructure",
-                            "error": trace.strip().splitlines()[-1][:500],
-                            "traceback": trace,
-                        }
-                    )
+                store.write_failure(
+                    {
+                        "cell_id": job.cell.cell_id,
+                        "run_id": job.cell.run_id(member),
+                        "kind": "infrastructure",
+                        "error": trace.strip().splitlines()[-1][:500],
+                        "traceback": trace,
+                    }
+                )
 
 
 if __name__ == "__main__":

@@ -45,7 +45,10 @@ def train(a: argparse.Namespace) -> int:
         raise InputError("--save-weights needs --out DIR: the weights go into DIR/weights")
     base = find_recipe(a.recipe)
     recipe = replace(
-        base, epochs=a.epochs or base.epochs, batch_size=a.batch_size or base.batch_size
+        base,
+        epochs=a.epochs or base.epochs,
+        batch_size=a.batch_size or base.batch_size,
+        weight_decay=base.weight_decay if a.weight_decay is None else a.weight_decay,
     )
     source, info = datasets.find(a.dataset)
     cell = make_cell(

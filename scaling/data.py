@@ -47,6 +47,11 @@ class DatasetInfo:
 
     def check(self, n_train: int, n_test: int, split: Split) -> None:
         """Raises InputError for more images than there are."""
+        if split == "tune" and not self.n_val:
+            raise InputError(
+                f"split 'tune' on {self.name}: none of its {self.n_train:,} training images are for"
+                " validation; expected a data set of which a fifth can be set aside"
+            )
         aside = self.n_val if split == "tune" and self.val_in_train else 0
         most = self.n_train - aside
         if not 0 < n_train <= most:

@@ -196,13 +196,18 @@ class Store:
             [{"created_at": now(), "traceback": "", **failure}],
         )
 
-    def read(self, kind: str, columns: Sequence[str] | None = None) -> Read:
-        """All rows of metrics, predictions or failures (some of the columns, if named)."""
+    def read(
+        self,
+        kind: str,
+        columns: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Read:
+        """All rows of metrics, predictions or failures (some columns, some models, if named)."""
         schema = SCHEMAS[kind]
         if columns:
             schema = pa.schema([schema.field(name) for name in columns])
         tables, torn = [], []
-        for path in self._files(kind, ".parquet"):
+        for path in self._files(kind, ".parquet") if names is None else self._named(kind, names):
             try:
                 with self._fs.open_input_file(path) as source:
                     tables.append(pq.read_table(source, columns=columns).select(schema.names))
@@ -244,6 +249,14 @@ class Store:
         self._fs.create_dir(f"{self._root}/{folder}", recursive=True)
         self._write_bytes(folder, last, body)
 
+    def read_file(self, name: str) -> bytes | None:
+        """What `write_file` wrote; None if there is no such file."""
+        path = f"{self._root}/{name}"
+        if self._fs.get_file_info(path).type != pafs.FileType.File:
+            return None
+        with self._fs.open_input_file(path) as source:
+            return bytes(source.read())
+
     def _write(self, kind: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[kind])
         self._fs.create_dir(f"{self._root}/{kind}", recursive=True)
@@ -272,6 +285,13 @@ class Store:
         for info in sorted(self._fs.get_file_info(selector), key=lambda info: info.path):
             hidden = info.base_name.startswith(".")
             if info.type == pafs.FileType.File and info.base_name.endswith(suffix) and not hidden:
+                yield info.path
+
+    def _named(self, folder: str, names: Sequence[str]) -> Iterator[str]:
+        """The files of these models that are there."""
+        paths = [f"{self._root}/{folder}/{name}.parquet" for name in names]
+        for info in self._fs.get_file_info(paths):
+            if info.type == pafs.FileType.File:
                 yield info.path
 
 

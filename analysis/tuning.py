@@ -1,0 +1,194 @@
+"""What tunings found: validation error by suggestion, the best beside the published values."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.load import Results
+
+NEAR = 1.5  # assumed: suggestions with up to so many times the best error are as noisy as it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A suggestion and what came of it; without `errors` where it failed or is not there yet."""
+
+    number: int
+    values: Mapping[str, float]
+    status: str  # done, failed or missing
+    errors: Mapping[int, float]  # by seed: the part of its validation images that was missed
+    misses: int = 0
+    loss: float = math.nan
+
+    @property
+    def error(self) -> float:
+        return float(np.mean(list(self.errors.values())))
+
+    @property
+    def se(self) -> float | None:
+        return _se(list(self.errors.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """One tuning of a results folder."""
+
+    name: str
+    plan: Mapping[str, Any]
+    tried: tuple[Tried, ...]
+
+    @property
+    def space(self) -> list[Mapping[str, Any]]:
+        return list(self.plan["tuning"]["space"])
+
+    @property
+    def done(self) -> list[Tried]:
+        return [tried for tried in self.tried if tried.status == "done"]
+
+    @property
+    def best(self) -> Tried | None:
+        """The fewest misses; of equal ones the smallest loss, then the earliest."""
+        return min(self.done, key=lambda t: (t.misses, t.loss, t.number), default=None)
+
+    @property
+    def published(self) -> Tried | None:
+        values = self.plan["tuning"]["published"]
+        return next((tried for tried in self.done if tried.values == values), None)
+
+    def edge(self, name: str) -> str | None:
+        """At which end of its range the best value lies, if at one."""
+        (value,) = (v for v in self.space if v["name"] == name)
+        low, high = value["edges"]
+        if self.best is None or low <= self.best.values[name] <= high:
+            return None
+        return "low" if self.best.values[name] < low else "high"
+
+    def noise(self) -> float | None:
+        """The standard error of the difference of two suggestions, from all that are near the best.
+
+        Two or three seeds tell little of their own spread, so it is pooled: what is left of the
+        errors without the means of suggestions and of seeds. None with a single seed.
+        """
+        best = self.best
+        near = [t for t in self.done if best and t.error <= NEAR * best.error]
+        seeds = len(best.errors) if best else 0
+        if len(near) < 2 or seeds < 2:
+            return None
+        errors = np.array([[t.errors[seed] for seed in sorted(t.errors)] for t in near])
+        left = errors - errors.mean(1, keepdims=True) - errors.mean(0) + errors.mean()
+        variance = (left**2).sum() / ((len(near) - 1) * (seeds - 1))
+        return float(np.sqrt(2 * variance / seeds))
+
+    def alike(self) -> list[Tried]:
+        """The best, and those that miss no more within one standard error of the difference."""
+        best, noise = self.best, self.noise() or 0.0
+        return [] if best is None else [t for t in self.done if t.error <= best.error + noise]
+
+    def difference(self) -> dict[str, float | None] | None:
+        """Best less published, paired as all suggestions have the same seeds."""
+        best, published = self.best, self.published
+        if best is None or published is None:
+            return None
+        return {"value": best.error - published.error, "se": self.noise()}
+
+    def summary(self) -> dict[str, Any]:
+        """As OUT/tuning/NAME.json holds it."""
+        asked, best, published = self.plan["tuning"], self.best, self.published
+        cell = self.plan["cells"][0] if self.plan["cells"] else {}
+        statuses = [tried.status for tried in self.tried]
+        return {
+            "name": self.name,
+            "dataset": cell.get("dataset"),
+            "source": cell.get("source"),
+            "n_train": cell.get("n_train"),
+            "width": cell.get("width"),
+            "model": cell.get("model"),
+            "recipe": cell.get("recipe", {}).get("name"),
+            "epochs": sorted({c["recipe"]["epochs"] for c in self.plan["cells"]}),
+            "fixed": asked["fixed"],
+            "seeds": sorted({m["seed"] for c in self.plan["cells"] for m in c["members"]}),
+            "suggestions": {
+                "asked": asked["total"],
+                **{status: statuses.count(status) for status in ("done", "failed", "missing")},
+            },
+            "best": _row(best) if best else None,
+            "published": _row(published) if published else None,
+            "published_values": asked["published"],
+            "difference": self.difference(),
+            "space": [self._value(value) for value in self.space],
+            "widened": asked["widened"],
+            "edges": [v["name"] for v in self.space if self.edge(v["name"])],
+            "tried": [_row(tried) for tried in self.tried],
+            "command": self.plan["command"],
+        }
+
+    def _value(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        name, alike = value["name"], [tried.values[value["name"]] for tried in self.alike()]
+        return {
+            **value,
+            "published": self.plan["tuning"]["published"][name],
+            "best": self.best.values[name] if self.best else None,
+            "edge": self.edge(name),
+            "alike": [min(alike), max(alike)] if alike else None,
+        }
+
+
+def find_tunings(results: Results) -> list[Tuned]:
+    """The tunings that a results folder holds, from their plans and the stored rows."""
+    columns = ["run_id", "seed", "val_misses", "val_n", "val_loss"]
+    rows = {row["run_id"]: row for row in results.models[columns].to_dict("records")}
+    return [
+        Tuned(
+            name=name,
+            plan=plan,
+            tried=tuple(_tried(s, rows, results) for s in plan["tuning"]["suggestions"]),
+        )
+        for name, plan in results.plans.items()
+        if "tuning" in plan
+    ]
+
+
+def write_tuning(results: Results, tuned: Tuned) -> None:
+    """OUT/tuning/NAME.json."""
+    body = json.dumps(tuned.summary(), indent=1, allow_nan=False)
+    results.store.write_file(f"tuning/{tuned.name}.json", body.encode())
+
+
+def _tried(
+    suggestion: Mapping[str, Any], rows: Mapping[Any, Mapping[Any, Any]], results: Results
+) -> Tried:
+    runs, number, values = (suggestion[key] for key in ("run_ids", "number", "values"))
+    if any(results.state.failed(run) for run in runs):
+        return Tried(number=number, values=values, status="failed", errors={})
+    if any(run not in rows for run in runs):
+        return Tried(number=number, values=values, status="missing", errors={})
+    found = [rows[run] for run in runs]
+    return Tried(
+        number=number,
+        values=values,
+        status="done",
+        errors={int(row["seed"]): row["val_misses"] / row["val_n"] for row in found},
+        misses=int(sum(row["val_misses"] for row in found)),
+        loss=float(np.mean([row["val_loss"] for row in found])),
+    )
+
+
+def _row(tried: Tried) -> dict[str, Any]:
+    known = tried.status == "done"
+    return {
+        "number": tried.number,
+        "values": dict(tried.values),
+        "status": tried.status,
+        "val_error": tried.error if known else None,
+        "se": tried.se if known else None,
+        "val_loss": tried.loss if known and math.isfinite(tried.loss) else None,
+    }
+
+
+def _se(values: Sequence[float]) -> float | None:
+    """The standard error of a mean; unknown for one value."""
+    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else None

@@ -1,0 +1,248 @@
+"""The Optuna study of one tuning: what to try next, what came of it, kept beside the results.
+
+Optuna's journal says what was suggested, the Parquet files what came of it. A suggestion whose
+models are stored is never trained again, whoever stored them.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.storages.journal import JournalStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from jobs.journal import Journal
+from jobs.outcome import outcome, run_ids
+from jobs.space import EDGE, Range, Side, Tunable, spread, suggested
+from scaling.errors import InputError
+from scaling.store import Store
+from scaling.study import Job, cell_identity
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+STARTUP = 8  # assumed: the published values and 7 spread evenly, before the sampler concludes
+PATIENCE = 4  # assumed: suggestions that an end of a range gets before it is moved again
+SEED = 1989  # of the sampler
+MOST_REPEATS = 50  # in a row: then there is nothing new to try
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """Values to be tried, and the job that tries them."""
+
+    number: int
+    values: Mapping[str, float]
+    job: Job
+
+
+class Suggestions:
+    """Asks the Optuna study for values, up to a total, and tells it what is stored of them.
+
+    Raises InputError where a study of this name was begun with another cell, seeds or space.
+    """
+
+    def __init__(
+        self, name: str, base: Job, space: tuple[Tunable, ...], total: int, store: Store
+    ) -> None:
+        self.base, self.space, self.total, self.store = base, space, total, store
+        self.published = {t.name: getattr(base.cell.recipe, t.name) for t in space}
+        self.study = optuna.create_study(
+            study_name=name,
+            storage=JournalStorage(Journal(store, f"tuning/{name}.journal")),
+            direction="minimize",
+            load_if_exists=True,
+        )
+        self._begin(name)
+        self.known = self._known()
+        self._again = [
+            number for number in self.known if not self.study.trials[number].state.is_finished()
+        ]
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        stored = self.study.user_attrs["ranges"]
+        return {name: (low, high) for name, (low, high) in stored.items()}
+
+    @property
+    def widened(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.study.user_attrs["widened"]
+        return found
+
+    def next(self) -> Suggestion | None:
+        """What to train next, interrupted suggestions first; None once there are enough."""
+        while self._again:
+            again = self.known[self._again.pop(0)]
+            if not self.settle(again):
+                return again
+        repeats = 0
+        while len(self.known) < self.total and repeats < MOST_REPEATS:
+            new = self._ask()
+            if new is None:
+                repeats += 1
+            elif not self.settle(new):
+                return new
+        return None
+
+    def settle(self, suggestion: Suggestion) -> bool:
+        """Tell the sampler what is stored of a suggestion; whether that is all of it.
+
+        A model that became NaN makes its suggestion a pruned one: worse than all others.
+        """
+        value = outcome(suggestion.job, self.store)
+        if value is None:
+            return False
+        if math.isfinite(value):
+            self.study.tell(suggestion.number, value)
+        else:
+            self.study.tell(suggestion.number, state=TrialState.PRUNED)
+        self._widen()
+        return True
+
+    def finished(self) -> dict[int, float | None]:
+        """The objective of each settled suggestion by number; None for a failed one."""
+        return {
+            trial.number: trial.value
+            for trial in self.study.get_trials(deepcopy=False)
+            if trial.number in self.known and trial.state.is_finished()
+        }
+
+    def best(self) -> Suggestion | None:
+        values = {n: v for n, v in self.finished().items() if v is not None}
+        return self.known[min(values, key=lambda n: (values[n], n))] if values else None
+
+    def describe(self) -> dict[str, Any]:
+        """What the plan holds of this tuning; the analysis does the rest from the Parquet files."""
+        first, ranges = self.study.user_attrs["first"], self.ranges
+        edges = {t.name: [t.at(p, ranges[t.name]) for p in (EDGE, 1 - EDGE)] for t in self.space}
+        return {
+            "total": max(self.total, len(self.known)),
+            "published": self.published,
+            "space": [
+                {
+                    "name": t.name,
+                    "scale": t.scale,
+                    "range": list(ranges[t.name]),
+                    "first_range": first[t.name],
+                    "edges": edges[t.name],
+                    "limits": list(t.limits),
+                }
+                for t in self.space
+            ],
+            "widened": self.widened,
+            "suggestions": [
+                {"number": s.number, "values": dict(s.values), "run_ids": run_ids(s.job)}
+                for s in self.known.values()
+            ],
+        }
+
+    def _ask(self) -> Suggestion | None:
+        """A new suggestion; None for one whose rounded values have been tried already."""
+        # Seeded by the number of trials: a resumed study draws on, and does not begin anew.
+        # Conclusions start after STARTUP, of which the first are queued: see _begin.
+        number = len(self.study.get_trials(deepcopy=False))
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=SEED + number, n_startup_trials=STARTUP, constant_liar=True
+        )
+        trial = self.study.ask()
+        for tunable in self.space:
+            _draw(trial, tunable, self.ranges[tunable.name])
+        new = self._suggestion(self.study.trials[trial.number])
+        if any(new.values == known.values for known in self.known.values()):
+            self.study.tell(trial, state=TrialState.FAIL)
+            return None
+        self.known[new.number] = new
+        return new
+
+    def _widen(self) -> None:
+        """Move an end of a range that the best so far lies at, which is then stored."""
+        best, done = self.best(), len(self.finished())
+        if best is None or done < STARTUP:
+            return
+        ranges, widened = self.ranges, self.widened
+        for tunable in self.space:
+            within = ranges[tunable.name]
+            side = tunable.edge(best.values[tunable.name], within)
+            if side is None or _lately(widened, tunable.name, side, done):
+                continue
+            new = tunable.widened(within, side)
+            if new != within:
+                ranges[tunable.name] = new
+                widened.append(
+                    {
+                        "name": tunable.name,
+                        "side": side,
+                        "after": done,
+                        "from": list(within),
+                        "to": list(new),
+                    }
+                )
+        if widened != self.widened:
+            self.study.set_user_attr("ranges", ranges)
+            self.study.set_user_attr("widened", widened)
+
+    def _begin(self, name: str) -> None:
+        """A new study gets its ranges and first suggestions; an old one has to be the same."""
+        asked = {
+            "cell": cell_identity(self.base.cell),
+            "seeds": [member.seed for member in self.base.members],
+            "published": self.published,
+        }
+        begun = self.study.user_attrs.get("tuning")
+        text = json.dumps(asked, sort_keys=True)
+        if begun is not None and begun != text:
+            raise InputError(
+                f"the tuning {name} in {self.store.out} was begun with another cell, seeds or"
+                f" space ({begun}): give this one a name of its own with --name"
+            )
+        if "ready" in self.study.user_attrs:
+            return
+        ranges = {t.name: t.first_range(self.base.cell.recipe) for t in self.space}
+        for attr, value in (
+            ("tuning", text), ("ranges", ranges), ("first", ranges), ("widened", [])
+        ):  # fmt: skip
+            self.study.set_user_attr(attr, value)
+        for values in (self.published, *spread(self.space, ranges, STARTUP - 1)):
+            params = {t.param: t.as_param(values[t.name]) for t in self.space}
+            self.study.enqueue_trial(params, skip_if_exists=True)
+        self.study.set_user_attr("ready", True)
+
+    def _suggestion(self, trial: FrozenTrial) -> Suggestion:
+        values = {t.name: t.rounded(t.as_param(trial.params[t.param])) for t in self.space}
+        return Suggestion(number=trial.number, values=values, job=suggested(self.base, values))
+
+    def _known(self) -> dict[int, Suggestion]:
+        """The suggestions so far by number.
+
+        A driver killed between asking and drawing leaves a trial without its values: that is none,
+        and what was queued for it is queued again.
+        """
+        known = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state in (TrialState.WAITING, TrialState.FAIL):
+                continue
+            if all(t.param in trial.params for t in self.space):
+                known[trial.number] = self._suggestion(trial)
+            else:
+                queued = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+                self.study.tell(trial.number, state=TrialState.FAIL)
+                if queued:
+                    self.study.enqueue_trial(queued)
+        return known
+
+
+def _lately(widened: list[dict[str, Any]], name: str, side: Side, done: int) -> bool:
+    """Whether that end was moved within the last few suggestions."""
+    return any(
+        w["name"] == name and w["side"] == side and done < w["after"] + PATIENCE for w in widened
+    )
+
+
+def _draw(trial: Trial, tunable: Tunable, within: Range) -> None:
+    low, high = sorted(map(tunable.as_param, within))
+    log = tunable.scale != "linear"
+    if tunable.whole:
+        trial.suggest_int(tunable.param, int(low), int(high), log=log)
+    else:
+        trial.suggest_float(tunable.param, low, high, log=log)

@@ -1,0 +1,223 @@
+"""A tuning onto Ray Tune: Optuna suggests, a trial trains all seeds of a suggestion, rows tell.
+
+What is tried and stored is kept: a killed tuning goes on where it was, by the same command.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ray import tune as ray_tune
+from ray.tune.search import Searcher
+
+from jobs import cluster
+from jobs.batches import remaining
+from jobs.outcome import run_ids, stored
+from jobs.space import Tunable, suggested
+from jobs.suggestions import Suggestion, Suggestions
+from jobs.sweep import INFRASTRUCTURE_RETRIES, Options, alone, note_failures
+from jobs.trial import train_job
+from scaling import engines
+from scaling.progress import Progress, duration
+from scaling.store import State, Store
+from scaling.study import Job, Study, plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """One recipe at one cell: the job has the published values, a member for each seed."""
+
+    name: str
+    job: Job
+    space: tuple[Tunable, ...]
+    suggestions: int
+    fixed: Mapping[str, int]  # where the recipe was not left as it is, but for what is tuned
+    notes: tuple[str, ...] = ()
+
+
+def tune(
+    tuning: Tuning,
+    cost: Callable[[Job], float],
+    store: Store,
+    options: Options,
+    say: Callable[[str], None],
+    command: str = "",
+) -> tuple[dict[str, Any], State]:
+    """Try suggestions until so many are stored; the plan and what is stored of it.
+
+    Raises InputError where results cannot be written, the cluster cannot do it, or the folder holds
+    another tuning of that name.
+    """
+    store.check_writable()
+    with alone(store):
+        suggestions = Suggestions(tuning.name, tuning.job, tuning.space, tuning.suggestions, store)
+
+        def write_plan() -> dict[str, Any]:
+            made = _plan(tuning, suggestions, cost, command)
+            store.write_plan(made)
+            return made
+
+        first, settled = suggestions.next(), len(suggestions.finished())
+        write_plan()
+        if first is None:
+            say(f"{tuning.name}: all {settled} suggestions are stored in {store.out}")
+            return write_plan(), store.state()
+        left = tuning.suggestions - settled
+        told = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
+        seconds = cost(tuning.job) * left
+        engines.warm_up([tuning.job.cell], options.engine, options.device)
+        with cluster.connected(options.address, options.cpus) as where:
+            cluster.check_shared(store.out, store.is_local, options.shared_fs)
+            slots = cluster.slots(options.device, options.cpus)
+            say(
+                f"{tuning.name}: {told}{left} suggestions of {len(tuning.job.members)} models to"
+                f" train on {where}, {slots} at a time: about {duration(seconds)} of core time,"
+                f" {duration(seconds / min(slots, left))} to wait, at the published epochs"
+            )
+            _run(tuning, suggestions, first, write_plan, cost, store, options, slots)
+        return write_plan(), store.state()
+
+
+def _run(
+    tuning: Tuning,
+    suggestions: Suggestions,
+    first: Suggestion,
+    write_plan: Callable[[], Any],
+    cost: Callable[[Job], float],
+    store: Store,
+    options: Options,
+    slots: int,
+) -> None:
+    resources: dict[str, float] = {"cpu": 1, "gpu": 1} if options.device == "cuda" else {"cpu": 1}
+    trainable = ray_tune.with_parameters(
+        train_suggestion,
+        base=tuning.job,
+        seconds=cost(tuning.job) / len(tuning.job.members),
+        study=tuning.name,
+        out=store.out if not store.is_local else str(store.root),
+        engine=options.engine,
+        device=options.device,
+        settings=cluster.settings(),
+    )
+    left = tuning.suggestions - len(suggestions.finished())
+    with (
+        tempfile.TemporaryDirectory(prefix="scaling-tune-") as scratch,
+        Progress(tuning.name, left) as bar,
+    ):
+        tuner = ray_tune.Tuner(
+            ray_tune.with_resources(trainable, resources),
+            tune_config=ray_tune.TuneConfig(
+                search_alg=Search(suggestions, first, write_plan, bar),
+                num_samples=left,
+                reuse_actors=True,
+                max_concurrent_trials=slots,
+            ),
+            run_config=ray_tune.RunConfig(
+                storage_path=scratch,  # Ray's own state is disposable: ours is the store
+                verbose=0,
+                failure_config=ray_tune.FailureConfig(max_failures=INFRASTRUCTURE_RETRIES),
+            ),
+        )
+        results = tuner.fit()
+    lost = [
+        ([suggested(tuning.job, result.config["values"])], result.error)
+        for result in map(results.__getitem__, range(len(results)))
+        if result.error is not None and result.config
+    ]
+    note_failures(lost, store)
+
+
+class Search(Searcher):
+    """Our suggestions as Tune's search algorithm.
+
+    Tune's own OptunaSearch neither resumes a suggestion that was being trained, nor moves ranges,
+    and puts the published values first again each time that it opens a stored study.
+    """
+
+    def __init__(
+        self,
+        suggestions: Suggestions,
+        first: Suggestion,
+        write_plan: Callable[[], Any],
+        bar: Progress,
+    ) -> None:
+        super().__init__()
+        self.suggestions, self.write_plan, self.bar = suggestions, write_plan, bar
+        self.first: Suggestion | None = first
+        self.running: dict[str, Suggestion] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """The configuration of a trial; the plan names its models before they are trained."""
+        new, self.first = self.first or self.suggestions.next(), None
+        if new is None:
+            return Searcher.FINISHED
+        self.running[trial_id] = new
+        self.write_plan()
+        return {"number": new.number, "values": dict(new.values)}
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,  # noqa: ARG002  the rows say what came of it
+        error: bool = False,  # noqa: ARG002
+    ) -> None:
+        self.suggestions.settle(self.running.pop(trial_id))
+        finished = self.suggestions.finished()
+        text = f"{len(finished)} of {self.suggestions.total} suggestions"
+        failed = sum(value is None for value in finished.values())
+        if failed:
+            text += f", {failed} failed"
+        if best := self.suggestions.best():
+            shown = ", ".join(f"{name} {value:g}" for name, value in best.values.items())
+            text += f", best {finished[best.number]:.2%} of validation images missed at {shown}"
+        self.bar.advance(1, text)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is the state. Tune wants the file."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: see `save`."""
+
+
+def train_suggestion(
+    config: Mapping[str, Any],
+    base: Job,
+    seconds: float,
+    study: str,
+    out: str,
+    engine: str | None,
+    device: str,
+    settings: dict[str, str],
+) -> None:
+    """A Tune trial: the models of a suggestion that are not stored yet."""
+    os.environ.update(settings)
+    store, job = Store(out), suggested(base, config["values"])
+    runs, state = run_ids(job), stored(job, store)
+    done = {run for run in runs if run in state.finished or state.failed(run, "numeric")}
+    for left in remaining([job], done):
+        train_job(left, store, dict.fromkeys(runs, seconds), study, engine, device, ray_tune.report)
+
+
+def _plan(
+    tuning: Tuning, suggestions: Suggestions, cost: Callable[[Job], float], command: str
+) -> dict[str, Any]:
+    """Every suggestion's models, by cell: what `status`, `load` and the report go by."""
+    cells: dict[str, Job] = {}
+    for job in (known.job for known in suggestions.known.values()):
+        earlier = cells.get(job.cell.cell_id, job)
+        members = tuple(dict.fromkeys((*earlier.members, *job.members)))
+        cells[job.cell.cell_id] = replace(job, members=members)
+    names = ", ".join(t.name for t in tuning.space)
+    study = Study(
+        name=tuning.name,
+        question=f"Which {names} is best for {tuning.job.cell.recipe.name} at this cell?",
+        grids=(),
+        notes=tuning.notes,
+    )
+    jobs = list(cells.values())
+    made = plan(study, jobs, [cost(job) for job in jobs], command)
+    return made | {"tuning": {**suggestions.describe(), "fixed": dict(tuning.fixed)}}

@@ -1,0 +1,196 @@
+"""The command `tune`, and what a study may use of it: define a tuning, read what it found."""
+
+import argparse
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from jobs.space import choose_space
+from jobs.training import closing, cost_by
+from scaling import datasets, engines
+from scaling.architecture import MODEL
+from scaling.errors import InputError
+from scaling.recipe import Recipe
+from scaling.recipes import find_recipe
+from scaling.store import Store
+from scaling.study import Job, make_cell, make_members
+
+if TYPE_CHECKING:
+    from jobs.tune import Tuning
+
+FLAGS = {  # of `train`
+    "lr": "--lr",
+    "weight_decay": "--weight-decay",
+    "epochs": "--epochs",
+    "batch_size": "--batch-size",
+}
+
+
+def tune(a: argparse.Namespace) -> int:
+    """Tune a recipe's learning rate and other values at one cell, by validation images."""
+    from analysis import commands
+    from jobs.sweep import Options
+    from jobs.tune import tune as run
+
+    tuning = make_tuning(
+        dataset=a.dataset,
+        n_train=a.n_train,
+        n_test=a.n_test,
+        width=a.width,
+        recipe=a.recipe,
+        model=a.model,
+        epochs=a.epochs,
+        batch_size=a.batch_size,
+        seeds=range(a.seeds),
+        suggestions=a.suggestions,
+        space=a.space,
+        name=a.name,
+    )
+    engines.choose(tuning.job.cell, a.engine, a.device)
+    store = Store(a.out)
+    print(f"data set {tuning.job.cell.dataset}: {tuning.job.note}", flush=True)
+    options = Options(
+        address=a.address, cpus=a.cpus, device=a.device, engine=a.engine, shared_fs=a.shared_fs
+    )
+    plan, state = run(
+        tuning,
+        cost_by(a.engine, a.device),
+        store,
+        options,
+        partial(print, flush=True),
+        command=a.command,
+    )
+    status = closing(plan, state, a.out)
+    found, paths = commands.write_tuning(store, tuning.name)
+    for line in summary_lines(found):
+        print(line)
+    print("\n".join(paths))
+    if not found["best"]:
+        print(f"scaling: {tuning.name}: no suggestion could be trained", file=sys.stderr)
+    return status
+
+
+def make_tuning(
+    *,
+    dataset: str,
+    n_train: int,
+    recipe: str | Recipe,
+    suggestions: int,
+    n_test: int | Literal["all"] = "all",
+    width: float = 1.0,
+    model: str = MODEL,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seeds: Iterable[int] = (0, 1, 2),
+    space: Sequence[str] | None = None,
+    name: str | None = None,
+) -> "Tuning":
+    """A tuning of a recipe at one cell; `epochs` fixes their number, `space` names what is tuned.
+
+    `batch_size` is never tuned, but may be another than the recipe's.
+
+    Raises InputError for what cannot be trained or tuned.
+    """
+    from jobs.tune import Tuning
+
+    base = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    chosen = choose_space(base, space, fixed=("epochs",) if epochs else ())
+    asked = {"epochs": epochs, "batch_size": batch_size}
+    fixed: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    base = replace(base, **fixed)
+    source, info = datasets.find(dataset)
+    cell = make_cell(
+        info, base, n_train=n_train, n_test=n_test, split="tune", width=width, model=model
+    )
+    parts = [cell.dataset, f"n{n_train}", f"w{width:g}", base.name]
+    parts += [model] if model != MODEL else []
+    parts += [f"{name[0]}{value}" for name, value in fixed.items()]  # as e23 in a run_id
+    parts += [t.name for t in chosen] if space else []
+    made = "tune-" + "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", part) for part in parts)
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise InputError(f"--name '{name}': expected letters, digits, '_', '-' and '.' only")
+    return Tuning(
+        name=name or made,
+        job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.note),
+        space=chosen,
+        suggestions=suggestions,
+        fixed=fixed,
+        notes=("Chosen by validation images; the test set has no part in it.",),
+    )
+
+
+def tuned_recipe(out: str, name: str) -> Recipe:
+    """The recipe of a finished tuning with the best values in it, for use in a study.
+
+    Raises InputError where there is none.
+    """
+    body = Store(out).read_file(f"tuning/{name}.json")
+    found = json.loads(body) if body else {}
+    if not found.get("best"):
+        raise InputError(f"{out} holds no finished tuning {name}: `scaling tune` makes one")
+    return replace(find_recipe(found["recipe"]), **found["fixed"], **found["best"]["values"])
+
+
+def summary_lines(found: Mapping[str, Any]) -> list[str]:
+    """What a tuning found, for people: values to be used, what they rest on, edges."""
+    counts, best, published = found["suggestions"], found["best"], found["published"]
+    lines = [
+        f"{found['name']}: {counts['done']} of {counts['asked']} suggestions done,"
+        f" {counts['failed']} failed, {len(found['seeds'])} seeds each"
+    ]
+    for moved in found["widened"]:
+        lines.append(
+            f"range of {moved['name']} widened after {moved['after']} suggestions, as the best"
+            f" was at its {moved['side']} edge: {_range(moved['from'])} to {_range(moved['to'])}"
+        )
+    if not best:
+        return lines
+    lines.append(f"best: {_values(best['values'])}: validation error {_error(best)}")
+    if published:
+        lines.append(f"published: {_values(published['values'])}: {_error(published)}")
+        if best["number"] != published["number"]:
+            d = found["difference"]
+            lines.append(f"best less published, paired by seed: {_points(d['value'], d['se'])}")
+    for value in found["space"]:
+        low, high = value["alike"]
+        if low < high:
+            lines.append(
+                f"no worse within one standard error: {value['name']} from {low:g} to {high:g}"
+            )
+        if value["edge"]:
+            lines.append(
+                f"FLAG: the best {value['name']} {value['best']:g} is at the {value['edge']} edge"
+                f" of {_range(value['range'])}: more suggestions widen it (--suggestions)"
+            )
+    values = {**found["fixed"], **best["values"]}
+    cell = ["--dataset", found["source"], "--n-train", found["n_train"], "--width",
+            f"{found['width']:g}", "--recipe", found["recipe"]]  # fmt: skip
+    cell += ["--model", found["model"]] if found["model"] != MODEL else []
+    if set(values) <= set(FLAGS):
+        flags = [part for name, v in values.items() for part in (FLAGS[name], f"{v:g}")]
+        lines.append("scaling train " + shlex.join(map(str, [*cell, *flags])))
+    given = ", ".join(f"{name}={v!r}" for name, v in values.items())
+    lines.append(f'in a study: replace(find_recipe("{found["recipe"]}"), {given})')
+    return lines
+
+
+def _values(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
+
+
+def _error(row: Mapping[str, Any]) -> str:
+    se = f" ± {100 * row['se']:.2f}" if row["se"] is not None else ""
+    return f"{100 * row['val_error']:.2f}{se} %"
+
+
+def _points(value: float, se: float | None) -> str:
+    return f"{100 * value:+.2f}" + (f" ± {100 * se:.2f}" if se is not None else "") + " points"
+
+
+def _range(ends: Sequence[float]) -> str:
+    return f"[{ends[0]:.3g}, {ends[1]:.3g}]"
