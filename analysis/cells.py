@@ -11,6 +11,16 @@ from analysis.load import Results
 from analysis.uncertainty import Summary, Wrong, summarise
 
 LEVEL = 0.9
+AS_PLANNED = (
+    "dataset",
+    "source",
+    "test_set_id",
+    "n_test",
+    "split",
+    "n_train",
+    "width",
+    "model",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # tables have no one truth value
@@ -19,6 +29,7 @@ class Measured:
 
     study: str
     dataset: str
+    source: str  # the name of the data set, or the path of a file
     test_set_id: str
     n_test: int
     split: str
@@ -110,18 +121,7 @@ def _measured(
         models = by_run.loc[finished].sort_values("seed").reset_index(drop=True)
         yield Measured(
             study=study,
-            **{
-                name: cell[name]
-                for name in (
-                    "dataset",
-                    "test_set_id",
-                    "n_test",
-                    "split",
-                    "n_train",
-                    "width",
-                    "model",
-                )
-            },
+            **{name: cell[name] for name in AS_PLANNED},
             recipe=recipe["name"],
             tricks=tuple(name for name, _ in recipe["tricks"]),
             epochs=recipe["epochs"],

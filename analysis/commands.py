@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.curves import find_curves
+from analysis.digits import TestImages
 from analysis.forms import FORMS, find_form
 from analysis.load import Results, load
 from analysis.numbers import fit_row
@@ -41,8 +42,10 @@ def fit_points(
     ]
 
 
-def write_report(results: Results, html: str | None = None) -> list[str]:
+def write_report(
+    results: Results, html: str | None = None, test_images: TestImages | None = None
+) -> list[str]:
     """Write the report; the paths of its three files."""
-    report(results, html=html)
+    report(results, html=html, test_images=test_images)
     out = results.store.out.rstrip("/")
     return [html or f"{out}/report.html", f"{out}/report.md", f"{out}/numbers.json"]

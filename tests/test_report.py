@@ -237,7 +237,7 @@ def test_a_browser_shows_the_figures_and_nothing_runs_over_the_edge(
 
 
 def test_recipes_have_names_that_people_read() -> None:
-    from analysis.plots import RECIPE_TITLES
+    from analysis.style import RECIPE_TITLES
     from scaling.ladder import LADDER
 
     assert LADDER.keys() == RECIPE_TITLES.keys()
