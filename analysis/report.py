@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +142,16 @@ def _render(
         for name, (svg, _) in drawn.items()
     }
     parts = _parts(numbers)
+    lead = ""
+    if parts and not numbers["curves"]:  # the first section's first words open the page instead
+        lead, *rest = parts[0].section.text
+        parts[0] = replace(parts[0], section=replace(parts[0].section, text=tuple(rest)))
     return environment.get_template(template).render(
         numbers=numbers,
         title=title(numbers),
         images=images,
         parts=parts,
+        lead=lead,
         sectioned={part.id for part in parts},
         out=results.store.out,
     )

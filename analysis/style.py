@@ -15,6 +15,15 @@ RECIPE_TITLES = {
     "adamw": "+ AdamW",
     "augment": "+ shifts",
     "dropout_relu": "2022 (all tricks)",
+    "paper": "all four of the paper's",
+    "relu_alone": "ReLU alone",
+    "gelu": "GELU",
+    "gelu_less_decay": "GELU, less decay",
+    "ema": "weight averaging",
+    "scratch": "from scratch",
+    "fine_tune": "fine-tuned",
+    "init_fan_in": "init by fan-in",
+    "second_order": "second-order method",
 }
 MARKERS = "osD^vPX*"
 STYLE: Any = {
@@ -45,7 +54,10 @@ def styled(draw: F) -> F:
     return cast(F, styled)
 
 
-def recipe_title(recipe: str) -> str:
+def recipe_title(recipe: str, model: str = "lecun1989") -> str:
+    """The recipe as people read it; of another model than the usual one, the model's name."""
+    if model != "lecun1989":
+        return model.replace("_", " ").replace("vit", "ViT")
     return RECIPE_TITLES.get(recipe, recipe.replace("_", " "))
 
 

@@ -22,7 +22,7 @@ REVISIT = {  # cited: recipe here -> misses of 2,007 where the unchanged recipe 
 @claim("C8", "Weight normalization does not help", study="negative")
 def c8(e: Evidence) -> Outcome:
     other = e.cell("negative", recipe="weight_norm", n_train=BASE_SIZE)
-    base = e.cell("negative", recipe="dropout_relu", n_train=BASE_SIZE)
+    base = e.cell("negative", recipe="dropout_relu", n_train=BASE_SIZE, batch_size=other.batch_size)
     change = e.change(base, other)
     return outcome(
         no_gain(change), "With it the test error changes by {change}.", change, change=change

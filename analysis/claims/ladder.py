@@ -117,8 +117,10 @@ def c7(e: Evidence) -> Outcome:
     _, _, both = _step(e, "augment", "dropout_relu")
     said = "With dropout and ReLU the test error changes by {both}"
     try:
-        base = e.cell("negative", n_train=BASE_SIZE, recipe="augment")
-        alone = e.change(base, e.cell("negative", n_train=BASE_SIZE, recipe="relu_alone"))
+        pair = [
+            e.cell("negative", n_train=BASE_SIZE, recipe=name) for name in ("augment", "relu_alone")
+        ]
+        alone = e.change(*pair)
     except NotRun as missing:
         first = helps_a_lot(both)
         verdict = CONTRADICTED if first.verdict == CONTRADICTED else str(missing)

@@ -151,9 +151,19 @@ def verdict(row: Data, margin: float) -> str:
     return "undecided"
 
 
+HEADINGS = {
+    "n_train": "#images",
+    "width": "#width",
+    "batch_size": "#batch",
+    "epochs": "#epochs",
+    "n_macs": "#multiplications",
+}
+
+
 def show(data: Data) -> Section:
     rows, level = data["rows"], f"{100 * data['level']:.0f} %"
     compared = [row for row in rows if row["change"]]
+    told = [name for name in varied(rows) if name in HEADINGS]
     said = [verdict(row, data["margin"]) for row in compared]
     text = (
         f"{len(compared)} comparisons with {data['against']}, on the same seeds and test images:"
@@ -164,7 +174,7 @@ def show(data: Data) -> Section:
         caption=f"Test errors, and their change against {data['against']}; {level} intervals",
         columns=(
             "recipe",
-            *(_heading(name) for name in varied(rows)),
+            *(HEADINGS[name] for name in told),
             "#mean misses",
             "#error",
             "interval",
@@ -174,8 +184,8 @@ def show(data: Data) -> Section:
         ),
         rows=tuple(
             (
-                recipe_title(row["recipe"]),
-                *(f"{row[name]:,}" if name != "model" else row[name] for name in varied(rows)),
+                recipe_title(row["recipe"], row["model"]),
+                *(f"{row[name]:,g}" if name == "width" else f"{row[name]:,}" for name in told),
                 f"{row['mean']:,.1f} of {row['n_test']:,}",
                 percent(row["error"]),
                 interval([row["low"], row["high"]], percent=True),
@@ -201,18 +211,6 @@ def show(data: Data) -> Section:
         tables=(table,),
         pictures=(picture,) if by_axis or compared else (),
     )
-
-
-def _heading(name: str) -> str:
-    words = {
-        "model": "model",
-        "n_train": "#images",
-        "width": "#width",
-        "batch_size": "#batch",
-        "epochs": "#epochs",
-        "n_macs": "#multiplications",
-    }
-    return words[name]
 
 
 COMPARED = Kind(measure=measure, show=show, draw=draw)

@@ -91,7 +91,7 @@ def _forest(rows: Sequence[Data], margin: float) -> Figure:
 
 def _forest_label(row: Data, rows: Sequence[Data]) -> str:
     told = [name for name in ("n_train", "width", "batch_size") if name in varied(rows)]
-    parts = [recipe_title(row["recipe"]), *(_part(name, row[name]) for name in told)]
+    parts = [recipe_title(row["recipe"], row["model"]), *(_part(name, row[name]) for name in told)]
     several = len({other["base"] for other in rows}) > 1
     against = f"\nagainst {recipe_title(row['base'])}" if several else ""
     return ", ".join(parts) + against

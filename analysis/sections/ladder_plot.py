@@ -18,9 +18,10 @@ def draw(data: Data) -> Mapping[str, Figure]:
         return {}
     fig = Figure(figsize=(6.4, 0.9 + 0.5 * len(rows)), layout="constrained")
     ax = fig.subplots()
-    colours = sns.color_palette("colorblind", len(rows))
-    for y, (row, colour) in enumerate(zip(rows, colours, strict=True)):
-        _strip(ax, -y, row, colour)
+    sizes = sorted({row["n_train"] for row in rows})
+    colours = dict(zip(sizes, sns.color_palette("colorblind", len(sizes)), strict=True))
+    for y, row in enumerate(rows):
+        _strip(ax, -y, row, colours[row["n_train"]])
     ax.set_yticks(range(0, -len(rows), -1), [_label(row) for row in rows])
     ax.set_ylim(-len(rows) + 0.4, 0.6)
     ax.set_xlim(left=0)

@@ -42,9 +42,9 @@ def show_digits(data: Data) -> Section:
     n = len(data["digits"])
     text = (
         f"“{recipe_title(data['recipe'])}” with {data['n_train']:,} training images"
-        f" misses {data['mean']:.1f} of {data['n_test']:,} on average over {data['seeds']} seeds, the fewest"
-        f" here. {data['by_half']} digits are missed by at least half of its models,"
-        f" {data['by_all']} by all of them."
+        f" misses {data['mean']:.1f} of {data['n_test']:,} on average over"
+        f" {data['seeds']} seeds, the fewest here. {data['by_half']} digits are missed by at"
+        f" least half of its models, {data['by_all']} by all of them."
     )
     picture = Picture(
         name="digits",
