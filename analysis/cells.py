@@ -80,12 +80,12 @@ class Cells:
     """Every cell that has a finished model, study by study, in the order of the plans."""
 
     def __init__(self, results: Results) -> None:
-        by_run = results.models.set_index("run_id", drop=False)
+        rows = {run: row for row, run in enumerate(results.models["run_id"])}
         self._by_study = {
             name: [
                 measured
                 for cell in plan["cells"]
-                for measured in _measured(name, cell, by_run, results)
+                for measured in _measured(name, cell, rows, results)
             ]
             for name, plan in results.plans.items()
         }
@@ -109,16 +109,19 @@ class Cells:
 
 
 def _measured(
-    study: str, cell: Mapping[str, Any], by_run: pd.DataFrame, results: Results
+    study: str, cell: Mapping[str, Any], rows: Mapping[str, int], results: Results
 ) -> Iterator[Measured]:
     """A planned cell, apart by learning rate and weight decay, which belong to its members."""
-    members = pd.DataFrame(cell["members"])
     recipe = cell["recipe"]
-    for _, planned in members.groupby(["lr", "weight_decay"], sort=False):
-        finished = [run for run in planned["run_id"] if run in by_run.index]
+    alike: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
+    for member in cell["members"]:
+        alike.setdefault((member["lr"], member["weight_decay"]), []).append(member)
+    for (lr, weight_decay), members in alike.items():
+        finished = sorted(
+            (member["seed"], member["run_id"]) for member in members if member["run_id"] in rows
+        )
         if not finished:
             continue
-        models = by_run.loc[finished].sort_values("seed").reset_index(drop=True)
         yield Measured(
             study=study,
             **{name: cell[name] for name in AS_PLANNED},
@@ -126,12 +129,9 @@ def _measured(
             tricks=tuple(name for name, _ in recipe["tricks"]),
             epochs=recipe["epochs"],
             batch_size=recipe["batch_size"],
-            lr=float(planned["lr"].iloc[0]),
-            weight_decay=float(planned["weight_decay"].iloc[0]),
-            planned=len(planned),
-            models=models,
-            wrong={
-                int(seed): results.wrong[run]
-                for seed, run in zip(models["seed"], models["run_id"], strict=True)
-            },
+            lr=lr,
+            weight_decay=weight_decay,
+            planned=len(members),
+            models=results.models.iloc[[rows[run] for _, run in finished]],
+            wrong={seed: results.wrong[run] for seed, run in finished},
         )

@@ -56,7 +56,7 @@ def no_gain(effect: Effect) -> Judged:
         return _judged(SUPPORTED, effect.p_above())
     if _known(effect) and effect.high < -MARGIN:
         return _judged(CONTRADICTED, effect.p_below(-MARGIN))
-    return _judged(UNDECIDED, effect.p_above(-MARGIN))
+    return _judged(UNDECIDED, effect.p_above(-MARGIN), effect.p_below(MARGIN))
 
 
 def is_worse(effect: Effect) -> Judged:

@@ -1,11 +1,13 @@
 """Results folders with a known truth: what each model misses is drawn, not trained."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from analysis.cells import Measured
 from scaling.data import DatasetInfo
 from scaling.engines.result import Evaluation, Score, Trained
 from scaling.rows import metric_rows, prediction_row
@@ -15,6 +17,7 @@ from scaling.study import Cell, Study, plan, resolve
 Truth = Callable[[Cell], float]  # a cell's error
 
 N_TEST = 3000
+_NUMBERS = count()
 INFO = {
     name: DatasetInfo(
         name=name, version="1", n_train=60_000, n_test=n_test, n_val=10_000, note=f"{name}'s note"
@@ -43,11 +46,15 @@ def fill_study(
     *,
     seeds: Sequence[int] | None = None,
     seed_sd: float = 0.05,
+    only: Callable[[Cell], bool] = lambda _: True,
     leave_out: Callable[[Cell, int], bool] = lambda *_: False,
 ) -> None:
-    """Write a study's plan and models of these errors, as a sweep would have left them."""
+    """Write a study's plan and models of these errors, as a sweep would have left them.
+
+    The study has `only` some of its cells, to be quick; of those in its plan, some are left out.
+    """
     study = study.override(seeds=None if seeds is None else tuple(seeds))
-    jobs = resolve(study, lambda name: (name, INFO[name]))
+    jobs = [job for job in resolve(study, lambda name: (name, INFO[name])) if only(job.cell)]
     store = Store(out)
     store.check_writable()
     store.write_plan(plan(study, jobs, [1.0] * len(jobs), f"scaling sweep {study.name} --out here"))
@@ -85,5 +92,34 @@ def fill_study(
             store.write_model(rows, prediction_row(job.cell, trained))
 
 
-def renamed(study: Study, name: str) -> Study:
-    return replace(study, name=name)
+def measured(
+    wrong: Mapping[int, np.ndarray],
+    *,
+    recipe: str = "1989",
+    tricks: Sequence[str] = (),
+    test_set_id: str = "simulated",
+) -> Measured:
+    """A cell with these misses by seed, as a results folder would give it."""
+    seeds = sorted(wrong)
+    counts = [int(wrong[seed].sum()) for seed in seeds]
+    runs = [f"{recipe}-{'-'.join(tricks)}-s{seed}-{next(_NUMBERS)}" for seed in seeds]
+    return Measured(
+        study="ablation",
+        dataset="mnist",
+        source="mnist",
+        test_set_id=test_set_id,
+        n_test=len(wrong[seeds[0]]),
+        split="none",
+        n_train=7291,
+        width=1.0,
+        model="lecun1989",
+        recipe=recipe,
+        tricks=tuple(tricks),
+        epochs=23,
+        batch_size=1,
+        lr=0.03,
+        weight_decay=0.0,
+        planned=len(seeds),
+        models=pd.DataFrame({"seed": seeds, "run_id": runs, "test_misses": counts}),
+        wrong=wrong,
+    )

@@ -140,7 +140,7 @@ def _by_size(e: Evidence, recipe: str, *, needed: bool = True) -> list[tuple[Mea
 
 @claim(
     "C21",
-    "A 2025 revisit reports on one seed each that changing one thing in the modern recipe improves"
+    "A 2025 revisit reports on one seed that changing one thing in the modern recipe improves"
     " its 32 misses: dropout 0.35 gives 28; weight decay 0.005 gives 26; label smoothing 0.02 gives"
     " 26; GELU gives 28; GELU with weight decay 0.005 gives 26",
     study="revisit",
