@@ -81,7 +81,7 @@ def _favourite(predicted: NDArray[np.uint8], label: int) -> int:
 
 @styled
 def draw(data: dict[str, Any], images: NDArray[Any]) -> Figure:
-    """The digits in rows, each below its label and what it is taken for; one picture, as quicker."""
+    """The digits in rows, each below its label and what most models take it for."""
     down = -(-len(images) // ACROSS)
     tile, label = images.shape[1] + 4, 7  # pixels: a digit with its margin, and room for words
     sheet = np.full((down * (tile + label), ACROSS * tile), images.min(), float)

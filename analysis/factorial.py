@@ -32,11 +32,9 @@ class Interaction:
     effect: Effect
 
 
-def combinations_of(cells: Sequence[Measured]) -> tuple[tuple[str, ...], dict[Subset, Measured]]:
-    """The tricks of a factorial and its cells by which of them they have."""
-    by_tricks = {frozenset(cell.tricks): cell for cell in cells}
-    tricks = max((cell.tricks for cell in cells), key=len, default=())
-    return tricks, by_tricks
+def combinations_of(cells: Sequence[Measured]) -> dict[Subset, Measured]:
+    """The cells of a factorial by which tricks they have."""
+    return {frozenset(cell.tricks): cell for cell in cells}
 
 
 def missing_of(tricks: Sequence[str], by_tricks: Mapping[Subset, Measured]) -> int:

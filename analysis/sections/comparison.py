@@ -7,6 +7,7 @@ from typing import Literal
 
 from analysis.cells import LEVEL, Measured
 from analysis.claims.claim import Evidence, row_of
+from analysis.effects import Effect
 from analysis.sections.comparison_plots import draw, varied
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import recipe_title
@@ -15,6 +16,7 @@ from analysis.words import NONE, change, interval, of, percent
 
 Base = Callable[[Measured, Sequence[Measured]], Measured | None]
 Axis = Literal["n_train", "n_macs"]
+FEWER, MORE = "fewer misses", "more misses"
 ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
 
 
@@ -102,13 +104,18 @@ def measure(e: Evidence, study: str) -> Data | None:
     if not cells:
         return None
     comparison = COMPARISONS[study]
+    rows = [_row(e, cell, comparison.base(cell, cells)) for cell in cells]
+    said = [row["verdict"] for row in rows]
     return {
         "study": study,
         "level": LEVEL,
         "margin": MARGIN,
         "axis": comparison.axis,
         "against": comparison.against,
-        "rows": [_row(e, cell, comparison.base(cell, cells)) for cell in cells],
+        "rows": rows,
+        "compared": len(rows) - said.count(None),
+        "fewer": said.count(FEWER),
+        "more": said.count(MORE),
     }
 
 
@@ -134,20 +141,18 @@ def _row(e: Evidence, cell: Measured, base: Measured | None) -> Data:
         "high": summary.high,
         "base": None if base is None or base is cell else base.recipe,
         "change": None if effect is None else row_of(effect),
+        "verdict": None if effect is None else _verdict(effect),
     }
 
 
-def verdict(row: Data, margin: float) -> str:
+def _verdict(effect: Effect) -> str:
     """What a change's interval says, without a correction for many comparisons."""
-    effect = row["change"]
-    if effect is None:
-        return NONE
-    if effect["se_log_seed"] is None:
+    if effect.se_seed is None:
         return "one seed"
-    if effect["high"] < 0 or effect["low"] > 0:
-        return "fewer misses" if effect["high"] < 0 else "more misses"
-    if effect["low"] >= -margin and effect["high"] <= margin:
-        return f"within {100 * margin:.0f} %"
+    if effect.high < 0 or effect.low > 0:
+        return FEWER if effect.high < 0 else MORE
+    if effect.low >= -MARGIN and effect.high <= MARGIN:
+        return f"within {100 * MARGIN:.0f} %"
     return "undecided"
 
 
@@ -162,13 +167,11 @@ HEADINGS = {
 
 def show(data: Data) -> Section:
     rows, level = data["rows"], f"{100 * data['level']:.0f} %"
-    compared = [row for row in rows if row["change"]]
     told = [name for name in varied(rows) if name in HEADINGS]
-    said = [verdict(row, data["margin"]) for row in compared]
     text = (
-        f"{len(compared)} comparisons with {data['against']}, on the same seeds and test images:"
-        f" {said.count('fewer misses')} with fewer misses, {said.count('more misses')} with more;"
-        " each interval stands for itself, without a correction for their number."
+        f"{data['compared']} comparisons with {data['against']}, on the same seeds and test images:"
+        f" {data['fewer']} with fewer misses, {data['more']} with more; each interval stands for"
+        " itself, without a correction for their number."
     )
     table = Table(
         caption=f"Test errors, and their change against {data['against']}; {level} intervals",
@@ -190,7 +193,7 @@ def show(data: Data) -> Section:
                 percent(row["error"]),
                 interval([row["low"], row["high"]], percent=True),
                 change(row["change"]),
-                verdict(row, data["margin"]),
+                row["verdict"] or NONE,
                 of(row["seeds"], row["planned"]),
             )
             for row in rows
@@ -209,7 +212,7 @@ def show(data: Data) -> Section:
         title=COMPARISONS[data["study"]].title,
         text=(text,),
         tables=(table,),
-        pictures=(picture,) if by_axis or compared else (),
+        pictures=(picture,) if by_axis or data["compared"] else (),
     )
 
 

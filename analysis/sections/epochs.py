@@ -21,7 +21,9 @@ def measure(e: Evidence, study: str) -> Data | None:
     found = best_epochs(e.cells, e.resampler, lengths)
     if not found:
         return None
-    return {"study": study, "level": LEVEL, "rows": [_row(best) for best in found]}
+    unfinished = sum(cell.n_seeds < cell.planned for best in found for cell in best.cells)
+    rows = [_row(best) for best in found]
+    return {"study": study, "level": LEVEL, "rows": rows, "unfinished": unfinished}
 
 
 def _row(found: BestEpochs) -> Data:
@@ -73,16 +75,11 @@ def show(data: Data) -> Section:
             for row in data["rows"]
         ),
     )
-    unfinished = sum(
-        done < planned
-        for row in data["rows"]
-        for done, planned in zip(row["seeds"], row["planned"], strict=True)
-    )
     text = ["The best number of epochs is that with fewest misses of validation images."]
     if any(row["at_edge"] for row in data["rows"]):
         text.append("Edge: the best is the shortest or longest tried, so a better one may exist.")
-    if unfinished:
-        text.append(f"{unfinished} cells are not finished.")
+    if data["unfinished"]:
+        text.append(f"{data['unfinished']} cells are not finished.")
     picture = Picture(
         name=data["study"],
         alt="Validation error against the number of epochs, a panel for each number of images",

@@ -36,7 +36,9 @@ def measure(e: Evidence, study: str) -> Data | None:
             rows.append(_row(recipe_title(cell.recipe), _meant(cell, cells), cell))
     base = e.cells.first(study, recipe="1989", width=1.0)
     suspects = _suspects(e, base, cells) if study == "zipcode" and base else []
-    return {"study": study, "level": LEVEL, "rows": rows, "suspects": suspects} if rows else None
+    judged = [row["inside"] for row in rows if row["inside"] is not None]
+    data = {"study": study, "level": LEVEL, "rows": rows, "suspects": suspects}
+    return {**data, "compared": len(judged), "inside": sum(judged)} if rows else None
 
 
 def _meant(cell: Measured, cells: Sequence[Measured]) -> Published | None:
@@ -230,9 +232,8 @@ def _lead(data: Data) -> str:
     judged = [row for row in data["rows"] if row["inside"] is not None]
     runs = {row["row"] for row in judged}
     if not judged:
-        return "No published run can be compared yet: that takes two seeds of its cell."
-    inside = sum(row["inside"] for row in judged)
-    first, n = judged[0], len(judged)
+        return "No published run can be compared: that takes two seeds of its cell, on its data."
+    first, inside, n = judged[0], data["inside"], data["compared"]
     said = (
         f"The published test result lies where 95 % of single runs would for {inside} of {n}"
         " recipes."

@@ -26,7 +26,10 @@ def measure(e: Evidence, study: str) -> Data | None:
         return None
     first = cells[0]
     same = ("dataset", "test_set_id", "n_train", "width", "split")
-    tricks, by_tricks = combinations_of(
+    recipes = [cell["recipe"] for cell in e.results.plans[study]["cells"]]
+    planned = [tuple(name for name, _ in recipe["tricks"]) for recipe in recipes]
+    tricks = max(planned, key=len)
+    by_tricks = combinations_of(
         [c for c in cells if all(getattr(c, name) == getattr(first, name) for name in same)]
     )
     missing = missing_of(tricks, by_tricks)
@@ -38,6 +41,7 @@ def measure(e: Evidence, study: str) -> Data | None:
         "combinations": len(by_tricks) + missing,
         "missing": missing,
         "seeds": min(cell.n_seeds for cell in by_tricks.values()),
+        "n_tricks": len(tricks),
         "tricks": [],
         "interactions": [],
         "all": None,
@@ -70,7 +74,7 @@ def show(data: Data) -> Section:
     best = min(data["tricks"], key=lambda row: row["average"]["change"])
     level = f"{100 * data['level']:.0f} %"
     text = [
-        f"All {data['combinations']} combinations of {len(data['tricks'])} tricks at"
+        f"All {data['combinations']} combinations of {data['n_tricks']} tricks at"
         f" {data['n_train']:,} images and {data['epochs']} epochs, {data['seeds']} seeds each."
         f" Averaged over all orders, {_name(best['trick'])} is worth most: it changes the test"
         f" error by {change(best['average'])}. The averages multiply to the effect of all tricks,"
