@@ -12,7 +12,7 @@ from analysis.published import find_published, published
 
 
 @pytest.mark.parametrize("n_seeds", [3, 20])
-@pytest.mark.parametrize("seed_sd", [0.0, 30.0])
+@pytest.mark.parametrize("seed_sd", [0.0, 120.0])
 def test_it_holds_about_95_of_100_new_runs(n_seeds: int, seed_sd: float) -> None:
     rng, held, trials = np.random.default_rng(0), 0, 150
     for _ in range(trials):
