@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.curves import find_curves
+from analysis.digits import TestImages
 from analysis.forms import FORMS, find_form
 from analysis.load import Results, load
 from analysis.numbers import fit_row
-from analysis.plots import as_png, as_svg
 from analysis.points import fit_points as fit_each
 from analysis.report import report
 from analysis.response import response_figure
+from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings
 from analysis.tuning import write_tuning as write_summary
 from scaling.errors import InputError
@@ -46,9 +47,11 @@ def fit_points(
     ]
 
 
-def write_report(results: Results, html: str | None = None) -> list[str]:
+def write_report(
+    results: Results, html: str | None = None, test_images: TestImages | None = None
+) -> list[str]:
     """Write the report; the paths of its three files."""
-    report(results, html=html)
+    report(results, html=html, test_images=test_images)
     out = results.store.out.rstrip("/")
     return [html or f"{out}/report.html", f"{out}/report.md", f"{out}/numbers.json"]
 

@@ -1,7 +1,7 @@
 """A results folder as tables: the models that its plans name, and what is missing of them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Results:
     metrics: pd.DataFrame  # a row per model and evaluated epoch
     models: pd.DataFrame  # the last row of each finished model, with `error` = misses / n_test
     wrong: Mapping[str, NDArray[np.bool_]]  # by run_id: which test images were missed, (n_test,)
+    predicted: Mapping[str, NDArray[np.uint8]]  # by run_id: what each test image was taken for
     state: State
 
     @property
@@ -30,9 +31,28 @@ class Results:
 
     @property
     def cells(self) -> list[Mapping[str, Any]]:
-        """The planned cells, each once, with their members."""
-        return list(
-            {c["cell_id"]: c for plan in self.plans.values() for c in plan["cells"]}.values()
+        """The planned cells, each once, with the members that any plan gives them."""
+        found: dict[str, dict[str, Any]] = {}
+        for plan in self.plans.values():
+            for cell in plan["cells"]:
+                earlier = found.get(cell["cell_id"], {"members": []})["members"]
+                members = {m["run_id"]: m for m in (*earlier, *cell["members"])}
+                found[cell["cell_id"]] = {**cell, "members": list(members.values())}
+        return list(found.values())
+
+    def of(self, studies: Collection[str]) -> "Results":
+        """Only the models that the plans of these studies name."""
+        runs = {
+            member["run_id"]
+            for name in studies
+            for cell in self.plans[name]["cells"]
+            for member in cell["members"]
+        }
+        return replace(
+            self,
+            plans={name: self.plans[name] for name in studies},
+            metrics=self.metrics[self.metrics["run_id"].isin(runs)],
+            models=self.models[self.models["run_id"].isin(runs)],
         )
 
     @property
@@ -79,9 +99,13 @@ def load(out: str | Path | Store) -> Results:
     )
     models = rows[rows["epoch"] == rows["epochs"]].reset_index(drop=True)
     models = models.assign(error=models["test_misses"] / models["n_test"])
-    wrong = {
-        row["run_id"]: ~unpack_correct(row["correct"], row["n_test"])
-        for row in predictions.table.to_pylist()
-        if row["run_id"] in finished
-    }
-    return Results(store=store, plans=plans, metrics=rows, models=models, wrong=wrong, state=state)
+    bits = [row for row in predictions.table.to_pylist() if row["run_id"] in finished]
+    return Results(
+        store=store,
+        plans=plans,
+        metrics=rows,
+        models=models,
+        wrong={row["run_id"]: ~unpack_correct(row["correct"], row["n_test"]) for row in bits},
+        predicted={row["run_id"]: np.frombuffer(row["predicted"], np.uint8) for row in bits},
+        state=state,
+    )

@@ -1,6 +1,7 @@
 """Every number of the report, computed once: numbers.json is this, and the templates print it."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ from analysis.plots import curve_title
 from analysis.tuning import find_tunings
 
 
-def make_numbers(results: Results, curves: list[Curve]) -> dict[str, Any]:
+def make_numbers(
+    results: Results,
+    curves: list[Curve],
+    sections: Sequence[dict[str, Any]] = (),
+    claims: Sequence[dict[str, Any]] = (),
+    digits: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
     numbers = {
         "level": LEVEL,
@@ -25,6 +32,8 @@ def make_numbers(results: Results, curves: list[Curve]) -> dict[str, Any]:
                 "question": p["question"],
                 "notes": p["notes"],
                 "command": p["command"],
+                "models": sum(len(cell["members"]) for cell in p["cells"]),
+                "missing": _absent(results, p["cells"]),
             }
             for p in results.plans.values()
         ],
@@ -33,6 +42,9 @@ def make_numbers(results: Results, curves: list[Curve]) -> dict[str, Any]:
         "curves": [_curve(curve, curves) for curve in curves],
         "comparison": _comparison(curves),
         "tunings": [tuned.summary() for tuned in find_tunings(results)],
+        "sections": list(sections),
+        "claims": list(claims),
+        "digits": digits,
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],
@@ -156,23 +168,25 @@ def _failures(results: Results) -> list[dict[str, Any]]:
     ]
 
 
+def _absent(results: Results, cells: Sequence[Mapping[str, Any]]) -> int:
+    """Planned models that are neither finished nor failed."""
+    runs = [member["run_id"] for cell in cells for member in cell["members"]]
+    return sum(r not in results.state.finished and not results.state.failed(r) for r in runs)
+
+
 def _missing(results: Results) -> list[dict[str, Any]]:
     """Planned cells that lack models, which have not failed."""
     rows = []
     for cell in results.cells:
-        runs = [m["run_id"] for m in cell["members"]]
-        absent = [
-            r for r in runs if r not in results.state.finished and not results.state.failed(r)
-        ]
-        if absent:
+        if absent := _absent(results, [cell]):
             rows.append(
                 {
                     "cell_id": cell["cell_id"],
                     "recipe": cell["recipe"]["name"],
                     "n_train": cell["n_train"],
                     "width": cell["width"],
-                    "missing": len(absent),
-                    "members": len(runs),
+                    "missing": absent,
+                    "members": len(cell["members"]),
                 }
             )
     return rows

@@ -1,63 +1,21 @@
-"""Figures: one style, colour-blind safe, in the units of the data."""
+"""Figures of curves: error against training images, and against epochs."""
 
-import io
 import textwrap
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from itertools import cycle
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.curves import Curve
 from analysis.fit import Fit
+from analysis.style import MARKERS, log_axes, recipe_title, styled
 
-RECIPE_TITLES = {
-    "1989": "1989",
-    "ce": "+ cross-entropy",
-    "adamw": "+ AdamW",
-    "augment": "+ shifts",
-    "dropout_relu": "2022 (all tricks)",
-}
-MARKERS = "osD^vP"
 PANELS_ACROSS = 3
-FEW_TICKS = 4
 LEGEND_INSIDE = 4  # with more curves the legend goes below, where it hides nothing
-STYLE: Any = {
-    "font.size": 9,
-    "font.family": "DejaVu Sans",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "grid.color": "#e6e6e6",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "scaling",
-}
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def styled(draw: F) -> F:
-    """Draw in our style and leave the user's own as it is."""
-
-    @wraps(draw)
-    def styled(*args: Any, **kwargs: Any) -> Any:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return cast(F, styled)
-
-
-def recipe_title(recipe: str) -> str:
-    return RECIPE_TITLES.get(recipe, recipe)
 
 
 @styled
@@ -75,7 +33,7 @@ def scaling_figure(curves: Sequence[Curve]) -> Figure:
         colours = sns.color_palette("colorblind", len(panel))
         for colour, marker, curve in zip(colours, cycle(MARKERS), panel, strict=False):
             _draw_curve(ax, curve, colour, marker, curve_label(curve, panel))
-        _log_axes(ax, [n for curve in panel for n in curve.n_train])
+        log_axes(ax, [n for curve in panel for n in curve.n_train])
         ax.set_xlabel("training images")
         ax.set_ylabel("test error")
         if len(panels) > 1:
@@ -102,7 +60,7 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
             error = (cell["test_misses"] / cell["n_test"]).groupby(cell["epoch"]).mean()
             ax.plot(error.index, error, color=shades[n_train], marker=".")
         ax.set_title("\n".join(textwrap.wrap(curve_title(curve, curves), 30)))
-        _log_axes(ax, sorted(set(rows["epoch"])))
+        log_axes(ax, sorted(set(rows["epoch"])))
         ax.set_xlabel("epoch")
     for ax in axes.flat[len(curves) :]:
         ax.set_visible(False)
@@ -120,7 +78,7 @@ def plot_fit(fit: Fit, ax: Any = None) -> Any:
         _, ax = _figure(5, 3.6)
     ax.plot(*fit.points, "o", color="C0")
     _draw_fit(ax, fit, "C0")
-    _log_axes(ax, list(fit.points[0]))
+    log_axes(ax, list(fit.points[0]))
     return ax
 
 
@@ -146,16 +104,6 @@ def curve_label(curve: Curve, among: Sequence[Curve]) -> str:
     """The title with the number of epochs, for a legend."""
     title, epochs = curve_title(curve, among), f"{curve.fixed['epochs']} epochs"
     return title if epochs in title else f"{title}, {epochs}"
-
-
-@styled
-def as_svg(fig: Figure) -> bytes:
-    return _bytes(fig, "svg", metadata={"Date": None})
-
-
-@styled
-def as_png(fig: Figure) -> bytes:
-    return _bytes(fig, "png", dpi=160)
 
 
 def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> None:
@@ -190,42 +138,3 @@ def _draw_fit(ax: Any, fit: Fit, colour: Any) -> None:
 def _figure(width: float, height: float) -> tuple[Figure, Any]:
     fig = Figure(figsize=(width, height), layout="constrained")
     return fig, fig.subplots()
-
-
-def _log_axes(ax: Any, x_ticks: Sequence[float]) -> None:
-    """Both axes logarithmic, ticks at the sizes themselves and at round percentages."""
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(_thinned(x_ticks)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    percent_axis(ax)
-    ax.grid(visible=True)
-
-
-def percent_axis(ax: Any) -> None:
-    """The logarithmic y axis of errors, with ticks at round percentages."""
-    low, high = ax.get_ylim()
-    steps = [m * 10.0**e for e in range(-5, 1) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)]
-    inside = [step for step in steps if low <= step <= high]
-    if len(inside) < FEW_TICKS:  # within a factor of two or so
-        steps = [m * 10.0**e for e in range(-6, 0) for m in range(10, 100, 2)]
-        inside = [step for step in steps if low <= step <= high]
-    ax.yaxis.set_major_locator(FixedLocator(inside[:: -(-len(inside) // 9) or 1]))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
-
-
-def _thinned(ticks: Sequence[float], ratio: float = 1.5) -> list[float]:
-    """Ticks far enough apart on a logarithmic axis that their labels do not touch."""
-    kept: list[float] = []
-    for tick in sorted(set(ticks)):
-        if not kept or tick >= ratio * kept[-1]:
-            kept.append(tick)
-    return kept
-
-
-def _bytes(fig: Figure, kind: str, **options: Any) -> bytes:
-    body = io.BytesIO()
-    fig.savefig(body, format=kind, **options)
-    return body.getvalue()

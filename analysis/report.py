@@ -2,39 +2,66 @@
 
 import base64
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from matplotlib.figure import Figure
 
-from analysis.curves import find_curves
+from analysis import digits, words
+from analysis.claims import any_run, evidence, judge_all
+from analysis.curves import Curve, find_curves
+from analysis.digits import TestImages
 from analysis.load import Results, load
 from analysis.numbers import make_numbers
-from analysis.plots import as_png, as_svg, learning_figure, scaling_figure
+from analysis.plots import learning_figure, scaling_figure
 from analysis.response import response_figure
+from analysis.sections import KINDS, Section, measure_all
+from analysis.sections.overall import show_claims, show_digits
+from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
 from scaling.errors import InputError
 from scaling.store import Store
 
 
-def report(out: str | Path | Store | Results, html: str | Path | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A section as the templates print it, with its anchor and the notes of its study."""
+
+    id: str
+    section: Section
+    notes: tuple[str, ...] = ()
+
+
+def report(
+    out: str | Path | Store | Results,
+    html: str | Path | None = None,
+    test_images: TestImages | None = None,
+) -> dict[str, Any]:
     """Write the report into the results folder (the page to `html`, if given); its numbers.
 
+    With `test_images` it also shows the digits that the best recipe gets wrong.
     Raises InputError for a folder without a study, and where the report cannot be written.
     """
     results = out if isinstance(out, Results) else load(out)
-    curves = find_curves(results)
-    numbers = make_numbers(results, curves)
-    figures = (
-        {
-            "error_vs_n_train": scaling_figure(curves),
-            "learning_curves": learning_figure(curves, results.metrics),
-        }
-        if curves
-        else {}
+    curves = find_curves(results.of([name for name in results.plans if name not in KINDS]))
+    found = evidence(results)
+    claims = judge_all(found)
+    missed = digits.hardest(results, found.cells, test_images) if test_images else None
+    numbers = make_numbers(
+        results,
+        curves,
+        sections=measure_all(found),
+        claims=claims if any_run(claims) else (),
+        digits=missed and missed[0],
     )
     tunings = find_tunings(results)
+    figures = _figures(results, curves, numbers)
     figures |= {f"tuning_{t.name}": response_figure(t) for t in tunings if t.done}
+    if missed and missed[0]["digits"]:
+        figures["digits"] = digits.draw(*missed)
     drawn = {name: (as_svg(fig), as_png(fig)) for name, fig in figures.items()}
     page = _render("report.html.jinja", numbers, drawn, results, escape=True)
     try:
@@ -63,7 +90,7 @@ def report(out: str | Path | Store | Results, html: str | Path | None = None) ->
 def title(numbers: dict[str, Any]) -> str:
     """Names the data, so that drawn digits are never taken for real ones."""
     names = [data["name"] for data in numbers["datasets"]]
-    words = {
+    known = {
         "mnist": "MNIST at 16×16",
         "usps": "zip-code digits (USPS)",
         "strokes": "strokes (digits drawn by our own generator, not real ones)",
@@ -71,7 +98,35 @@ def title(numbers: dict[str, Any]) -> str:
     what = "Test error against training images on "
     if numbers["tunings"] and not numbers["curves"]:
         what = "Tuning by validation images on "
-    return what + ", ".join(words.get(n, n) for n in names)
+    if numbers["sections"] and not numbers["curves"]:
+        what = "Test errors of the network of 1989 and its successors on "
+    return what + ", ".join(known.get(n, n) for n in names)
+
+
+def _figures(
+    results: Results, curves: list[Curve], numbers: Mapping[str, Any]
+) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    if curves:
+        figures["error_vs_n_train"] = scaling_figure(curves)
+        figures["learning_curves"] = learning_figure(curves, results.metrics)
+    for data in numbers["sections"]:
+        figures |= KINDS[data["study"]].draw(data)
+    return figures
+
+
+def _parts(numbers: Mapping[str, Any]) -> list[Part]:
+    """Every section, made of nothing but the numbers."""
+    notes = {study["name"]: tuple(study["notes"]) for study in numbers["studies"]}
+    parts = [
+        Part(id=data["study"], section=KINDS[data["study"]].show(data), notes=notes[data["study"]])
+        for data in numbers["sections"]
+    ]
+    if numbers["claims"]:
+        parts.append(Part(id="claims", section=show_claims(numbers["claims"])))
+    if numbers["digits"]:
+        parts.append(Part(id="digits", section=show_digits(numbers["digits"])))
+    return parts
 
 
 def _render(
@@ -89,35 +144,22 @@ def _render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=_percent, number=_number, interval=_interval)
+    environment.filters.update(percent=words.percent, number=words.number, interval=words.interval)
     images = {
         name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
         for name, (svg, _) in drawn.items()
     }
+    parts = _parts(numbers)
+    lead = ""
+    if parts and not numbers["curves"]:  # the first section's first words open the page instead
+        lead, *rest = parts[0].section.text
+        parts[0] = replace(parts[0], section=replace(parts[0].section, text=tuple(rest)))
     return environment.get_template(template).render(
-        numbers=numbers, title=title(numbers), images=images, out=results.store.out
+        numbers=numbers,
+        title=title(numbers),
+        images=images,
+        parts=parts,
+        lead=lead,
+        sectioned={part.id for part in parts},
+        out=results.store.out,
     )
-
-
-def _percent(value: float | None, digits: int = 2) -> str:
-    return "unknown" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    if value is None:
-        return "unbounded"
-    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
-
-
-def _interval(ends: list[float | None], percent: bool = False) -> str:
-    show = _percent if percent else _number
-    low, high = ends
-    if low is None and high is None:
-        return "unbounded"
-    if high is None:
-        return f"above {show(low)}"
-    if not high:
-        return "0 in every replicate"
-    if not low:
-        return f"at most {show(high)}"
-    return f"{show(low)} to {show(high)}"

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis.plots import percent_axis, recipe_title, styled
+from analysis.style import percent_axis, recipe_title, styled
 from analysis.tuning import Tuned
 
 WORDS = {

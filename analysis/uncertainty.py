@@ -84,14 +84,14 @@ def crossed_bootstrap(
             if seeds not in draws:
                 draws[seeds] = rng.multinomial(n_S, np.full(n_S, 1 / n_S), size=replicates) / n_S
             rates_RS = images_RI @ np.array([wrong[s] for s in seeds], float).T
-            widen = _few_seeds(n_S, level)
+            widen = few_seeds(n_S, level)
             weights_RS = 1 / n_S + widen * (draws[seeds] - 1 / n_S)
             columns.append((weights_RS * rates_RS).sum(axis=1))
         result.append(np.maximum(np.stack(columns, axis=1), 0.5 / n_I))
     return result
 
 
-def _few_seeds(n_S: int, level: float) -> float:
+def few_seeds(n_S: int, level: float) -> float:
     """By how much to widen the part of the seeds, as said above."""
     if n_S == 1:
         return 0.0

@@ -7,7 +7,7 @@ from typing import Any
 from jobs.studies import all_studies
 from jobs.training import cost_by, failures, name_torn
 from scaling import datasets
-from scaling.data import DatasetInfo
+from scaling.data import Array, DatasetInfo, test_order
 from scaling.download import Unavailable
 from scaling.errors import InputError
 from scaling.progress import duration
@@ -110,7 +110,7 @@ def report(a: argparse.Namespace) -> int:
     from analysis import commands
 
     results = commands.load(existing(a.out))
-    for path in commands.write_report(results, html=a.html):
+    for path in commands.write_report(results, html=a.html, test_images=_test_images):
         print(path)
     return name_torn(results.torn)
 
@@ -121,6 +121,18 @@ def existing(out: str) -> Store:
     if not store.exists():
         raise InputError(f"{out} is no results folder: `scaling sweep STUDY --out {out}` makes one")
     return store
+
+
+def _test_images(source: str, test_set_id: str, n_test: int) -> tuple[Array, Array] | None:
+    """The images and labels of a test set; None where they are not to be had, or are others now."""
+    try:
+        loaded = datasets.load(source, 1)
+    except (InputError, Unavailable):
+        return None
+    if loaded.info.test_set_id(n_test) != test_set_id:
+        return None
+    chosen = test_order(loaded.info, n_test)
+    return loaded.x_test[chosen], loaded.y_test[chosen]
 
 
 def _without_preparing(name: str) -> tuple[str, DatasetInfo]:

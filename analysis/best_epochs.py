@@ -1,0 +1,59 @@
+"""How long to train at each size: the best number of epochs, by validation images only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.cells import Cells, Measured
+from analysis.effects import Effect, Resampler
+
+STUDY = "epochs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestEpochs:
+    """The cells of one recipe and size by epochs, and the one with fewest validation misses."""
+
+    cells: tuple[Measured, ...]
+    best: Measured
+    fixed: Measured  # the one nearest to the published number of epochs
+    at_edge: bool  # the best is the shortest or longest tried: a better one may lie outside
+    change: Effect | None  # from fixed to best, on the test images
+
+    @property
+    def val_errors(self) -> list[float]:
+        return [_val_error(cell) for cell in self.cells]
+
+
+def best_epochs(cells: Cells, resampler: Resampler, published: dict[str, int]) -> list[BestEpochs]:
+    """A row for each data set, recipe, width and size that was trained for several lengths.
+
+    `published` is the number of epochs of each recipe that the best one is compared with.
+    """
+    groups: dict[tuple[object, ...], list[Measured]] = {}
+    for cell in cells.find(STUDY, split="tune"):
+        key = (cell.dataset, cell.recipe, cell.width, cell.n_train)
+        groups.setdefault(key, []).append(cell)
+    return [
+        _best(sorted(group, key=lambda cell: cell.epochs), resampler, published)
+        for group in groups.values()
+        if len(group) > 1
+    ]
+
+
+def _best(cells: Sequence[Measured], resampler: Resampler, published: dict[str, int]) -> BestEpochs:
+    best = min(cells, key=_val_error)
+    wanted = published.get(best.recipe, best.epochs)
+    fixed = min(cells, key=lambda cell: abs(np.log(cell.epochs / wanted)))
+    return BestEpochs(
+        cells=tuple(cells),
+        best=best,
+        fixed=fixed,
+        at_edge=best in (cells[0], cells[-1]),
+        change=None if best is fixed else resampler.change(fixed, best),
+    )
+
+
+def _val_error(cell: Measured) -> float:
+    return float((cell.models["val_misses"] / cell.models["val_n"]).mean())

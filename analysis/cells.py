@@ -1,0 +1,137 @@
+"""The measured cells of a results folder, by study: what each plan asked for, and what is there."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.load import Results
+from analysis.uncertainty import Summary, Wrong, summarise
+
+LEVEL = 0.9
+AS_PLANNED = (
+    "dataset",
+    "source",
+    "test_set_id",
+    "n_test",
+    "split",
+    "n_train",
+    "width",
+    "model",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # tables have no one truth value
+class Measured:
+    """A cell of a study with the models that are finished; one learning rate, one per seed."""
+
+    study: str
+    dataset: str
+    source: str  # the name of the data set, or the path of a file
+    test_set_id: str
+    n_test: int
+    split: str
+    n_train: int
+    width: float
+    model: str
+    recipe: str
+    tricks: tuple[str, ...]
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    planned: int  # models that the plan asks for
+    models: pd.DataFrame = field(repr=False)  # a row per finished model, by seed
+    wrong: Wrong = field(repr=False)
+
+    @property
+    def n_seeds(self) -> int:
+        return len(self.models)
+
+    @property
+    def misses(self) -> list[int]:
+        """Test misses by seed."""
+        return [int(m) for m in self.models["test_misses"]]
+
+    @property
+    def train_misses(self) -> list[int]:
+        return [int(m) for m in self.models["train_misses"]]
+
+    @property
+    def error(self) -> float:
+        return float(np.mean(self.misses)) / self.n_test
+
+    @property
+    def n_macs(self) -> int:
+        return int(self.models["n_macs"].iloc[0])
+
+    @property
+    def n_params(self) -> int:
+        return int(self.models["n_params"].iloc[0])
+
+    @property
+    def summary(self) -> Summary:
+        return summarise(self.wrong, LEVEL)
+
+
+class Cells:
+    """Every cell that has a finished model, study by study, in the order of the plans."""
+
+    def __init__(self, results: Results) -> None:
+        rows = {run: row for row, run in enumerate(results.models["run_id"])}
+        self._by_study = {
+            name: [
+                measured
+                for cell in plan["cells"]
+                for measured in _measured(name, cell, rows, results)
+            ]
+            for name, plan in results.plans.items()
+        }
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        return tuple(self._by_study)
+
+    def find(self, study: str, **where: Any) -> list[Measured]:
+        """The cells of a study whose fields have these values; none if it is not there."""
+        return [
+            cell
+            for cell in self._by_study.get(study, ())
+            if all(getattr(cell, name) == value for name, value in where.items())
+        ]
+
+    def first(self, study: str, **where: Any) -> Measured | None:
+        """The first such cell, on the largest test set that it was tested on."""
+        found = self.find(study, **where)
+        return max(found, key=lambda cell: cell.n_test, default=None)
+
+
+def _measured(
+    study: str, cell: Mapping[str, Any], rows: Mapping[str, int], results: Results
+) -> Iterator[Measured]:
+    """A planned cell, apart by learning rate and weight decay, which belong to its members."""
+    recipe = cell["recipe"]
+    alike: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
+    for member in cell["members"]:
+        alike.setdefault((member["lr"], member["weight_decay"]), []).append(member)
+    for (lr, weight_decay), members in alike.items():
+        finished = sorted(
+            (member["seed"], member["run_id"]) for member in members if member["run_id"] in rows
+        )
+        if not finished:
+            continue
+        yield Measured(
+            study=study,
+            **{name: cell[name] for name in AS_PLANNED},
+            recipe=recipe["name"],
+            tricks=tuple(name for name, _ in recipe["tricks"]),
+            epochs=recipe["epochs"],
+            batch_size=recipe["batch_size"],
+            lr=lr,
+            weight_decay=weight_decay,
+            planned=len(members),
+            models=results.models.iloc[[rows[run] for _, run in finished]],
+            wrong={seed: results.wrong[run] for seed, run in finished},
+        )

@@ -1,0 +1,51 @@
+"""The published claims that this project can test: one function each, in one table."""
+
+from typing import Any
+
+from analysis.claims import beyond, ladder, scale  # they fill the table  # noqa: F401
+from analysis.claims.claim import CLAIMS, Claim, Evidence, NotRun, Outcome, evidence
+from analysis.verdicts import ALPHA, holm
+
+__all__ = ["CLAIMS", "Claim", "Evidence", "NotRun", "Outcome", "evidence", "judge_all"]
+
+
+def judge_all(e: Evidence) -> list[dict[str, Any]]:
+    """A row for each claim, with Holm's correction over those that were tested."""
+    rows = [_row(claim, _judge(claim, e)) for claim in _in_order()]
+    tested = [row for row in rows if row["p"] is not None]
+    for row, adjusted in zip(tested, holm([row["p"] for row in tested]), strict=True):
+        row["p_holm"] = adjusted
+        row["holds_after_holm"] = adjusted < ALPHA
+    return rows
+
+
+def any_run(rows: list[dict[str, Any]]) -> bool:
+    """Whether a study that some claim rests on is in the results folder."""
+    return any(not row["verdict"].startswith("not run") for row in rows if row["id"] != "C2")
+
+
+def _in_order() -> list[Claim]:
+    return sorted(CLAIMS.values(), key=lambda claim: int(claim.id[1:]))
+
+
+def _judge(claim: Claim, e: Evidence) -> Outcome:
+    try:
+        return claim.judge(e)
+    except NotRun as missing:
+        return Outcome(verdict=str(missing), sentence="")
+
+
+def _row(claim: Claim, found: Outcome) -> dict[str, Any]:
+    return {
+        "id": claim.id,
+        "claim": claim.text,
+        "source": claim.source,
+        "study": claim.study,
+        "verdict": found.verdict,
+        "figure": found.sentence,
+        "values": dict(found.values),
+        "interval": found.interval,
+        "p": found.p,
+        "p_holm": None,
+        "holds_after_holm": None,
+    }

@@ -1,0 +1,177 @@
+"""Claims about what is not in the ladder: negative results, the revisit, transfer, the best."""
+
+import math
+from collections import Counter
+
+from analysis.cells import Measured
+from analysis.claims.claim import BASE_SIZE, Evidence, NotRun, Outcome, claim, outcome
+from analysis.one_run import one_run
+from analysis.published import find_published
+from analysis.verdicts import SUPPORTED, UNKNOWABLE, Judged, all_of, helps, is_worse, no_gain
+
+HALVED = -0.5
+REVISIT = {  # cited: recipe here -> misses of 2,007 where the unchanged recipe made 32
+    "more_dropout": 28,
+    "less_decay": 26,
+    "label_smoothing": 26,
+    "gelu": 28,
+    "gelu_less_decay": 26,
+}
+
+
+@claim("C8", "Weight normalization does not help", study="negative")
+def c8(e: Evidence) -> Outcome:
+    other = e.cell("negative", recipe="weight_norm", n_train=BASE_SIZE)
+    base = e.cell("negative", recipe="dropout_relu", n_train=BASE_SIZE, batch_size=other.batch_size)
+    change = e.change(base, other)
+    return outcome(
+        no_gain(change), "With it the test error changes by {change}.", change, change=change
+    )
+
+
+@claim(
+    "C9",
+    "A micro-ViT of about the same parameters and FLOPs cannot match the convnet",
+    study="negative",
+)
+def c9(e: Evidence) -> Outcome:
+    """Both at the same batch size; of several settings, each side's best on the test images."""
+    e.cell("negative", model="micro_vit")
+    vits = e.cells.find("negative", model="micro_vit", dataset="mnist")
+    pairs = [
+        (convnet, vit)
+        for vit in vits
+        for convnet in e.cells.find("negative", model="lecun1989", dataset="mnist")
+        if (convnet.batch_size, convnet.n_train) == (vit.batch_size, vit.n_train)
+    ]
+    if not pairs:
+        raise NotRun("negative", begun=True)
+    convnet = min((pair[0] for pair in pairs), key=lambda cell: cell.error)
+    vit = min((pair[1] for pair in pairs), key=lambda cell: cell.error)
+    change = e.change(convnet, vit)
+    return outcome(
+        is_worse(change),
+        "In its place ({vit_params:,} parameters and {vit_macs:,} multiplications, against"
+        " {params:,} and {macs:,}; batch {batch}) the test error changes by {change}.",
+        change,
+        vit_params=vit.n_params,
+        vit_macs=vit.n_macs,
+        params=convnet.n_params,
+        macs=convnet.n_macs,
+        batch=vit.batch_size,
+        change=change,
+    )
+
+
+@claim(
+    "C17",
+    "2055: details of model loss augmentation and optimiser can still halve the error of today's"
+    " models",
+    study="best",
+)
+def c17(e: Evidence) -> Outcome:
+    base = e.cell("best", recipe="dropout_relu")
+    others = [
+        cell
+        for cell in e.cells.find("best", dataset="mnist", n_train=base.n_train)
+        if cell.recipe != base.recipe and cell.split == base.split and cell.n_macs == base.n_macs
+    ]
+    if not others:
+        raise NotRun("best", begun=True)
+    other = min(others, key=lambda cell: cell.recipe != "best")
+    change = e.change(base, other)
+    known = change.se_seed is not None
+    halved = known and change.high < HALVED
+    p = change.p_below(HALVED)
+    return outcome(
+        Judged(SUPPORTED, 2 * p) if halved and p is not None else Judged(UNKNOWABLE, None),
+        "The best recipe found on validation images (“{recipe}”) changes the test error of the"
+        " modern one by {change} at the same {macs:,} multiplications; a search cannot show that"
+        " there is no better one.",
+        change,
+        recipe=other.recipe,
+        change=change,
+        macs=base.n_macs,
+    )
+
+
+@claim(
+    "C20",
+    "2055: nobody trains from scratch; a pretrained giant is asked or fine-tuned",
+    study="transfer",
+)
+def c20(e: Evidence) -> Outcome:
+    """Here the giant is the same network, pretrained on MNIST: fine-tuned, is it ever worse?"""
+    pairs = _by_size(e, "fine_tune")
+    changes = [e.change(scratch, tuned) for scratch, tuned in pairs]
+    judged = [helps(change) for change in changes]
+    values: dict[str, object] = {"helps": Counter(j.verdict for j in judged)[SUPPORTED]}
+    said = []
+    for i in sorted({0, len(pairs) - 1}):
+        values |= {f"n_{i}": pairs[i][0].n_train, f"of_{i}": changes[i]}
+        said.append(f"by {{of_{i}}} with {{n_{i}:,}}")
+    probes = _by_size(e, "linear_probe", needed=False)
+    if probes:
+        values |= {"n_probe": probes[-1][0].n_train, "probe": e.change(*probes[-1])}
+        said.append("a linear probe by {probe} with {n_probe:,}")
+    return outcome(
+        all_of(judged),
+        "Fine-tuning in place of training from scratch helps at {helps} of {sizes} sizes: the test"
+        " error on zip-code digits changes " + ", ".join(said) + " images.",
+        changes[-1],
+        sizes=len(pairs),
+        **values,
+    )
+
+
+def _by_size(e: Evidence, recipe: str, *, needed: bool = True) -> list[tuple[Measured, Measured]]:
+    """From scratch and with `recipe`, by the number of training images."""
+    pairs = [
+        (scratch, other)
+        for other in e.cells.find("transfer", dataset="usps", recipe=recipe)
+        for scratch in e.cells.find(
+            "transfer", dataset="usps", recipe="scratch", n_train=other.n_train
+        )[:1]
+    ]
+    if needed and not pairs:
+        raise NotRun("transfer", begun="transfer" in e.cells.studies)
+    return sorted(pairs, key=lambda pair: pair[0].n_train)
+
+
+@claim(
+    "C21",
+    "A 2025 revisit reports on one seed that changing one thing in the modern recipe improves"
+    " its 32 misses: dropout 0.35 gives 28; weight decay 0.005 gives 26; label smoothing 0.02 gives"
+    " 26; GELU gives 28; GELU with weight decay 0.005 gives 26",
+    study="revisit",
+    source="github.com/buzzillio/lecun1989-karpathy2022-revisit, 2025",
+)
+def c21(e: Evidence) -> Outcome:
+    base = e.cell("revisit", recipe="dropout_relu", n_train=BASE_SIZE)
+    judged, said = [], []
+    published = find_published("dropout_relu")
+    values: dict[str, object] = {"before": published.test_misses}
+    for recipe, misses in REVISIT.items():
+        change = e.change(base, e.cell("revisit", recipe=recipe, n_train=BASE_SIZE))
+        judged.append(helps(change))
+        values |= {recipe: change, f"{recipe}_published": misses}
+        said.append(f"{recipe.replace('_', ' ')} {{{recipe}}}, {judged[-1].verdict}")
+    strongest = min((j.p for j in judged if j.p is not None), default=math.nan)
+    values["strongest"] = strongest
+    sentence = "The test error changes: " + "; ".join(said) + "."
+    if run := one_run(base.misses, base.n_test, published.n_test):
+        within = sum(run.holds(misses) for misses in REVISIT.values())
+        values |= {
+            "low": run.low,
+            "high": run.high,
+            "n": run.n,
+            "within": within,
+            "of": len(REVISIT),
+        }
+        sentence += (
+            " One run of the unchanged recipe makes {low} to {high} misses of {n:,} (95% prediction"
+            " interval), which holds {within} of the {of} reported counts."
+        )
+        values["level"] = run.level
+        sentence = sentence.replace("95%", "{level:.0%}")
+    return outcome(all_of(judged), sentence, None, **values)

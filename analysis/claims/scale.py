@@ -1,0 +1,199 @@
+"""Claims about more: passes, data, width."""
+
+import math
+from typing import Any
+
+from analysis.cells import Measured
+from analysis.claims.claim import BASE_SIZE, FULL_SIZE, Evidence, NotRun, Outcome, claim, outcome
+from analysis.effects import Effect
+from analysis.verdicts import Judged, all_of, helps, no_gain
+
+PASSES = (20, 40, 80)  # of the study's: nearest to 23, 46 and 80
+LONG = 160  # epochs of 7,291 images that are about as many updates as 23 of 50,000
+
+
+@claim(
+    "C5",
+    "More passes alone in the original setting give no substantial gain",
+    study="epochs",
+)
+def c5(e: Evidence) -> Outcome:
+    where: dict[str, Any] = {"recipe": "1989", "n_train": BASE_SIZE, "split": "tune"}
+    few, some, many = (e.cell("epochs", epochs=epochs, **where) for epochs in PASSES)
+    doubled, quadrupled = e.change(few, some), e.change(few, many)
+    return outcome(
+        all_of([no_gain(doubled), no_gain(quadrupled)]),
+        "From {few} to {some} epochs the test error changes by {doubled}, to {many} by"
+        " {quadrupled}.",
+        quadrupled,
+        few=few.epochs,
+        some=some.epochs,
+        many=many.epochs,
+        doubled=doubled,
+        quadrupled=quadrupled,
+    )
+
+
+@claim(
+    "C10",
+    "Residual connections and layer or batch normalization help mostly at larger scale",
+    study="norms",
+)
+def c10(e: Evidence) -> Outcome:
+    """Helps at the largest width, and more than at the smallest: means of the variants' effects."""
+    widths, variants = _variants(e)
+    small, large = widths[0], widths[-1]
+    at = {
+        width: [
+            term
+            for name in variants
+            for term in (
+                (1 / len(variants), e.cell("norms", recipe=name, width=width)),
+                (-1 / len(variants), e.cell("norms", recipe="dropout_relu", width=width)),
+            )
+        ]
+        for width in (small, large)
+    }
+    here, there = (e.effect(at[width], "norms") for width in (small, large))
+    more = e.effect([*at[large], *((-c, cell) for c, cell in at[small])], "norms")
+    return outcome(
+        all_of([helps(there), helps(more)]),
+        "Over {variants} variants ({names}) the test error changes on average by {here} at width"
+        " {small:g} and by {there} at width {large:g}; the second relative to the first: {more}.",
+        more,
+        variants=len(variants),
+        names=", ".join(variants),
+        small=small,
+        large=large,
+        here=here,
+        there=there,
+        more=more,
+    )
+
+
+def _variants(e: Evidence) -> tuple[list[float], list[str]]:
+    """Widths and variants for which both the variant and dropout_relu are there."""
+    e.cell("norms", recipe="dropout_relu")
+    cells = e.cells.find("norms", dataset="mnist")
+    bases = {cell.width for cell in cells if cell.recipe == "dropout_relu"}
+    widths_of: dict[str, set[float]] = {}
+    for cell in cells:
+        if cell.recipe != "dropout_relu" and cell.width in bases:
+            widths_of.setdefault(cell.recipe, set()).add(cell.width)
+    shared = sorted(set.intersection(*widths_of.values())) if widths_of else []
+    if len(shared) < 2:
+        raise NotRun("norms", begun=True)
+    return shared, list(widths_of)
+
+
+@claim(
+    "C12",
+    "Seven times the data alone helps (82 to 55) and with the tricks gives the best result (25)",
+    study="ladder",
+)
+def c12(e: Evidence) -> Outcome:
+    old, new = (e.cell("ladder", recipe="1989", n_train=n) for n in (BASE_SIZE, FULL_SIZE))
+    modern, best = (
+        e.cell("ladder", recipe="dropout_relu", n_train=n) for n in (BASE_SIZE, FULL_SIZE)
+    )
+    plain, tricks = e.change(old, new), e.change(modern, best)
+    values: dict[str, object] = {
+        "n_from": BASE_SIZE,
+        "n_to": FULL_SIZE,
+        "from_epochs": old.epochs,
+        "to_epochs": new.epochs,
+        "plain": plain,
+        "tricks": tricks,
+    }
+    said = (
+        "From {n_from:,} to {n_to:,} images the test error of 1989 changes by {plain}, while its"
+        " epochs go from {from_epochs} to {to_epochs}; with all tricks, at equal epochs, by"
+        " {tricks}."
+    )
+    parts = [helps(plain), helps(tricks)]
+    try:
+        split, more = _data_or_updates(e, old)
+    except NotRun as missing:
+        said += f" How much of it is more updates: {missing}."
+    else:
+        said += split
+        values |= more
+        parts.append(helps(more["data"]))  # type: ignore[arg-type]
+    return outcome(all_of(parts), said, plain, **values)
+
+
+def _data_or_updates(e: Evidence, old: Measured) -> tuple[str, dict[str, object]]:
+    """The step of 1989 from its 7,291 images to 100 epochs of 50,000, in parts."""
+    full: dict[str, Any] = {"recipe": "1989", "n_train": FULL_SIZE, "split": "none"}
+    short, long = (e.cell("epochs", epochs=epochs, **full) for epochs in (old.epochs, 100))
+    values: dict[str, object] = {
+        "data": e.change(old, short),
+        "updates": e.change(short, long),
+        "short_epochs": short.epochs,
+        "long_epochs": long.epochs,
+    }
+    said = (
+        " More images at {short_epochs} epochs of both (so more updates too) change it by {data},"
+        " from there {long_epochs} epochs by {updates}."
+    )
+    longer = e.cells.first(
+        "epochs", recipe="1989", n_train=BASE_SIZE, epochs=LONG, split="tune", dataset="mnist"
+    )
+    if longer is not None:
+        values |= {
+            "alone": e.change(longer, short),
+            "million_small": longer.epochs * longer.n_train / 1e6,
+            "million_large": short.epochs * short.n_train / 1e6,
+        }
+        said += (
+            " At about equal updates ({million_small:.2f} and {million_large:.2f} million) more"
+            " images alone change it by {alone}."
+        )
+    return said, values
+
+
+@claim("C13", "A larger network would help further but costs inference time", study="width")
+def c13(e: Evidence) -> Outcome:
+    base = e.cell("width", recipe="dropout_relu", width=1.0)
+    wider = [
+        cell
+        for cell in e.cells.find(
+            "width", dataset="mnist", recipe="dropout_relu", n_train=base.n_train
+        )
+        if cell.width > 1
+    ]
+    if not wider:
+        raise NotRun("width", begun=True)
+    wider = sorted(wider, key=lambda cell: cell.width)
+    changes = [e.change(base, cell) for cell in wider]
+    values: dict[str, object] = {"n_train": base.n_train}
+    said = []
+    for i, (cell, change) in enumerate(zip(wider, changes, strict=True)):
+        values |= {
+            f"width_{i}": cell.width,
+            f"macs_{i}": cell.n_macs / base.n_macs,
+            f"of_{i}": change,
+        }
+        said.append(
+            f"at width {{width_{i}:g}}, for {{macs_{i}:.1f}} times the multiplications,"
+            f" by {{of_{i}}}"
+        )
+    old = e.cells.first("width", dataset="mnist", recipe="1989", width=wider[-1].width)
+    old_base = e.cells.first("width", dataset="mnist", recipe="1989", width=1.0)
+    if old and old_base and (of_old := e.resampler.change(old_base, old)):
+        values["old"] = of_old
+        said.append("that of 1989 at this width by {old}")
+    return outcome(
+        all_of([_any_helps(changes)]),
+        "With {n_train:,} images the test error of all tricks changes " + "; ".join(said) + ".",
+        changes[-1],
+        **values,
+    )
+
+
+def _any_helps(changes: list[Effect]) -> Judged:
+    """Whether some larger network is better, by Bonferroni's p-value over those tried."""
+    judged = [helps(change) for change in changes]
+    best = min(judged, key=lambda part: (part.verdict != "supported", part.p or math.inf))
+    p = None if best.p is None else min(1.0, len(judged) * best.p)
+    return Judged(best.verdict, p)

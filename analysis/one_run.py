@@ -1,0 +1,53 @@
+"""What one run would give: the interval that a published one-run figure is compared with.
+
+One run has the noise of a fresh seed (subset, weights, luck) and of the test images it happens to
+be tested on. The mean over seeds has neither, so its interval says nothing about one run.
+
+Shapes: S seeds, R draws.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+DRAWS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneRun:
+    """The prediction interval of one run's misses; bounds are counts that may occur."""
+
+    low: int
+    high: int
+    n: int  # images it is tested on
+    level: float
+
+    def holds(self, misses: int) -> bool:
+        return self.low <= misses <= self.high
+
+
+def one_run(
+    misses: Sequence[int], n_images: int, n_drawn: int | None = None, level: float = LEVEL
+) -> OneRun | None:
+    """The interval of a new seed on `n_drawn` random images of the `n_images` all seeds were given.
+
+    S seeds show their mean only to within 1/S of their variance and know that variance only with
+    S-1 degrees of freedom: a new seed is drawn from Student's t around the mean, with variance
+    1 + 1/S times theirs. Given its misses of all images, those among `n_drawn` of them, drawn
+    without replacement, are hypergeometric: the bits of a model matter by their sum only.
+    None with one seed, as then the noise of seeds is unknown, or with fewer images than drawn.
+    """
+    n_drawn = n_images if n_drawn is None else n_drawn
+    n_S = len(misses)
+    if n_S < 2 or n_drawn > n_images:
+        return None
+    rng = np.random.default_rng(0)
+    spread = float(np.std(misses, ddof=1)) * np.sqrt(1 + 1 / n_S)
+    new = np.mean(misses) + spread * stats.t.rvs(n_S - 1, size=DRAWS, random_state=rng)
+    new_R = np.clip(np.rint(new), 0, n_images).astype(int)
+    drawn_R = rng.hypergeometric(new_R, n_images - new_R, n_drawn)
+    low, high = np.quantile(drawn_R, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+    return OneRun(low=int(low), high=int(high), n=n_drawn, level=level)

@@ -1,0 +1,219 @@
+"""A study that compares recipes, widths or sizes: each cell against the one it is measured by."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from analysis.cells import LEVEL, Measured
+from analysis.claims.claim import Evidence, row_of
+from analysis.effects import Effect
+from analysis.sections.comparison_plots import draw, varied
+from analysis.sections.section import Data, Kind, Picture, Section, Table
+from analysis.style import recipe_title
+from analysis.verdicts import MARGIN
+from analysis.words import NONE, change, interval, of, percent
+
+Base = Callable[[Measured, Sequence[Measured]], Measured | None]
+Axis = Literal["n_train", "n_macs"]
+FEWER, MORE = "fewer misses", "more misses"
+ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What the cells of a study are compared with, and along what they are drawn."""
+
+    title: str
+    base: Base
+    against: str  # the same in words
+    axis: Axis | None = None
+
+
+def by_recipe(name: str, cell: Measured, among: Sequence[Measured]) -> Measured | None:
+    """The cell that differs in its recipe only."""
+    return next((other for other in _alike(cell, among, ALIKE) if other.recipe == name), None)
+
+
+def by_width(cell: Measured, among: Sequence[Measured]) -> Measured | None:
+    """The same recipe in the smallest network."""
+    alike = _alike(cell, among, tuple(name for name in ALIKE if name != "width"))
+    return min(
+        (other for other in alike if other.recipe == cell.recipe), key=lambda other: other.width
+    )
+
+
+def by_tricks(cell: Measured, among: Sequence[Measured]) -> Measured | None:
+    """The recipe with the most of its tricks, and no other; for another model the usual one."""
+    alike = _alike(cell, among, ALIKE)
+    if cell.model != "lecun1989":
+        return next((other for other in alike if other.model == "lecun1989"), None)
+    fewer = [
+        other
+        for other in alike
+        if other.model == cell.model and set(other.tricks) < set(cell.tricks)
+    ]
+    return max(fewer, key=lambda other: len(other.tricks), default=None)
+
+
+def _alike(cell: Measured, among: Sequence[Measured], fields: tuple[str, ...]) -> list[Measured]:
+    return [
+        other
+        for other in among
+        if all(getattr(other, name) == getattr(cell, name) for name in fields)
+    ]
+
+
+MODERN: Base = partial(by_recipe, "dropout_relu")
+COMPARISONS = {
+    "revisit": Comparison(
+        title="The revisit of 2025", base=MODERN, against="the recipe of 2022 (all tricks)"
+    ),
+    "negative": Comparison(
+        title="What does not help", base=by_tricks, against="the same recipe without the trick"
+    ),
+    "norms": Comparison(
+        title="Norms and residual connections",
+        base=MODERN,
+        against="the recipe of 2022 (all tricks) at the same width",
+        axis="n_macs",
+    ),
+    "width": Comparison(
+        title="Width", base=by_width, against="the same recipe at the smallest width", axis="n_macs"
+    ),
+    "grid": Comparison(
+        title="The grid",
+        base=partial(by_recipe, "1989"),
+        against="the recipe of 1989 at the same size and width",
+        axis="n_train",
+    ),
+    "transfer": Comparison(
+        title="Transfer from MNIST to zip codes",
+        base=partial(by_recipe, "scratch"),
+        against="training from scratch",
+        axis="n_train",
+    ),
+    "best": Comparison(
+        title="The best recipe", base=MODERN, against="the recipe of 2022 (all tricks)"
+    ),
+}
+
+
+def measure(e: Evidence, study: str) -> Data | None:
+    cells = e.cells.find(study)
+    if not cells:
+        return None
+    comparison = COMPARISONS[study]
+    rows = [_row(e, cell, comparison.base(cell, cells)) for cell in cells]
+    said = [row["verdict"] for row in rows]
+    return {
+        "study": study,
+        "level": LEVEL,
+        "margin": MARGIN,
+        "axis": comparison.axis,
+        "against": comparison.against,
+        "rows": rows,
+        "compared": len(rows) - said.count(None),
+        "fewer": said.count(FEWER),
+        "more": said.count(MORE),
+    }
+
+
+def _row(e: Evidence, cell: Measured, base: Measured | None) -> Data:
+    effect = None if base is None or base is cell else e.resampler.change(base, cell)
+    summary = cell.summary
+    return {
+        "recipe": cell.recipe,
+        "model": cell.model,
+        "dataset": cell.dataset,
+        "n_train": cell.n_train,
+        "width": cell.width,
+        "batch_size": cell.batch_size,
+        "epochs": cell.epochs,
+        "n_params": cell.n_params,
+        "n_macs": cell.n_macs,
+        "seeds": cell.n_seeds,
+        "planned": cell.planned,
+        "n_test": cell.n_test,
+        "mean": summary.error * cell.n_test,
+        "error": summary.error,
+        "low": summary.low,
+        "high": summary.high,
+        "base": None if base is None or base is cell else base.recipe,
+        "change": None if effect is None else row_of(effect),
+        "verdict": None if effect is None else _verdict(effect),
+    }
+
+
+def _verdict(effect: Effect) -> str:
+    """What a change's interval says, without a correction for many comparisons."""
+    if effect.se_seed is None:
+        return "one seed"
+    if effect.high < 0 or effect.low > 0:
+        return FEWER if effect.high < 0 else MORE
+    if effect.low >= -MARGIN and effect.high <= MARGIN:
+        return f"within {100 * MARGIN:.0f} %"
+    return "undecided"
+
+
+HEADINGS = {
+    "n_train": "#images",
+    "width": "#width",
+    "batch_size": "#batch",
+    "epochs": "#epochs",
+    "n_macs": "#multiplications",
+}
+
+
+def show(data: Data) -> Section:
+    rows, level = data["rows"], f"{100 * data['level']:.0f} %"
+    told = [name for name in varied(rows) if name in HEADINGS]
+    text = (
+        f"{data['compared']} comparisons with {data['against']}, on the same seeds and test images:"
+        f" {data['fewer']} with fewer misses, {data['more']} with more; each interval stands for"
+        " itself, without a correction for their number."
+    )
+    table = Table(
+        caption=f"Test errors, and their change against {data['against']}; {level} intervals",
+        columns=(
+            "recipe",
+            *(HEADINGS[name] for name in told),
+            "#mean misses",
+            "#error",
+            "interval",
+            "change of the error",
+            "verdict",
+            "#seeds",
+        ),
+        rows=tuple(
+            (
+                recipe_title(row["recipe"], row["model"]),
+                *(f"{row[name]:,g}" if name == "width" else f"{row[name]:,}" for name in told),
+                f"{row['mean']:,.1f} of {row['n_test']:,}",
+                percent(row["error"]),
+                interval([row["low"], row["high"]], percent=True),
+                change(row["change"]),
+                row["verdict"] or NONE,
+                of(row["seeds"], row["planned"]),
+            )
+            for row in rows
+        ),
+    )
+    by_axis = data["axis"] and len({row[data["axis"]] for row in rows}) > 1
+    picture = Picture(
+        name=data["study"],
+        alt="Test errors with intervals" if by_axis else "Changes of the test error",
+        caption=f"Means over seeds with {level} intervals."
+        if by_axis
+        else f"Change of the test error with {level} intervals; grey: within"
+        f" {100 * data['margin']:.0f} %.",
+    )
+    return Section(
+        title=COMPARISONS[data["study"]].title,
+        text=(text,),
+        tables=(table,),
+        pictures=(picture,) if by_axis or data["compared"] else (),
+    )
+
+
+COMPARED = Kind(measure=measure, show=show, draw=draw)

@@ -1,0 +1,116 @@
+"""How long to train: validation error against epochs, and what the best length is worth."""
+
+from collections.abc import Mapping
+
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from analysis.best_epochs import BestEpochs, best_epochs
+from analysis.cells import LEVEL
+from analysis.claims.claim import Evidence, row_of
+from analysis.published import published
+from analysis.sections.section import Data, Kind, Picture, Section, Table
+from analysis.style import log_axes, recipe_title, styled
+from analysis.words import change, percent
+
+
+def measure(e: Evidence, study: str) -> Data | None:
+    lengths: dict[str, int] = {}
+    for run in published():  # the first published run of a recipe is the one on 7,291 images
+        lengths.setdefault(run.recipe, run.epochs)
+    found = best_epochs(e.cells, e.resampler, lengths)
+    if not found:
+        return None
+    unfinished = sum(cell.n_seeds < cell.planned for best in found for cell in best.cells)
+    rows = [_row(best) for best in found]
+    return {"study": study, "level": LEVEL, "rows": rows, "unfinished": unfinished}
+
+
+def _row(found: BestEpochs) -> Data:
+    best, fixed = found.best, found.fixed
+    return {
+        "dataset": best.dataset,
+        "recipe": best.recipe,
+        "n_train": best.n_train,
+        "width": best.width,
+        "epochs": [cell.epochs for cell in found.cells],
+        "val_errors": found.val_errors,
+        "seeds": [cell.n_seeds for cell in found.cells],
+        "planned": [cell.planned for cell in found.cells],
+        "best": best.epochs,
+        "best_test_error": best.error,
+        "at_edge": found.at_edge,
+        "fixed": fixed.epochs,
+        "fixed_test_error": fixed.error,
+        "change": None if found.change is None else row_of(found.change),
+    }
+
+
+def show(data: Data) -> Section:
+    level = f"{100 * data['level']:.0f} %"
+    table = Table(
+        caption="Best number of epochs by validation, against the one nearest to the published;"
+        f" {level} intervals",
+        columns=(
+            "recipe",
+            "#images",
+            "#best epochs",
+            "#test error",
+            "#fixed epochs",
+            "#test error there",
+            "change by the best",
+            "tried",
+        ),
+        rows=tuple(
+            (
+                recipe_title(row["recipe"]),
+                f"{row['n_train']:,}",
+                f"{row['best']}{' (edge)' if row['at_edge'] else ''}",
+                percent(row["best_test_error"]),
+                str(row["fixed"]),
+                percent(row["fixed_test_error"]),
+                change(row["change"]) if row["change"] else "the same",
+                ", ".join(map(str, row["epochs"])),
+            )
+            for row in data["rows"]
+        ),
+    )
+    text = ["The best number of epochs is that with fewest misses of validation images."]
+    if any(row["at_edge"] for row in data["rows"]):
+        text.append("Edge: the best is the shortest or longest tried, so a better one may exist.")
+    if data["unfinished"]:
+        text.append(f"{data['unfinished']} cells are not finished.")
+    picture = Picture(
+        name=data["study"],
+        alt="Validation error against the number of epochs, a panel for each number of images",
+        caption="Validation error after full trainings of each length, mean over seeds; ringed:"
+        " the best length.",
+    )
+    return Section(title="Epochs", text=(" ".join(text),), tables=(table,), pictures=(picture,))
+
+
+@styled
+def draw(data: Data) -> Mapping[str, Figure]:
+    sizes = sorted({row["n_train"] for row in data["rows"]})
+    recipes = list(dict.fromkeys(row["recipe"] for row in data["rows"]))
+    colours = dict(zip(recipes, sns.color_palette("colorblind", len(recipes)), strict=True))
+    fig = Figure(figsize=(1.2 + 2.3 * len(sizes), 3.0), layout="constrained")
+    axes = fig.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    for ax, size in zip(axes, sizes, strict=True):
+        rows = [row for row in data["rows"] if row["n_train"] == size]
+        for row in rows:
+            colour = colours[row["recipe"]]
+            ax.plot(row["epochs"], row["val_errors"], "o-", ms=4, lw=1.2, color=colour)
+            best = row["val_errors"][row["epochs"].index(row["best"])]
+            ax.plot(row["best"], best, "o", ms=10, mfc="none", mec=colour, mew=1.3)
+        ax.set_title(f"{size:,} images")
+        ax.set_xlabel("epochs")
+        log_axes(ax, sorted({n for row in rows for n in row["epochs"]}))
+    axes[0].set_ylabel("validation error")
+    for recipe in recipes:
+        axes[0].plot([], [], "o-", ms=4, color=colours[recipe], label=recipe_title(recipe))
+    fig.legend(frameon=False, ncols=2, loc="outside upper left")
+    return {data["study"]: fig}
+
+
+EPOCHS = Kind(measure=measure, show=show, draw=draw)

@@ -1,0 +1,64 @@
+"""What is not of one study: the table of claims, and the digits that are still missed."""
+
+from collections.abc import Sequence
+
+from analysis.sections.section import Data, Picture, Section, Table
+from analysis.style import recipe_title
+from analysis.verdicts import ALPHA, MARGIN
+from analysis.words import NONE
+
+
+def show_claims(claims: Sequence[Data]) -> Section:
+    """Every claim with its verdict and the figure it rests on."""
+    tested = [row for row in claims if row["p"] is not None]
+    hold = sum(row["holds_after_holm"] for row in tested)
+    text = (
+        "“Helps” is supported where the 90 % interval of the relative change of the error lies"
+        f" below 0, “no gain” only where it lies within ±{MARGIN:.0%} or shows harm, “a lot” where"
+        f" it lies below −{MARGIN:.0%}; the rules and margins are older than the runs. p is"
+        " two-sided and of the decision as it stands, p (Holm) after Holm's correction over the"
+        f" {len(tested)} claims with a test, of which {hold} hold at {ALPHA:.0%}.".replace(
+            "%", " %"
+        ).replace("  %", " %")
+    )
+    rows = tuple(
+        (
+            row["id"],
+            row["claim"],
+            row["verdict"],
+            row["figure"] or NONE,
+            _p(row["p"]),
+            _p(row["p_holm"]),
+        )
+        for row in claims
+    )
+    columns = ("", "claim", "verdict", "rests on", "p", "p (Holm)")
+    table = Table(caption="Published claims", columns=columns, rows=rows, wraps=True)
+    return Section(title="Claims", text=(text,), tables=(table,))
+
+
+def show_digits(data: Data) -> Section:
+    """The digits that the best recipe misses, with label and prediction."""
+    n = len(data["digits"])
+    text = (
+        f"“{recipe_title(data['recipe'])}” with {data['n_train']:,} training images"
+        f" misses {data['mean']:.1f} of {data['n_test']:,} on average over"
+        f" {data['seeds']} seeds, the fewest here. {data['by_half']} digits are missed by at"
+        f" least half of its models, {data['by_all']} by all of them."
+    )
+    picture = Picture(
+        name="digits",
+        alt="Test digits that the best recipe gets wrong",
+        caption=f"The {n} that most models miss: label → what most of them take it for.",
+    )
+    return Section(
+        title="What the best recipe still gets wrong",
+        text=(text,),
+        pictures=(picture,) if n else (),
+    )
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"

@@ -1,0 +1,138 @@
+"""What each trick is worth, averaged over the orders in which it could have been found."""
+
+from collections.abc import Mapping
+
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from analysis.cells import LEVEL
+from analysis.claims.claim import Evidence, row_of
+from analysis.factorial import combinations_of, interactions, missing_of, worths
+from analysis.sections.section import Data, Kind, Picture, Section, Table
+from analysis.style import styled
+from analysis.words import change
+
+WAYS = {
+    "average": "averaged over all orders",
+    "alone": "added to 1989 alone",
+    "last": "added last, to all others",
+}
+
+
+def measure(e: Evidence, study: str) -> Data | None:
+    cells = e.cells.find(study)
+    if not cells:
+        return None
+    first = cells[0]
+    same = ("dataset", "test_set_id", "n_train", "width", "split")
+    recipes = [cell["recipe"] for cell in e.results.plans[study]["cells"]]
+    planned = [tuple(name for name, _ in recipe["tricks"]) for recipe in recipes]
+    tricks = max(planned, key=len)
+    by_tricks = combinations_of(
+        [c for c in cells if all(getattr(c, name) == getattr(first, name) for name in same)]
+    )
+    missing = missing_of(tricks, by_tricks)
+    data: Data = {
+        "study": study,
+        "level": LEVEL,
+        "n_train": first.n_train,
+        "epochs": first.epochs,
+        "combinations": len(by_tricks) + missing,
+        "missing": missing,
+        "seeds": min(cell.n_seeds for cell in by_tricks.values()),
+        "n_tricks": len(tricks),
+        "tricks": [],
+        "interactions": [],
+        "all": None,
+    }
+    if missing or not tricks:
+        return data
+    resampler = e.resampler
+    together = resampler.change(by_tricks[frozenset()], by_tricks[frozenset(tricks)])
+    data["all"] = None if together is None else row_of(together)
+    data["tricks"] = [
+        {"trick": worth.trick, **{way: row_of(getattr(worth, way)) for way in WAYS}}
+        for worth in worths(resampler, tricks, by_tricks)
+    ]
+    data["interactions"] = [
+        {"tricks": list(pair.tricks), **row_of(pair.effect)}
+        for pair in interactions(resampler, tricks, by_tricks)
+    ]
+    return data
+
+
+def show(data: Data) -> Section:
+    if not data["tricks"]:
+        return Section(
+            title="What each trick is worth",
+            text=(
+                f"{data['missing']} of {data['combinations']} combinations have no finished model:"
+                " the averages over all orders need every one.",
+            ),
+        )
+    best = min(data["tricks"], key=lambda row: row["average"]["change"])
+    level = f"{100 * data['level']:.0f} %"
+    text = [
+        f"All {data['combinations']} combinations of {data['n_tricks']} tricks at"
+        f" {data['n_train']:,} images and {data['epochs']} epochs, {data['seeds']} seeds each."
+        f" Averaged over all orders, {_name(best['trick'])} is worth most: it changes the test"
+        f" error by {change(best['average'])}. The averages multiply to the effect of all tricks,"
+        f" {change(data['all'])}."
+    ]
+    if data["interactions"]:
+        text.append(
+            "Pairs that together differ from the product of each (below 0: they help each other;"
+            f" intervals by Bonferroni at {100 * data['interactions'][0]['level']:.0f} %): "
+            + "; ".join(
+                f"{_name(row['tricks'][0])} with {_name(row['tricks'][1])} {change(row)}"
+                for row in data["interactions"]
+            )
+            + "."
+        )
+    table = Table(
+        caption=f"Change of the test error, {level} intervals",
+        columns=("trick", *WAYS.values()),
+        rows=tuple(
+            (_name(row["trick"]), *(change(row[way]) for way in WAYS)) for row in data["tricks"]
+        ),
+    )
+    picture = Picture(
+        name=data["study"],
+        alt="Change of the test error by each trick with its interval",
+        caption=f"Change of the test error by each trick with {level} intervals.",
+    )
+    return Section(
+        title="What each trick is worth", text=tuple(text), tables=(table,), pictures=(picture,)
+    )
+
+
+@styled
+def draw(data: Data) -> Mapping[str, Figure]:
+    if not data["tricks"]:
+        return {}
+    rows = sorted(data["tricks"], key=lambda row: row["average"]["change"])
+    fig = Figure(figsize=(6.4, 1.3 + 0.55 * len(rows)), layout="constrained")
+    ax = fig.subplots()
+    colours = sns.color_palette("colorblind", len(WAYS))
+    for way, shift, marker, colour in zip(WAYS, (0.22, 0, -0.22), "os^", colours, strict=True):
+        for y, row in enumerate(rows):
+            effect = row[way]
+            ax.plot([effect["low"], effect["high"]], [shift - y] * 2, color=colour, lw=1.3)
+            label = WAYS[way] if y == 0 else None
+            ax.plot(effect["change"], shift - y, marker, color=colour, ms=5, label=label)
+    ax.axvline(0, color="#666666", lw=0.8)
+    ax.set_yticks(range(0, -len(rows), -1), [_name(row["trick"]) for row in rows])
+    ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    ax.set_xlabel("change of the test error")
+    ax.grid(visible=True, axis="x")
+    fig.legend(frameon=False, ncols=3, loc="outside upper left", fontsize=8)
+    return {data["study"]: fig}
+
+
+def _name(trick: str) -> str:
+    return {"adamw": "AdamW", "relu": "ReLU", "shift": "shifts"}.get(trick, trick.replace("_", "-"))
+
+
+WORTH = Kind(measure=measure, show=show, draw=draw)

@@ -1,0 +1,111 @@
+"""How every figure looks: one style, colour-blind safe, in the units of the data."""
+
+import io
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+RECIPE_TITLES = {
+    "1989": "1989",
+    "ce": "+ cross-entropy",
+    "adamw": "+ AdamW",
+    "augment": "+ shifts",
+    "dropout_relu": "2022 (all tricks)",
+    "paper": "all four of the paper's",
+    "relu_alone": "ReLU alone",
+    "gelu": "GELU",
+    "gelu_less_decay": "GELU, less decay",
+    "ema": "weight averaging",
+    "scratch": "from scratch",
+    "fine_tune": "fine-tuned",
+    "init_fan_in": "init by fan-in",
+    "second_order": "second-order method",
+}
+MARKERS = "osD^vPX*"
+FEW_TICKS = 4
+STYLE: Any = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "grid.color": "#e6e6e6",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "scaling",
+}
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def styled(draw: F) -> F:
+    """Draw in our style and leave the user's own as it is."""
+
+    @wraps(draw)
+    def styled(*args: Any, **kwargs: Any) -> Any:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return cast(F, styled)
+
+
+def recipe_title(recipe: str, model: str = "lecun1989") -> str:
+    """The recipe as people read it; of another model than the usual one, the model's name."""
+    if model != "lecun1989":
+        return model.replace("_", " ").replace("vit", "ViT")
+    return RECIPE_TITLES.get(recipe, recipe.replace("_", " "))
+
+
+@styled
+def as_svg(fig: Figure) -> bytes:
+    return _bytes(fig, "svg", metadata={"Date": None})
+
+
+@styled
+def as_png(fig: Figure) -> bytes:
+    return _bytes(fig, "png", dpi=160)
+
+
+def log_axes(ax: Any, x_ticks: Sequence[float]) -> None:
+    """Both axes logarithmic, ticks at the sizes themselves and at round percentages."""
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(_thinned(x_ticks)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    percent_axis(ax)
+    ax.grid(visible=True)
+
+
+def percent_axis(ax: Any) -> None:
+    """The logarithmic y axis of errors, with ticks at round percentages."""
+    low, high = ax.get_ylim()
+    steps = [m * 10.0**e for e in range(-5, 1) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)]
+    inside = [step for step in steps if low <= step <= high]
+    if len(inside) < FEW_TICKS:  # within a factor of two or so
+        steps = [m * 10.0**e for e in range(-6, 0) for m in range(10, 100, 2)]
+        inside = [step for step in steps if low <= step <= high]
+    ax.yaxis.set_major_locator(FixedLocator(inside[:: -(-len(inside) // 9) or 1]))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+
+
+def _thinned(ticks: Sequence[float], ratio: float = 1.5) -> list[float]:
+    """Ticks far enough apart on a logarithmic axis that their labels do not touch."""
+    kept: list[float] = []
+    for tick in sorted(set(ticks)):
+        if not kept or tick >= ratio * kept[-1]:
+            kept.append(tick)
+    return kept
+
+
+def _bytes(fig: Figure, kind: str, **options: Any) -> bytes:
+    body = io.BytesIO()
+    fig.savefig(body, format=kind, **options)
+    return body.getvalue()

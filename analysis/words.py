@@ -1,0 +1,58 @@
+"""Numbers as people read them, the same in every part of the report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NONE = "–"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    return "unknown" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    if value is None:
+        return "unbounded"
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def interval(ends: Sequence[float | None], percent: bool = False) -> str:
+    show = _percent if percent else number
+    low, high = ends
+    if low is None and high is None:
+        return "unbounded"
+    if high is None:
+        return f"above {show(low)}"
+    if not high:
+        return "0 in every replicate"
+    if not low:
+        return f"at most {show(high)}"
+    return f"{show(low)} to {show(high)}"
+
+
+def count(value: float | None, digits: int = 0) -> str:
+    """A count or a mean of counts; a dash where there is none."""
+    return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def ends(pair: Sequence[float] | None, digits: int = 0) -> str:
+    return NONE if pair is None else f"{pair[0]:,.{digits}f} to {pair[1]:,.{digits}f}"
+
+
+def change(row: Mapping[str, Any] | None) -> str:
+    """An effect as in claims.row_of: -12.3 % (-20.1 to -3.2 %)."""
+    if row is None:
+        return NONE
+    return f"{100 * row['change']:+.1f} % ({100 * row['low']:+.1f} to {100 * row['high']:+.1f} %)"
+
+
+def of(done: int, planned: int) -> str:
+    """How many are there, and of how many where some are missing."""
+    return str(done) if done >= planned else f"{done} of {planned}"
+
+
+def yes(value: bool | None) -> str:
+    return NONE if value is None else ("yes" if value else "no")
+
+
+_percent = percent  # `interval` has a flag of this name

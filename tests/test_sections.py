@@ -1,0 +1,223 @@
+"""The report by study: every part is there, says what its numbers say, and survives gaps."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from simulated import N_TEST, fill_study
+from test_claims import OTHERS, flat, said_numbers, truth
+
+from analysis import load, report
+from analysis.claims import evidence, judge_all
+from analysis.sections import KINDS, measure_all
+from analysis.sections.comparison import COMPARISONS
+from analysis.verdicts import CONTRADICTED, SUPPORTED
+from jobs.studies import find_study, names
+from scaling.store import Store
+from scaling.study import Cell, Grid, Study
+
+GRID = Study(
+    name="grid",
+    question="?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291, 14582),
+            width=(1.0, 2.0),
+            recipe=("1989", "dropout_relu"),
+            seeds=(0,),
+        ),
+    ),
+)
+STUDIES = {
+    **{
+        name: find_study(name)
+        for name in (
+            "ladder", "zipcode", "ablation", "epochs", "revisit", "negative", "norms", "transfer"
+        )
+    },
+    **{study.name: study for study in (*OTHERS, GRID)},
+}  # fmt: skip
+
+
+def few(cell: Cell) -> bool:
+    """Enough cells of each study for its part of the report."""
+    return cell.n_train != 911 and cell.recipe.epochs not in (5, 10, 160)
+
+
+def images_of(source: str, test_set_id: str, n_test: int) -> tuple[np.ndarray, np.ndarray]:
+    assert test_set_id == f"{source}@1-test{n_test}"
+    rng = np.random.default_rng(0)
+    return rng.uniform(-1, 1, (n_test, 16, 16)), rng.integers(0, 10, n_test)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("whole")
+    for study in STUDIES.values():
+        fill_study(out, study, truth, seeds=range(2), only=few)
+    return out, report(out, test_images=images_of)
+
+
+def test_every_part_has_its_figure_and_its_heading(whole: tuple[Path, dict[str, Any]]) -> None:
+    out, numbers = whole
+    text, page = (out / "report.md").read_text(), (out / "report.html").read_text()
+    assert {data["study"] for data in numbers["sections"]} == STUDIES.keys() == KINDS.keys()
+    assert numbers["curves"] == []
+    for name in (*STUDIES, "digits"):
+        assert (out / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+        assert f"figures/{name}.png" in text
+        assert f'<h2 id="{name}">' in page
+    assert page.count("<img") == len(STUDIES) + 1
+    assert "{" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.S)
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
+    assert json.loads((out / "numbers.json").read_text()) == numbers
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_number_that_is_printed_is_in_numbers_json(
+    whole: tuple[Path, dict[str, Any]], study: str
+) -> None:
+    """In prose, tables and captions, up to rounding; fixed levels and margins aside."""
+    data = next(d for d in whole[1]["sections"] if d["study"] == study)
+    section = KINDS[study].show(data)
+    printed = [*section.text, *(picture.caption for picture in section.pictures)]
+    for table in section.tables:
+        printed += [table.caption, *table.columns, *(cell for row in table.rows for cell in row)]
+    known = np.abs([*flat(data), 95.0])  # 95 % is the level of one run
+    said = 0
+    for number in (n for text in printed for n in said_numbers(text.replace("below 0", ""))):
+        digits = len(number.rstrip(",.").partition(".")[2])
+        value = float(number.rstrip(",.").replace(",", ""))
+        near = np.abs(np.concatenate([known, 100 * known]) - value) <= 0.51 * 10.0**-digits
+        said += 1
+        assert near.any(), (number, study)
+    assert said > 3
+
+
+def test_the_ladder_compares_each_published_run(whole: tuple[Path, dict[str, Any]]) -> None:
+    rows = next(d for d in whole[1]["sections"] if d["study"] == "ladder")["rows"]
+    assert [row["published"] for row in rows] == [82, 88, 72, 44, 32, 55, 25]
+    for row in rows:
+        assert row["mean_drawn"] == pytest.approx(np.mean(row["misses"]) * 2007 / N_TEST)
+        low, high = row["one_run"]
+        assert row["inside"] == (low <= row["published"] <= high)
+        assert high - low > row["interval_drawn"][1] - row["interval_drawn"][0]
+
+
+def test_the_zip_codes_are_compared_with_the_papers_own_misses(
+    whole: tuple[Path, dict[str, Any]],
+) -> None:
+    data = next(d for d in whole[1]["sections"] if d["study"] == "zipcode")
+    compared = [row for row in data["rows"] if row["published"] == 102]
+    assert {row["what"] for row in compared} >= {"1989 as reproduced", "second-order method"}
+    assert all(row["published_train"] == 10 for row in compared)
+    assert not any(row["published"] for row in data["rows"] if row["what"] == "+ AdamW")
+    assert len(data["suspects"]) == len(data["rows"]) - 1
+
+
+def test_digits_that_are_missed_have_label_and_prediction(
+    whole: tuple[Path, dict[str, Any]],
+) -> None:
+    data = whole[1]["digits"]
+    _, labels = images_of("mnist", f"mnist@1-test{N_TEST}", N_TEST)
+    assert data["recipe"] == "ema"  # the best of the simulated ones
+    for digit in data["digits"]:
+        assert digit["label"] == labels[digit["index"]]
+        assert digit["prediction"] != digit["label"]
+        assert digit["missed_by"] >= 1
+
+
+def _one_seed(out: Path) -> None:
+    for study in STUDIES.values():
+        fill_study(out, study, truth, seeds=(0,), only=few)
+
+
+def _nothing_yet(out: Path) -> None:
+    for study in STUDIES.values():
+        fill_study(out, study, truth, seeds=range(2), only=few, leave_out=lambda *_: True)
+
+
+def _a_third(out: Path) -> None:
+    for study in STUDIES.values():
+        fill_study(
+            out, study, truth, seeds=range(2), only=few,
+            leave_out=lambda cell, seed: (len(cell.recipe.name) + seed + cell.n_train) % 3 > 0,
+        )  # fmt: skip
+
+
+def _all_failed(out: Path) -> None:
+    study = STUDIES["ladder"]
+    fill_study(out, study, truth, seeds=(0,), leave_out=lambda *_: True)
+    plan = Store(out).read_plans()["ladder"]
+    for cell in plan["cells"]:
+        for member in cell["members"]:
+            row = {"cell_id": cell["cell_id"], "run_id": member["run_id"], "kind": "numeric"}
+            Store(out).write_failure({**row, "error": "weights are not finite"})
+
+
+@pytest.mark.parametrize("fill", [_nothing_yet, _all_failed])
+def test_it_survives_what_is_missing(tmp_path: Path, fill: Callable[[Path], None]) -> None:
+    fill(tmp_path)
+    numbers = report(tmp_path, test_images=images_of)
+    page = (tmp_path / "report.html").read_text()
+    assert 'id="ladder"' in page
+    assert "not trained yet" in page or "weights are not finite" in page
+    assert numbers["digits"] is None
+    assert all(row["p"] is None for row in numbers["claims"])
+
+
+@pytest.mark.parametrize("fill", [_one_seed, _a_third])
+def test_every_part_survives_few_models(tmp_path: Path, fill: Callable[[Path], None]) -> None:
+    """All but the writing of figures, which takes long."""
+    fill(tmp_path)
+    found = evidence(load(tmp_path))
+    for data in measure_all(found):
+        kind = KINDS[data["study"]]
+        section, figures = kind.show(data), kind.draw(data)
+        assert {picture.name for picture in section.pictures} == figures.keys()
+        assert "nan" not in repr(section)
+    rows = judge_all(found)
+    if fill is _one_seed:
+        decided = {SUPPORTED, CONTRADICTED} & {row["verdict"] for row in rows if row["id"] != "C1"}
+        assert not decided
+
+
+def test_without_images_there_is_no_figure_of_digits(tmp_path: Path) -> None:
+    fill_study(tmp_path, STUDIES["ladder"], truth, seeds=range(2))
+    assert report(tmp_path, test_images=lambda *_: None)["digits"] is None
+    assert 'id="digits"' not in (tmp_path / "report.html").read_text()
+
+
+def test_a_model_of_two_studies_is_counted_once(tmp_path: Path) -> None:
+    fill_study(tmp_path, STUDIES["ladder"], truth, seeds=range(3))
+    fill_study(tmp_path, STUDIES["revisit"], truth, seeds=range(2))
+    results = load(tmp_path)
+    shared = [c for c in results.cells if c["recipe"]["name"] == "dropout_relu"]
+    assert sorted(len(cell["members"]) for cell in shared) == [3, 3]  # of 50,000 and 7,291 images
+    assert results.counts() == {"cells": 12, "finished": 12, "failed": 0, "missing": 0}
+
+
+def test_every_compared_study_says_with_what() -> None:
+    assert COMPARISONS.keys() <= KINDS.keys()
+    assert set(names()) - KINDS.keys() >= {"data", "quickstart"}  # curves, as anybody's own
+
+
+def test_a_factorial_needs_every_combination_that_was_planned(tmp_path: Path) -> None:
+    """Half of them without one trick would look like a whole factorial of the others."""
+    lacks = "adamw"
+    fill_study(
+        tmp_path,
+        STUDIES["ablation"],
+        truth,
+        seeds=range(2),
+        leave_out=lambda cell, _: lacks in [name for name, _ in cell.recipe.tricks],
+    )
+    (data,) = measure_all(evidence(load(tmp_path)))
+    assert (data["missing"], data["combinations"], data["n_tricks"]) == (16, 32, 5)
+    assert data["tricks"] == []
+    assert "16 of 32 combinations" in KINDS["ablation"].show(data).text[0]
