@@ -25,12 +25,14 @@ from scaling import architecture, randomness
 from scaling.cache import cache_dir, locked
 from scaling.engines.compiled.kernels import Kernels, Kind, make_kernels, signatures
 
-# Whatever a kernel takes constants from: change a file, and every kernel is compiled anew.
+# Whatever a kernel takes constants from: change a file, and every kernel is compiled anew. Read as
+# soon as they are imported: read later, they might be newer than the code that is compiled.
 SOURCES = (
     *sorted(Path(__file__).parent.glob("*.py")),
     Path(architecture.__file__),
     Path(randomness.__file__),
 )
+CHECKSUMS = [hashlib.sha256(path.read_bytes()).hexdigest() for path in SOURCES]
 
 
 @cache
@@ -63,10 +65,9 @@ def _key(kind: Kind, name: str) -> str:
     """A hash of everything that the machine code of one kernel depends on."""
     from numba.core.registry import cpu_target
 
-    sources = [hashlib.sha256(path.read_bytes()).hexdigest() for path in SOURCES]
     processor = cpu_target.target_context.codegen().magic_tuple()
     versions = (sys.version, numba.__version__, llvmlite.__version__)
-    text = repr((repr(kind), name, sources, processor, versions))
+    text = repr((repr(kind), name, CHECKSUMS, processor, versions))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
