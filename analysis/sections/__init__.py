@@ -4,6 +4,7 @@ from analysis.claims.claim import Evidence
 from analysis.sections.comparison import COMPARED, COMPARISONS
 from analysis.sections.epochs import EPOCHS
 from analysis.sections.ladder import LADDER
+from analysis.sections.screening import SCREENING
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.sections.worth import WORTH
 
@@ -14,6 +15,7 @@ KINDS: dict[str, Kind] = {
     "ablation": WORTH,
     "zipcode": LADDER,
     "epochs": EPOCHS,
+    "screening": SCREENING,
     **dict.fromkeys(COMPARISONS, COMPARED),
 }
 
