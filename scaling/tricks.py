@@ -191,6 +191,12 @@ def elastic(recipe: Recipe) -> Recipe:
     return replace(recipe, elastic=0.8)
 
 
+@trick(version=1, source="Simard et al. 2003, at half of their displacements")
+def mild_elastic(recipe: Recipe) -> Recipe:
+    """Each presentation is distorted by smooth displacements of 0.4 pixels (root mean square)."""
+    return replace(recipe, elastic=0.4)
+
+
 @trick(version=1, source="Alain & Bengio 2016 (arXiv 1610.01644)")
 def linear_probe(recipe: Recipe) -> Recipe:
     """Only the output layer learns."""

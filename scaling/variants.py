@@ -48,6 +48,8 @@ _NAMED = (
     _with(MODERN, "elastic_cosine_gelu", tricks.elastic, tricks.cosine, tricks.gelu),
     _with(MODERN, "elastic_cosine_ema", tricks.elastic, tricks.cosine, tricks.ema),
     _with(MODERN, "elastic_mixup", tricks.elastic, tricks.cosine, tricks.mixup),
+    _with(MODERN, "gelu_cosine", tricks.gelu, tricks.cosine),
+    _with(MODERN, "mild_elastic_gelu_cosine", tricks.mild_elastic, tricks.gelu, tricks.cosine),
     # C8 and C10: what deep networks could not do without.
     _with(MODERN, "weight_norm", tricks.weight_norm),
     _with(MODERN, "layer_norm", tricks.layer_norm),

@@ -37,7 +37,8 @@ STUDIES = {
     **{
         name: find_study(name)
         for name in (
-            "ladder", "zipcode", "ablation", "epochs", "revisit", "negative", "norms", "screening", "transfer"
+            "ladder", "zipcode", "ablation", "epochs", "revisit", "negative", "norms",
+            "screening", "transfer",
         )
     },
     **{study.name: study for study in (*OTHERS, GRID)},
