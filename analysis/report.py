@@ -151,7 +151,9 @@ def _render(
     }
     parts = _parts(numbers)
     lead = ""
-    if parts and not numbers["curves"]:  # the first section's first words open the page instead
+    if (
+        parts and parts[0].section.text and not numbers["curves"]
+    ):  # the first section's first words open the page instead
         lead, *rest = parts[0].section.text
         parts[0] = replace(parts[0], section=replace(parts[0].section, text=tuple(rest)))
     return environment.get_template(template).render(

@@ -16,10 +16,10 @@ from analysis.published import find_published, published
 def test_it_holds_about_95_of_100_new_runs(n_seeds: int, seed_sd: float) -> None:
     rng, held, trials = np.random.default_rng(0), 0, 150
     for _ in range(trials):
-        seen = np.rint(rng.normal(430, seed_sd, n_seeds)).astype(int)
+        seen = np.rint(rng.normal(800, seed_sd, n_seeds)).astype(int)
         run = one_run([int(m) for m in seen], 10_000, 2007)
         assert run is not None
-        new = round(rng.normal(430, seed_sd))
+        new = round(rng.normal(800, seed_sd))
         held += run.holds(int(rng.hypergeometric(new, 10_000 - new, 2007)))
     assert 0.95 - 3 * np.sqrt(0.0475 / trials) < held / trials < 0.99
 

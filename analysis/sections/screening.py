@@ -39,6 +39,11 @@ def _label(row: Data) -> str:
 
 
 def show(data: Data) -> Section:
+    best = data["rows"][0]
+    text = (
+        f"Fewest validation misses: “{_label(best)}” with {percent(best['val_error'])}. The best of"
+        " several looks better than it is: its test error is for a study of its own."
+    )
     table = Table(
         caption="Validation errors, the lowest first; ± is the standard error over seeds",
         columns=("recipe", "#epochs", "#learning rate", "#validation error", "#±", "#seeds"),
@@ -59,7 +64,7 @@ def show(data: Data) -> Section:
         alt="Validation error of each candidate",
         caption="Dots: one model each. Ticks: means. No test image bears on this choice.",
     )
-    return Section(title="Screening", tables=(table,), pictures=(picture,))
+    return Section(title="Screening", text=(text,), tables=(table,), pictures=(picture,))
 
 
 @styled
