@@ -34,10 +34,12 @@ def one_run(
 ) -> OneRun | None:
     """The interval of a new seed on `n_drawn` random images of the `n_images` all seeds were given.
 
-    S seeds show their mean only to within 1/S of their variance and know that variance only with
-    S-1 degrees of freedom: a new seed is drawn from Student's t around the mean, with variance
-    1 + 1/S times theirs. Given its misses of all images, those among `n_drawn` of them, drawn
-    without replacement, are hypergeometric: the bits of a model matter by their sum only.
+    A new seed is one of those seen, drawn at random: they need not be normal, and one that hardly
+    learned moves the upper end only. As S seeds show (S-1)/S of their variance and their mean only
+    to within 1/S of it, deviations from the mean are widened by sqrt((S+1)/(S-1)), and by the ratio
+    of the t quantile with S-1 degrees of freedom to the normal one. Given its misses of all images,
+    those among `n_drawn` of them, drawn without replacement, are hypergeometric: the bits of a
+    model matter by their sum only.
     None with one seed, as then the noise of seeds is unknown, or with fewer images than drawn.
     """
     n_drawn = n_images if n_drawn is None else n_drawn
@@ -45,8 +47,10 @@ def one_run(
     if n_S < 2 or n_drawn > n_images:
         return None
     rng = np.random.default_rng(0)
-    spread = float(np.std(misses, ddof=1)) * np.sqrt(1 + 1 / n_S)
-    new = np.mean(misses) + spread * stats.t.rvs(n_S - 1, size=DRAWS, random_state=rng)
+    tail = (1 + level) / 2
+    widen = np.sqrt((n_S + 1) / (n_S - 1)) * stats.t.ppf(tail, n_S - 1) / stats.norm.ppf(tail)
+    mean = float(np.mean(misses))
+    new = mean + widen * (rng.choice(np.asarray(misses, float), DRAWS) - mean)
     new_R = np.clip(np.rint(new), 0, n_images).astype(int)
     drawn_R = rng.hypergeometric(new_R, n_images - new_R, n_drawn)
     low, high = np.quantile(drawn_R, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")

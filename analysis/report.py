@@ -150,10 +150,8 @@ def _render(
         for name, (svg, _) in drawn.items()
     }
     parts = _parts(numbers)
-    lead = ""
-    if (
-        parts and parts[0].section.text and not numbers["curves"]
-    ):  # the first section's first words open the page instead
+    lead = ""  # without curves, the first section's first words open the page
+    if parts and parts[0].section.text and not numbers["curves"]:
         lead, *rest = parts[0].section.text
         parts[0] = replace(parts[0], section=replace(parts[0].section, text=tuple(rest)))
     return environment.get_template(template).render(
