@@ -36,10 +36,10 @@ def one_run(
 
     A new seed is one of those seen, drawn at random: they need not be normal, and one that hardly
     learned moves the upper end only. As S seeds show (S-1)/S of their variance and their mean only
-    to within 1/S of it, deviations from the mean are widened by sqrt((S+1)/(S-1)), and by the ratio
-    of the t quantile with S-1 degrees of freedom to the normal one. Given its misses of all images,
-    those among `n_drawn` of them, drawn without replacement, are hypergeometric: the bits of a
-    model matter by their sum only.
+    to within 1/S of it, deviations from the median are widened by sqrt((S+1)/(S-1)), and by the
+    ratio of the t quantile with S-1 degrees of freedom to the normal one. Given its misses of all
+    images, those among `n_drawn` of them, drawn without replacement, are hypergeometric: the bits
+    of a model matter by their sum only.
     None with one seed, as then the noise of seeds is unknown, or with fewer images than drawn.
     """
     n_drawn = n_images if n_drawn is None else n_drawn
@@ -49,8 +49,8 @@ def one_run(
     rng = np.random.default_rng(0)
     tail = (1 + level) / 2
     widen = np.sqrt((n_S + 1) / (n_S - 1)) * stats.t.ppf(tail, n_S - 1) / stats.norm.ppf(tail)
-    mean = float(np.mean(misses))
-    new = mean + widen * (rng.choice(np.asarray(misses, float), DRAWS) - mean)
+    middle = float(np.median(misses))
+    new = middle + widen * (rng.choice(np.asarray(misses, float), DRAWS) - middle)
     new_R = np.clip(np.rint(new), 0, n_images).astype(int)
     drawn_R = rng.hypergeometric(new_R, n_images - new_R, n_drawn)
     low, high = np.quantile(drawn_R, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")

@@ -38,7 +38,7 @@ def test_a_seed_that_hardly_learned_does_not_move_the_lower_end() -> None:
     usual = [int(m) for m in np.linspace(104, 125, 19)]
     run = one_run([*usual, 459], 2007)
     assert run is not None
-    assert 95 < run.low <= 104
+    assert 100 < run.low <= 104
     assert run.high >= 459
 
 
