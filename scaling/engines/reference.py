@@ -5,7 +5,7 @@ Shapes: B images of a batch, U inputs of H3.
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -89,8 +89,7 @@ class ReferenceModel:
         self._averaged = copy.deepcopy(self._network) if cell.recipe.ema else self._network
 
     def train_epoch(self, epoch: int) -> str | None:
-        # Muon's products in bfloat16 are oneDNN's: PyTorch's own take 5 times as long (measured).
-        with nullcontext() if self._recipe.optimizer == "muon" else _light_convolutions():
+        with _light_convolutions():
             train_epoch(
                 self._network,
                 self._optimizer,
@@ -115,7 +114,7 @@ class ReferenceModel:
 
 def train_epoch(
     model: Classifier,
-    optimizer: torch.optim.Optimizer | MuonAndAdamW,
+    optimizer: torch.optim.Optimizer,
     examples: Examples,
     recipe: Recipe,
     member: Member,
@@ -199,9 +198,7 @@ def _dropout(model: Classifier, recipe: Recipe, keys_B: NDArray[np.uint32]) -> t
     return torch.from_numpy(scaled).to(_device(model))
 
 
-def _optimizer(
-    model: Classifier, recipe: Recipe, member: Member
-) -> torch.optim.Optimizer | MuonAndAdamW:
+def _optimizer(model: Classifier, recipe: Recipe, member: Member) -> torch.optim.Optimizer:
     if recipe.optimizer == "muon":
         return MuonAndAdamW(model, lr=member.lr, weight_decay=member.weight_decay)
     parameters = [p for p in model.parameters() if p.requires_grad]

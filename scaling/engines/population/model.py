@@ -15,7 +15,7 @@ from scaling.data import Dataset, Examples
 from scaling.engines.population.capture import Captured
 from scaling.engines.population.images import Images, select_all
 from scaling.engines.population.network import Networks
-from scaling.engines.population.optimizers import Optimizer, in_order
+from scaling.engines.population.optimizers import Optimizer, learning
 from scaling.engines.population.showing import Showing, Shown
 from scaling.engines.result import Score
 from scaling.model import Network, build_network, loss_of
@@ -52,14 +52,11 @@ class Population:
         starts = [(start or random_start)(member) for member in members]
         module = build_network(cell.architecture, recipe, starts[0])
         self._units = module.dropped_units
-        learning = [
-            name
-            for name in in_order(recipe, [name for name, _ in module.named_parameters()])
-            if recipe.trainable == "all" or name.startswith("output")
-        ]
-        self._networks = Networks.of(module, recipe, learning, starts, device)
+        first, last = learning(recipe, [name for name, _ in module.named_parameters()])
+        self._networks = Networks.of(module, recipe, [*first, *last], starts, device)
         flat_KW = self._networks.flat_KW
-        self._optimizer = Optimizer(recipe, members, self._networks.shapes, flat_KW)
+        matrices = [self._networks.shapes[name] for name in last]
+        self._optimizer = Optimizer(recipe, members, flat_KW, matrices)
         self._averaged_KW = flat_KW.clone() if recipe.ema else flat_KW
         self._captured: Captured | None = None
 

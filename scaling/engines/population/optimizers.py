@@ -1,7 +1,6 @@
 """What moves the weights: each member at its own rates, all weights of all members at once.
 
-The arithmetic is PyTorch's, of its SGD, AdamW and Muon; for Muon's choice of weights see
-scaling/muon.py.
+The arithmetic is that of PyTorch's SGD and AdamW, and of scaling/muon.py.
 
 Shapes: K members; W weights, of which the last V are Muon's, if that is the optimizer.
 """
@@ -12,23 +11,18 @@ from math import prod
 import torch
 from torch import Tensor
 
-from scaling.engines.population.network import Shapes
-from scaling.muon import hidden_matrices
+from scaling.muon import MOMENTUM, hidden_matrices, orthogonal, step_size
 from scaling.recipe import Recipe
 from scaling.study import Member
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # PyTorch's defaults; Kingma & Ba 2014 (arXiv 1412.6980)
 
-# PyTorch's defaults, from kellerjordan.github.io/posts/muon: Nesterov's momentum, the coefficients
-# and number of the Newton-Schulz steps, the least length of a gradient.
-MUON_MOMENTUM, COEFFICIENTS, TURNS, SHORTEST = 0.95, (3.4445, -4.7750, 2.0315), 5, 1e-7
-RMS = 0.2  # of AdamW's steps: Liu et al. 2025 (arXiv 2502.16982), section 2.2
 
-
-def in_order(recipe: Recipe, names: Sequence[str]) -> list[str]:
-    """Parameters as this optimizer wants them side by side: those that Muon moves at the end."""
+def learning(recipe: Recipe, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Which of a module's parameters learn: those that Muon moves come second."""
     last = hidden_matrices(names) if recipe.optimizer == "muon" else []
-    return [name for name in names if name not in last] + last
+    able = [name for name in names if recipe.trainable == "all" or name.startswith("output")]
+    return [n for n in able if n not in last], [n for n in able if n in last]
 
 
 class Optimizer:
@@ -39,14 +33,18 @@ class Optimizer:
     """
 
     def __init__(
-        self, recipe: Recipe, members: Sequence[Member], shapes: Shapes, flat_KW: Tensor
+        self,
+        recipe: Recipe,
+        members: Sequence[Member],
+        flat_KW: Tensor,
+        matrices: Sequence[torch.Size],
     ) -> None:
-        self._recipe, self._members, self._shapes = recipe, tuple(members), shapes
+        """For weights that end with those of these shapes, which Muon moves."""
+        self._recipe, self._members, self._matrices = recipe, tuple(members), matrices
         self._lr_K1 = torch.empty_like(flat_KW[:, :1])
         self._shrink_K1 = torch.empty_like(self._lr_K1)
         self.scales_KW = torch.ones_like(flat_KW) if recipe.optimizer == "sdlm" else None
-        self._matrices = hidden_matrices(shapes) if recipe.optimizer == "muon" else []
-        muon = sum(prod(shapes[name]) for name in self._matrices)
+        muon = sum(map(prod, matrices))
         self._split = [flat_KW.shape[1] - muon, muon]
         zeros = [torch.zeros_like(part) for part in flat_KW.split(self._split, dim=1)]
         self.state: list[Tensor] = []
@@ -55,7 +53,7 @@ class Optimizer:
             self.state = [zeros[0], zeros[0].clone(), flat_KW.new_zeros(())]
         elif recipe.momentum:
             self.state = [zeros[0]]
-        if self._matrices:
+        if matrices:
             self.state.append(zeros[1])
 
     def begin(self, epoch: int) -> None:
@@ -83,9 +81,8 @@ class Optimizer:
         """That of the members where `live_K` is true."""
         members = [m for m, live in zip(self._members, live_K.tolist(), strict=True) if live]
         width = sum(self._split)
-        kept = Optimizer(
-            self._recipe, members, self._shapes, self._lr_K1[live_K].expand(-1, width)
-        )
+        flat_KW = self._lr_K1[live_K].expand(-1, width)
+        kept = Optimizer(self._recipe, members, flat_KW, self._matrices)
         kept.state = [value[live_K] if value.dim() else value for value in self.state]
         return kept
 
@@ -107,31 +104,14 @@ class Optimizer:
         flat_KW.mul_(self._shrink_K1).sub_(torch.div(mean_KW, scale_KW, out=scale_KW).mul_(rate_K1))
 
     def _muon(self, flat_KV: Tensor, gradient_KV: Tensor) -> None:
-        mean_KV = self.state[3].lerp_(gradient_KV, 1 - MUON_MOMENTUM)
-        ahead_KV = gradient_KV.lerp(mean_KV, MUON_MOMENTUM)
+        mean_KV = self.state[3].lerp_(gradient_KV, 1 - MOMENTUM)
+        ahead_KV = gradient_KV.lerp(mean_KV, MOMENTUM)
         flat_KV.mul_(self._shrink_K1)
         start = 0
-        for name in self._matrices:
-            shape = self._shapes[name]
+        for shape in self._matrices:
             rows, columns = shape[0], prod(shape[1:])
             at = slice(start, start + rows * columns)
             along_KV = orthogonal(ahead_KV[:, at].unflatten(1, (rows, columns))).flatten(1)
-            rate_K1 = self._lr_K1 * (RMS * max(rows, columns) ** 0.5)
-            flat_KV[:, at].addcmul_(along_KV.float(), rate_K1, value=-1)
+            rate_K1 = self._lr_K1 * step_size(rows, columns)
+            flat_KV[:, at].addcmul_(along_KV, rate_K1, value=-1)
             start = at.stop
-
-
-def orthogonal(matrices: Tensor) -> Tensor:
-    """Each of some matrices (K, rows, columns) with its singular values all brought near 1.
-
-    In bfloat16, as PyTorch's Muon does it to one; bit for bit the same (measured, CPU).
-    """
-    a, b, c = COEFFICIENTS
-    x = matrices.bfloat16()
-    tall = x.shape[1] > x.shape[2]
-    x = x.mT if tall else x
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=SHORTEST)
-    for _ in range(TURNS):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
