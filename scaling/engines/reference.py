@@ -20,8 +20,8 @@ from scaling.engines.training import train_model
 from scaling.errors import InputError
 from scaling.model import Classifier, Network, loss_of
 from scaling.models import initial_weights
-from scaling.networks import build_network
 from scaling.muon import MuonAndAdamW
+from scaling.networks import build_network
 from scaling.presentation import present
 from scaling.randomness import keep_mask, presentation_keys, shifts
 from scaling.recipe import Recipe
@@ -232,8 +232,8 @@ def _follow(averaged: Classifier, model: Classifier, decay: float) -> None:
     with torch.no_grad():
         for average, value in zip(averaged.parameters(), model.parameters(), strict=True):
             average.lerp_(value, 1 - decay)
-        for average, value in zip(averaged.buffers(), model.buffers(), strict=True):
-            average.copy_(value)
+        for mine, theirs in zip(averaged.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)
 
 
 def _finite(model: Classifier) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.data import Dataset
+from scaling.engines.population import at_once
 from scaling.engines.population.model import Population
 from scaling.engines.reference import check_device, deterministic
 from scaling.engines.result import Evaluation, NumericFailure, Trained
@@ -21,9 +22,6 @@ from scaling.study import Cell, Member
 from scaling.weights import Weights
 
 ENGINE = "population"
-# Members in lock-step, so that memory is bounded: CPU measured (49, 41 and 40 us an example for 16,
-# 32 and 64 of them, 1989 at width 1), CUDA assumed.
-MEMBERS = {"cpu": 32, "cuda": 1024}
 
 Observer = Callable[[Member, Evaluation], None]
 
@@ -43,8 +41,9 @@ def train_population(
     Raises InputError for a device that this machine lacks.
     """
     check_device(device)
-    for start in range(0, len(members), MEMBERS[device]):
-        some = members[start : start + MEMBERS[device]]
+    most = at_once(cell, device)
+    for first in range(0, len(members), most):
+        some = members[first : first + most]
         with deterministic():
             results = _train(cell, some, data, device, epochs_evaluated, observe, start)
         yield from results

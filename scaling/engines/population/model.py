@@ -18,9 +18,11 @@ from scaling.engines.population.network import Networks
 from scaling.engines.population.optimizers import Optimizer, learning
 from scaling.engines.population.showing import Showing, Shown
 from scaling.engines.result import Score
-from scaling.model import Network, build_network, loss_of
+from scaling.model import Network, loss_of
+from scaling.models import initial_weights
+from scaling.networks import build_network
 from scaling.study import Cell, Member
-from scaling.weights import Weights, initial_weights
+from scaling.weights import Weights
 
 PREPARED = 64  # presentations of a member at once: assumed, 3 MB for 32 members
 # Images evaluated at once, of all members. CPU measured: from 256 on PyTorch gives memory back and
@@ -47,10 +49,10 @@ class Population:
         recipe = cell.recipe
 
         def random_start(member: Member) -> Weights:
-            return initial_weights(cell.architecture, recipe, member.seed)
+            return initial_weights(cell.sizes, recipe, member.seed)
 
         starts = [(start or random_start)(member) for member in members]
-        module = build_network(cell.architecture, recipe, starts[0])
+        module = build_network(cell.sizes, recipe, starts[0])
         self._units = module.dropped_units
         first, last = learning(recipe, [name for name, _ in module.named_parameters()])
         self._networks = Networks.of(module, recipe, [*first, *last], starts, device)
@@ -126,7 +128,7 @@ class Population:
         rows = []
         weights = self._networks.weights(self._networks.flat_KW)
         for mine, x_BHW, y_B in zip(weights, x_KBHW.cpu().numpy(), y_KB.cpu().numpy(), strict=True):
-            module = build_network(self._cell.architecture, self._cell.recipe, mine)
+            module = build_network(self._cell.sizes, self._cell.recipe, mine)
             assert isinstance(module, Network)
             scales = rate_scales(module, Examples(x=x_BHW, y=y_B.astype(np.uint8)))
             rows.append(np.concatenate([scales[name].ravel() for name in self._networks.shapes]))

@@ -28,8 +28,8 @@ def learning(recipe: Recipe, names: Sequence[str]) -> tuple[list[str], list[str]
 class Optimizer:
     """For K members. What changes from step to step is a tensor, so that a step can be replayed.
 
-    `scales_KW`, where the recipe wants it, gives every weight a learning rate of its own: a multiple
-    of the member's.
+    `scales_KW`, where the recipe wants it, gives every weight a learning rate of its own, as a
+    multiple of the member's.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ class ConvolutionsAsProducts(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Any,  # noqa: ARG002  PyTorch's protocol
+        types: Any,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
@@ -56,7 +56,8 @@ def convolve(
         by_group = kernel.flatten(1).unflatten(0, (groups, -1))
         sums = (by_group @ patches.unflatten(1, (groups, -1))).flatten(1, 2)
     sums = sums.unflatten(2, sides)
-    return sums if bias is None else sums + bias[:, None, None]
+    biased: Tensor = sums if bias is None else sums + bias[:, None, None]
+    return biased
 
 
 def _patches(x_NCHW: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:

@@ -59,13 +59,12 @@ def _clean(module: fx.GraphModule) -> None:
     for node in list(graph.nodes):
         if node.op != "call_function":
             continue
-        source = node.args[0] if node.args else None
+        source: Any = node.args[0] if node.args else None
         if node.target is _ATEN.detach.default or _does_nothing(node):
             node.replace_all_uses_with(source)
             graph.erase_node(node)
-        elif node.target in _RESHAPES and source.op == "call_function":
-            if source.target in _RESHAPES:  # two in a row are one
-                node.args = (source.args[0], node.args[1])
+        elif node.target in _RESHAPES and source.target in _RESHAPES:  # two in a row are one
+            node.args = (source.args[0], node.args[1])
     graph.eliminate_dead_code()
     module.recompile()
 
