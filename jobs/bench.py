@@ -86,14 +86,14 @@ def table(rows: list[dict[str, Any]]) -> str:
         rows[0]["machine"],
         "us: microseconds of CPU time an example and model, median (and range) of"
         f" {rows[0]['rounds']} rounds",
-        f"{'engine':10} {'recipe':13}width models {'us':>7} {'(range)':>15} {'loop us':>9} {'ratio':>6}"
-        f" {'floor us':>9} {'x floor':>8} {'evaluate us':>12} {'first call s':>13}",
+        f"{'engine':10} {'recipe':13}width models {'us':>7} {'(range)':>15} {'loop us':>9}"
+        f" {'ratio':>6} {'floor us':>9} {'x floor':>8} {'evaluate us':>12} {'first call s':>13}",
     ]
     for row in rows:
         low, high = row["us_range"]
         lines.append(
-            f"{row['engine']:10} {row['recipe']:13}{row['width']:5} {row['members']:6} {_text(row['us']):>7}"
-            f" {f'({_text(low)}-{_text(high)})':>15} {_text(row['loop_us']):>9}"
+            f"{row['engine']:10} {row['recipe']:13}{row['width']:5} {row['members']:6}"
+            f" {_text(row['us']):>7} {f'({_text(low)}-{_text(high)})':>15} {_text(row['loop_us']):>9}"
             f" {_text(row['ratio']):>6} {_text(row['floor_us']):>9} {_text(row['floor_ratio']):>8}"
             f" {_text(row['evaluate_us']):>12} {_text(row['first_call_s']):>13}"
         )
