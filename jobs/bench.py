@@ -93,8 +93,9 @@ def table(rows: list[dict[str, Any]]) -> str:
         low, high = row["us_range"]
         lines.append(
             f"{row['engine']:10} {row['recipe']:13}{row['width']:5} {row['members']:6}"
-            f" {_text(row['us']):>7} {f'({_text(low)}-{_text(high)})':>15} {_text(row['loop_us']):>9}"
-            f" {_text(row['ratio']):>6} {_text(row['floor_us']):>9} {_text(row['floor_ratio']):>8}"
+            f" {_text(row['us']):>7} {f'({_text(low)}-{_text(high)})':>15}"
+            f" {_text(row['loop_us']):>9} {_text(row['ratio']):>6}"
+            f" {_text(row['floor_us']):>9} {_text(row['floor_ratio']):>8}"
             f" {_text(row['evaluate_us']):>12} {_text(row['first_call_s']):>13}"
         )
     first = rows[0]
