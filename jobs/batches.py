@@ -69,9 +69,9 @@ def _pieces(
     for job in jobs:
         n = len(job.members)
         each = cost(job) / n
-        size = max(1, int(most / each)) if each > 0 else n
-        size = max(size, min(together(job), share))
-        count = -(-n // size)
+        largest = max(1, int(most / each)) if each > 0 else n
+        smallest = min(together(job), share, n)
+        count = max(1, min(-(-n // largest), n // smallest))
         ends = [n * i // count for i in range(count + 1)]
         pieces += [replace(job, members=job.members[a:b]) for a, b in pairwise(ends)]
     return sorted(pieces, key=cost)

@@ -16,6 +16,8 @@ from scaling.weights import Weights
 class MicroViTModule(Classifier):
     """Blocks of attention and a small network, each after a normalization and around a bypass."""
 
+    position: Tensor
+
     def __init__(self, architecture: MicroViT, recipe: Recipe, weights: Weights) -> None:
         super().__init__()
         self.dropped_units = architecture.dropped_units
@@ -49,7 +51,9 @@ class MicroViTModule(Classifier):
         return self._linear(f"{block}_mix", mixed.transpose(1, 2).flatten(2))
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
-        return x @ getattr(self, f"{name}_weight") + getattr(self, f"{name}_bias")
+        # Not get_parameter: under torch.func a parameter may be any tensor.
+        sums: Tensor = x @ getattr(self, f"{name}_weight") + getattr(self, f"{name}_bias")
+        return sums
 
     def _norm(self, name: str, x_BTD: Tensor) -> Tensor:
         gain, bias = getattr(self, f"{name}_gain"), getattr(self, f"{name}_bias")

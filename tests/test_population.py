@@ -30,7 +30,7 @@ from scaling.recipe import Recipe
 from scaling.recipes import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
 
-DIRECT, STEPS, EPOCHS = 8, 36, 2  # most of the steps are recorded
+DIRECT, STEPS, EPOCHS = 20, 36, 2  # half of the steps are recorded, and no evaluation
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -73,6 +73,13 @@ def assert_equal(one: Trained | NumericFailure, other: Trained | NumericFailure)
     assert (one.predicted == other.predicted).all()
 
 
+def _determined(name: str, differences: np.ndarray) -> np.ndarray:
+    """Without the biases of a transformer's keys, which no loss depends on: they learn rounding."""
+    if name.endswith("qkv_bias"):
+        differences = np.delete(differences.reshape(3, -1), 1, axis=0)
+    return np.abs(differences).ravel()
+
+
 def assert_agrees(data: Dataset, how: Recipe, model: str = "lecun1989", width: float = 1.0) -> None:
     """Two members, each as near to the reference as two float32 sums of the same numbers are.
 
@@ -80,14 +87,14 @@ def assert_agrees(data: Dataset, how: Recipe, model: str = "lecun1989", width: f
     2e-6, and the worst, which AdamW may make by dividing rounding by rounding, within 1e-4.
     """
     n_train = STEPS // EPOCHS * min(how.batch_size, 3)
-    cell = make_cell(data.info, how, n_train=n_train, n_test=150, model=model, width=width)
+    cell = make_cell(data.info, how, n_train=n_train, n_test=100, model=model, width=width)
     members = make_members(how, (0, 1))
     ours, theirs = (train(data, cell, members, engine) for engine in ("population", "reference"))
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.weights.keys() == other.weights.keys()
         start = initial_weights(cell.sizes, how, mine.member.seed)
         errors, steps = (
-            np.concatenate([np.abs(mine.weights[k] - against[k]).ravel() for k in start])
+            np.concatenate([_determined(k, mine.weights[k] - against[k]) for k in start])
             for against in (other.weights, start)
         )
         assert steps.max() > 1e-3, "nothing was trained"
@@ -171,9 +178,8 @@ def test_a_member_does_not_depend_on_what_trains_beside_it(
     members = [replace(member, lr=member.lr * how.lr) for member in MIXED]
     together = train(random_data, cell, members)
     others = [replace(member, seed=member.seed + 20, lr=how.lr) for member in members]
-    for k in (1, 4):
-        beside = train(random_data, cell, [*others[:k], members[k], *others[k + 1 :]])
-        assert_equal(beside[k], together[k])
+    beside = train(random_data, cell, [*others[:3], members[3], *others[4:]])
+    assert_equal(beside[3], together[3])
     (alone,) = train(random_data, cell, [members[4]])
     for name, weights in alone.weights.items():
         assert np.quantile(np.abs(weights - together[4].weights[name]), 0.999) < 2e-6
@@ -467,7 +473,7 @@ def test_the_rule_asks_how_many_models_there_are(
     assert engines.together(cell, "reference") == 1
     few, many = (engines.us_per_example(cell, members)[0] for members in (2, 32))
     assert few > 3 * many
-    assert engines.us_per_example(cell, 1) == engines.us_per_example(cell, 1, "reference")
+    assert engines.us_per_example(cell, 1) == engines.us_per_example(cell, engine="reference")
     plain = replace(cell, recipe=find_recipe("1989"))
     assert engines.together(plain) == 1
     monkeypatch.setattr(compiled, "unavailable", lambda: "not today")
