@@ -140,6 +140,8 @@ def _report(p: Parser) -> None:
 
 def _bench(p: Parser) -> None:
     p.add_argument("--ray", action="store_true", help="also a sweep's overhead, on a local Ray")
+    p.add_argument("--device", choices=DEVICES, default="cpu", help="of the populations")
+    _several(p, "--members", whole, "K", help="of its populations (32; on a GPU 1 64 1024 4096)")
     p.add_argument("--out", metavar="DIR", help="write DIR/bench.json")
     p.add_argument("--json", action="store_true")
 

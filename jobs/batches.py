@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from scaling.study import Job
 
@@ -30,14 +31,21 @@ def remaining(jobs: Sequence[Job], done: Collection[str]) -> tuple[Job, ...]:
 
 
 def make_batches(
-    jobs: Sequence[Job], cost: Callable[[Job], float], slots: int
+    jobs: Sequence[Job],
+    cost: Callable[[Job], float],
+    slots: int,
+    together: Callable[[Job], int] = lambda _: 1,
 ) -> tuple[Batch, ...]:
-    """Batches of at most 30 s, or of what keeps `slots` busy to the end; the longest first."""
+    """Batches of at most 30 s, or of what keeps `slots` busy to the end; the longest first.
+
+    As many members of a job as `together` says stay in one batch, however long that takes, unless
+    slots would be idle.
+    """
     total = sum(cost(job) for job in jobs)
     most = min(MOST_S, total / (4 * slots))
     batches: list[Batch] = []
     open_batch = Batch(jobs=(), seconds=0.0)
-    for piece in _pieces(jobs, cost, most):
+    for piece in _pieces(jobs, cost, most, slots, together):
         seconds = cost(piece)
         if open_batch.jobs and open_batch.seconds + seconds > most:
             batches.append(open_batch)
@@ -48,14 +56,22 @@ def make_batches(
     return tuple(sorted(batches, key=lambda batch: -batch.seconds))
 
 
-def _pieces(jobs: Sequence[Job], cost: Callable[[Job], float], most: float) -> list[Job]:
-    """Jobs cut into groups of members that cost at most `most`, the cheapest first."""
+def _pieces(
+    jobs: Sequence[Job],
+    cost: Callable[[Job], float],
+    most: float,
+    slots: int,
+    together: Callable[[Job], int],
+) -> list[Job]:
+    """Jobs cut into groups of members, even ones, that cost at most `most`; the cheapest first."""
+    share = -(-sum(len(job.members) for job in jobs) // slots)
     pieces = []
     for job in jobs:
-        each = cost(job) / len(job.members)
-        size = max(1, int(most / each)) if each > 0 else len(job.members)
-        pieces += [
-            replace(job, members=job.members[start : start + size])
-            for start in range(0, len(job.members), size)
-        ]
+        n = len(job.members)
+        each = cost(job) / n
+        largest = max(1, int(most / each)) if each > 0 else n
+        smallest = min(together(job), share, n)
+        count = max(1, min(-(-n // largest), n // smallest))
+        ends = [n * i // count for i in range(count + 1)]
+        pieces += [replace(job, members=job.members[a:b]) for a, b in pairwise(ends)]
     return sorted(pieces, key=cost)

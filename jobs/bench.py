@@ -7,7 +7,7 @@ import platform
 import re
 import statistics
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,22 @@ DIGITS = 3  # significant, of every number: the rounds differ in the second
 FIRST_CALL_ROUNDS, WORKERS_AS_ROUNDS = 6, 30
 
 FIRST_CALL_WIDTH = 1
+GPU_MEMBERS = (1, 64, 1024, 4096)
 
 
 def bench(a: argparse.Namespace) -> int:
     """Measure microseconds an example of each engine, beside plain PyTorch and the FLOP floor."""
     out = _writable(a.out) if a.out else None
-    rows = measured(effort(), ray=a.ray)
+    if a.device == "cuda":
+        from scaling.engines.reference import check_device
+
+        check_device(a.device)
+    chosen = replace(effort(), device=a.device)
+    if a.device == "cuda":  # one width: the question is how many models it takes
+        chosen = replace(chosen, widths=(1,), members=GPU_MEMBERS)
+    if a.members:
+        chosen = replace(chosen, members=tuple(a.members))
+    rows = measured(chosen, ray=a.ray)
     text = json.dumps(rows, indent=1, allow_nan=False)
     if out:
         (out / "bench.json").write_text(text + "\n")
@@ -54,14 +64,14 @@ def measured(effort: "Effort", *, ray: bool) -> list[dict[str, Any]]:
     from scaling.bench.steps import RECIPES, measure
 
     fma = fastest_fma() if compiled.unavailable() is None else None
-    engines = 2 if fma else 1
+    engines = 3 if fma else 2
     rounds = len(RECIPES) * len(effort.widths) * effort.rounds
     others = len(RECIPES) * engines * FIRST_CALLS * FIRST_CALL_ROUNDS + WORKERS_AS_ROUNDS
     with Progress("bench", rounds + others) as bar:
         rows = [_plain(row) for row in measure(_digits(), fma, effort, bar.advance)]
         _add_processes(rows, bar)
     for row in rows:
-        row["machine"] = machine()
+        row["machine"] = machine(effort.device)
     if ray:
         from jobs.overhead import sweep_overhead
 
@@ -76,15 +86,16 @@ def table(rows: list[dict[str, Any]]) -> str:
         rows[0]["machine"],
         "us: microseconds of CPU time an example and model, median (and range) of"
         f" {rows[0]['rounds']} rounds",
-        f"{'engine':10} {'recipe':13}width {'us':>7} {'(range)':>15} {'loop us':>9} {'ratio':>6}"
-        f" {'floor us':>9} {'x floor':>8} {'evaluate us':>12} {'first call s':>13}",
+        f"{'engine':10} {'recipe':13}width models {'us':>7} {'(range)':>15} {'loop us':>9}"
+        f" {'ratio':>6} {'floor us':>9} {'x floor':>8} {'evaluate us':>12} {'first call s':>13}",
     ]
     for row in rows:
         low, high = row["us_range"]
         lines.append(
-            f"{row['engine']:10} {row['recipe']:13}{row['width']:5} {_text(row['us']):>7}"
-            f" {f'({_text(low)}-{_text(high)})':>15} {_text(row['loop_us']):>9}"
-            f" {_text(row['ratio']):>6} {_text(row['floor_us']):>9} {_text(row['floor_ratio']):>8}"
+            f"{row['engine']:10} {row['recipe']:13}{row['width']:5} {row['members']:6}"
+            f" {_text(row['us']):>7} {f'({_text(low)}-{_text(high)})':>15}"
+            f" {_text(row['loop_us']):>9} {_text(row['ratio']):>6}"
+            f" {_text(row['floor_us']):>9} {_text(row['floor_ratio']):>8}"
             f" {_text(row['evaluate_us']):>12} {_text(row['first_call_s']):>13}"
         )
     first = rows[0]
@@ -93,10 +104,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         lines.append(f"floor: multiply-adds in registers, {speed:.0f} GFLOP/s on one core")
     else:
         lines.append("no floor and no compiled engine: numba cannot be used here")
-    if first["workers_ratio"]:
-        low, high = first["workers_range"]
+    for row in filter(lambda row: row["workers_ratio"], rows):
+        low, high = row["workers_range"]
         lines.append(
-            f"2 worker processes train {_text(first['workers_ratio'])}x as much as 1"
+            f"2 worker processes train {_text(row['workers_ratio'])}x as much as 1"
             f" ({_text(low)}-{_text(high)})"
         )
     if "sweep_overhead" in first:
@@ -109,7 +120,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> str:
+def machine(device: str) -> str:
     """What the processor says of itself, how many cores there are, and the versions that matter."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")  # Linux
@@ -117,6 +128,10 @@ def machine() -> str:
         said = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
         name = said[1] if said else name
     numba = compiled.unavailable() or f"numba {version('numba')} for {_target()}"
+    if device == "cuda":
+        import torch
+
+        name = f"{torch.cuda.get_device_name()} beside {name}"
     return f"{name}, {available_cores()} cores; torch {version('torch')}, {numba}"
 
 
@@ -136,19 +151,19 @@ def _digits() -> Examples:
 
 
 def _add_processes(rows: list[dict[str, Any]], bar: Progress) -> None:
-    """First calls into the rows of width 1, null in the others; workers into the first row."""
+    """First calls into the rows of width 1, null in the others; workers into one row."""
     from scaling.bench.processes import first_call_s, two_workers
 
     for row in rows:
         row |= {"first_call_s": None, "workers_ratio": None, "workers_range": None}
-        if row["width"] == FIRST_CALL_WIDTH:
+        if row["width"] == FIRST_CALL_WIDTH and row["device"] == "cpu":
             text = f"first calls of {row['engine']}"
             calls = []
             for _ in range(FIRST_CALLS):
                 calls.append(first_call_s(row["engine"], row["recipe"]))
                 bar.advance(FIRST_CALL_ROUNDS, text)
             row["first_call_s"] = _rounded(statistics.median(calls))
-    first = rows[0]
+    first = next(row for row in rows if row["engine"] != "population")
     if gain := two_workers(first["engine"], first["recipe"], WORKERS_ROUNDS, WORKERS_S):
         first["workers_ratio"] = _rounded(gain.median)
         first["workers_range"] = _rounded(gain[1:])

@@ -72,7 +72,12 @@ def sweep(
         with cluster.connected(options.address, options.cpus) as where:
             cluster.check_shared(store.out, store.is_local, options.shared_fs)
             slots = cluster.slots(options.device, options.cpus)
-            batches = make_batches(left, cost, slots)
+            batches = make_batches(
+                left,
+                cost,
+                slots,
+                lambda job: engines.together(job.cell, options.engine, options.device),
+            )
             seconds = sum(batch.seconds for batch in batches)
             say(
                 f"on {where}, {slots} at a time: predicted {duration(seconds)} of core time,"

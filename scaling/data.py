@@ -118,6 +118,11 @@ def training_order(info: DatasetInfo, n: int, seed: int) -> NDArray[np.int64]:
     return np.concatenate(parts)[:n]
 
 
+def validation_order(info: DatasetInfo, seed: int) -> NDArray[np.int64]:
+    """The training images that the split `tune` sets aside: the last of the seed's permutation."""
+    return training_order(info, info.n_train, seed)[info.n_train - info.n_val :]
+
+
 def test_order(info: DatasetInfo, n_test: int) -> NDArray[np.int64]:
     """Indices of the test images: all of them in file order, or one fixed random subset."""
     if n_test == info.n_test:
@@ -132,17 +137,21 @@ def select(data: Dataset, *, n_train: int, n_test: int, split: Split, seed: int)
     test = test_order(info, n_test)
     val = None
     if split == "tune" and info.val_in_train:
-        held_out = training_order(info, info.n_train, seed)[info.n_train - info.n_val :]
-        val = _take(data.x_train, data.y_train, held_out)
+        val = take(data.x_train, data.y_train, validation_order(info, seed))
     elif split == "tune":
         assert data.x_val is not None
         assert data.y_val is not None
-        val = _take(data.x_val, data.y_val, np.arange(info.n_val))
+        val = take(data.x_val, data.y_val, np.arange(info.n_val))
     return Selection(
-        train=_take(data.x_train, data.y_train, training_order(info, n_train, seed)),
+        train=take(data.x_train, data.y_train, training_order(info, n_train, seed)),
         val=val,
-        test=_take(data.x_test, data.y_test, test),
+        test=take(data.x_test, data.y_test, test),
     )
+
+
+def take(x: Indexed, y: Indexed, indices: NDArray[np.int64]) -> Examples:
+    """A copy in memory, so that training never waits for a memory-mapped file."""
+    return Examples(x=np.ascontiguousarray(to_unit_range(x[indices])), y=np.array(y[indices]))
 
 
 def to_unit_range(x: Array) -> Images:
@@ -179,8 +188,3 @@ def checksum(arrays: Iterable[Array]) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def _take(x: Indexed, y: Indexed, indices: NDArray[np.int64]) -> Examples:
-    """A copy in memory, so that training never waits for a memory-mapped file."""
-    return Examples(x=np.ascontiguousarray(to_unit_range(x[indices])), y=np.array(y[indices]))

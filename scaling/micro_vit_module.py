@@ -16,6 +16,8 @@ from scaling.weights import Weights
 class MicroViTModule(Classifier):
     """Blocks of attention and a small network, each after a normalization and around a bypass."""
 
+    position: Tensor
+
     def __init__(self, architecture: MicroViT, recipe: Recipe, weights: Weights) -> None:
         super().__init__()
         self.dropped_units = architecture.dropped_units
@@ -30,7 +32,7 @@ class MicroViTModule(Classifier):
         rows, columns = x_BHW.shape[1] // PATCH_ROWS, x_BHW.shape[2] // PATCH_COLUMNS
         patches = x_BHW.reshape(-1, rows, PATCH_ROWS, columns, PATCH_COLUMNS).transpose(2, 3)
         x_BTD = self._linear("patch", patches.reshape(-1, PATCHES, PIXELS))
-        x_BTD = x_BTD + self.get_parameter("position")
+        x_BTD = x_BTD + self.position
         for b in range(BLOCKS):
             x_BTD = x_BTD + self._attention(f"block{b}", self._norm(f"block{b}_norm1", x_BTD))
             wide = self._linear(f"block{b}_widen", self._norm(f"block{b}_norm2", x_BTD))
@@ -49,9 +51,11 @@ class MicroViTModule(Classifier):
         return self._linear(f"{block}_mix", mixed.transpose(1, 2).flatten(2))
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
-        return x @ self.get_parameter(f"{name}_weight") + self.get_parameter(f"{name}_bias")
+        # Not get_parameter: under torch.func a parameter may be any tensor.
+        sums: Tensor = x @ getattr(self, f"{name}_weight") + getattr(self, f"{name}_bias")
+        return sums
 
     def _norm(self, name: str, x_BTD: Tensor) -> Tensor:
-        gain, bias = self.get_parameter(f"{name}_gain"), self.get_parameter(f"{name}_bias")
+        gain, bias = getattr(self, f"{name}_gain"), getattr(self, f"{name}_bias")
         normed_BTD: Tensor = F.layer_norm(x_BTD, x_BTD.shape[-1:], gain, bias)
         return normed_BTD

@@ -227,13 +227,16 @@ def cell_identity(cell: Cell) -> dict[str, Any]:
     return identity
 
 
-def predicted_seconds(job: Job, us_per_example: Callable[[Cell], tuple[float, float]]) -> float:
+def predicted_seconds(
+    job: Job, us_per_example: Callable[[Cell, int], tuple[float, float]]
+) -> float:
     """Core seconds of one job: training, and evaluation about nine times.
 
-    `us_per_example` gives microseconds for training on one example and for evaluating one.
+    `us_per_example` gives microseconds for training one of so many members of a cell on one
+    example, and for evaluating one.
     """
     cell = job.cell
-    train_us, evaluate_us = us_per_example(cell)
+    train_us, evaluate_us = us_per_example(cell, len(job.members))
     evaluated = len(evaluated_epochs(cell.recipe.epochs)) * (cell.n_test + cell.n_train)
     one = cell.recipe.epochs * cell.n_train * train_us + evaluated * evaluate_us
     return len(job.members) * one * 1e-6

@@ -16,7 +16,7 @@ from jobs import bench as command
 from jobs.cli import main
 from scaling import engines
 from scaling.architecture import Architecture
-from scaling.bench import processes, rounds
+from scaling.bench import processes, rounds, steps
 from scaling.bench.floor import fastest_fma, step_flop
 from scaling.bench.fma import FACTOR, LANES, TERM, make_fma
 from scaling.bench.plain import PlainLoop, PlainNetwork
@@ -157,7 +157,13 @@ def test_the_ratio_is_taken_within_rounds() -> None:
 def small(monkeypatch: pytest.MonkeyPatch) -> Effort:
     """A benchmark of a few seconds."""
     effort = Effort(
-        widths=(1,), rounds=3, loop_s=1e-3, engine_s=1e-3, evaluation_s=1e-3, floor_s=1e-4
+        widths=(1,),
+        rounds=3,
+        loop_s=1e-3,
+        engine_s=1e-3,
+        evaluation_s=1e-3,
+        floor_s=1e-4,
+        members=(3,),
     )
     monkeypatch.setattr(command, "effort", lambda: effort)
     monkeypatch.setattr(command, "FIRST_CALLS", 1)
@@ -177,6 +183,11 @@ def test_bench_writes_one_file_whose_rows_hold_together(
     assert [(row["engine"], row["recipe"], row["width"]) for row in rows] == [
         (engine, recipe, 1) for recipe in ("1989", "dropout_relu") for engine in engines.NAMES
     ]
+    assert {(row["engine"], row["members"], row["device"]) for row in rows} == {
+        ("compiled", 1, "cpu"),
+        ("population", 3, "cpu"),
+        ("reference", 1, "cpu"),
+    }
     near = 1.02  # three digits are written
     for row in rows:
         assert list(row)[: len(CONTRACT)] == CONTRACT
@@ -193,11 +204,42 @@ def test_bench_writes_one_file_whose_rows_hold_together(
     if engines.available_cores() > 1:
         low, high = rows[0]["workers_range"]
         assert 0 < low <= rows[0]["workers_ratio"] <= high
-    for line in ("compiled   1989", "reference  dropout_relu", "GFLOP/s on one core"):
+    for line in (
+        "compiled   1989",
+        "population 1989             1      3",
+        "x floor",
+        "reference  dropout_relu",
+        "GFLOP/s on one core",
+    ):
         assert line in command.table(rows)
 
 
-def test_without_numba_the_reference_is_measured_alone(
+def test_populations_are_measured_at_every_size_asked_for(
+    small: Effort,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What `bench --device cuda` does on a GPU with thousands, here on the CPU with a few."""
+    monkeypatch.setattr(processes, "first_call_s", lambda *_: 1.0)
+    monkeypatch.setattr(processes, "two_workers", lambda *_: None)
+    monkeypatch.setattr(compiled, "unavailable", lambda: "numba cannot be used: not today")
+    monkeypatch.setattr(steps, "RECIPES", ("1989",))
+    assert main(["bench", "--json", "--device", "cpu", "--members", "1", "2,5"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["engine"], row["members"]) for row in rows] == [
+        *(("population", members) for members in (1, 2, 5)),
+        ("reference", 1),
+    ]
+    assert all(row["us"] > 0 and row["evaluate_us"] > 0 for row in rows)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_there_is_not_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--device", "cuda"]) == 2
+    assert "no GPU" in capsys.readouterr().err
+
+
+def test_without_numba_no_compiled_engine_is_measured(
     small: Effort,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -207,7 +249,7 @@ def test_without_numba_the_reference_is_measured_alone(
     monkeypatch.setattr(processes, "two_workers", lambda *_: None)
     assert main(["bench", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["engine"] for row in rows] == ["reference", "reference"]
+    assert [row["engine"] for row in rows] == ["population", "reference"] * 2
     assert {row[key] for row in rows for key in ("floor_us", "floor_ratio")} == {None}
     assert all(row["ratio"] > 0 for row in rows)
     assert "not today" in command.table(rows)

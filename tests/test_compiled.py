@@ -277,22 +277,28 @@ def test_the_rule_is_the_fastest_that_can(random_data: Dataset) -> None:
         (replace(cell, width=0.5), "cpu", "whole width"),
         (cell, "cuda", "not on cuda"),
     ):
-        assert engines.choose(other, device=device) == "reference"
-        with pytest.raises(InputError, match=f"{reason}.*; use --engine reference"):
+        assert engines.choose(other, device=device) == "population"
+        with pytest.raises(InputError, match=f"{reason}.*; use --engine population or reference"):
             engines.choose(other, "compiled", device)
 
 
-def test_without_numba_the_reference_trains_and_says_so(
-    random_data: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("models", "engine"), [(1, "reference"), (2, "population")])
+def test_without_numba_another_engine_trains_and_says_so(
+    models: int,
+    engine: str,
+    random_data: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(compiled, "unavailable", lambda: "numba cannot be used: not today")
     cell = make_cell(random_data.info, replace(find_recipe("1989"), epochs=1), n_train=5)
-    members = make_members(cell.recipe, [0])
-    (result,) = engines.train(cell, members, random_data, epochs_evaluated=[1])
-    assert isinstance(result, Trained)
-    assert result.engine == "reference"
-    assert "not today" in capsys.readouterr().err
-    with pytest.raises(InputError, match="not today; use --engine reference"):
+    members = make_members(cell.recipe, range(models))
+    engines._say_once.cache_clear()
+    for result in engines.train(cell, members, random_data, epochs_evaluated=[1]):
+        assert isinstance(result, Trained)
+        assert result.engine == engine
+    assert "slower: numba cannot be used: not today" in capsys.readouterr().err
+    with pytest.raises(InputError, match="not today; use --engine population or reference"):
         engines.choose(cell, "compiled")
 
 

@@ -156,9 +156,19 @@ def test_predicted_cost_grows_with_work() -> None:
 
 def test_a_cell_costs_what_the_engine_takes_that_will_train_it() -> None:
     fast, _ = engines.us_per_example(CELL)
-    slow, _ = engines.us_per_example(CELL, "reference")
+    slow, _ = engines.us_per_example(CELL, engine="reference")
     assert engines.choose(CELL) == "compiled"
     assert fast < slow / 20
+
+
+def test_models_in_lock_step_cost_less_each() -> None:
+    cell = replace(CELL, recipe=replace(RECIPE, norm="layer"))
+
+    def each(members: int) -> float:
+        job = Job(cell=cell, members=make_members(RECIPE, range(members)), source="mnist")
+        return predicted_seconds(job, engines.us_per_example) / members
+
+    assert each(1) > 1.5 * each(2) > 4 * each(32)
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a b", ".hidden"])

@@ -229,6 +229,22 @@ def test_long_models_are_batches_of_their_own() -> None:
     assert [batch.n_models for batch in batches] == [1] * 9
 
 
+def test_models_in_lock_step_stay_together_unless_slots_would_idle() -> None:
+    (job, *_) = resolve(find_study("quickstart"), lambda _: ("mnist", datasets.describe("mnist")))
+    many = replace(job, members=make_members(job.cell.recipe, range(40)))
+
+    def sizes(slots: int, seconds: float = 10.0, together: int = 16) -> list[int]:
+        batches = make_batches(
+            [many], lambda j: seconds * len(j.members), slots, lambda _: together
+        )
+        return [batch.n_models for batch in batches]
+
+    assert sizes(slots=2) == sizes(slots=2, seconds=0.1) == [20, 20]  # 16 at least
+    assert sizes(slots=8) == [5] * 8
+    assert sizes(slots=1, seconds=0.1, together=1) == [10] * 4
+    assert max(sizes(slots=2, together=1)) == 3  # 30 s at most
+
+
 def test_what_is_stored_is_taken_out(tiny_npz: Path) -> None:
     _, jobs = tiny(tiny_npz)
     done = {jobs[0].cell.run_id(m) for m in jobs[0].members} | {

@@ -36,6 +36,8 @@ def first_call(engine: str, cell: Cell, data: Dataset) -> float:
     """Seconds from the first call of an engine to one trained model, modules being imported."""
     if engine == "compiled":
         import scaling.engines.compiled.engine
+    elif engine == "population":
+        import scaling.engines.population.engine
     else:
         import scaling.engines.reference  # noqa: F401
     started = perf_counter()

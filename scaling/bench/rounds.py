@@ -21,6 +21,7 @@ class Contender:
     name: str
     run: Callable[[], object]
     examples: float
+    clock: Callable[[], float] | None = None  # CPU time, unless the work is elsewhere
 
 
 class Spread(NamedTuple):
@@ -46,7 +47,7 @@ def interleaved(
     for number in range(rounds):
         first = number % len(contenders)
         for contender in (*contenders[first:], *contenders[:first]):
-            us[contender.name].append(_seconds(contender.run) * 1e6 / contender.examples)
+            us[contender.name].append(_seconds(contender) * 1e6 / contender.examples)
         after_round()
     return us
 
@@ -56,21 +57,28 @@ def ratio(us: Sequence[float], by: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(us, by, strict=True))
 
 
-def sized(name: str, make: Callable[[int], Callable[[], object]], seconds: float) -> Contender:
+def sized(
+    name: str,
+    make: Callable[[int], Callable[[], object]],
+    seconds: float,
+    models: int = 1,
+    clock: Callable[[], float] | None = None,
+) -> Contender:
     """A contender, warmed up, whose run takes about this many seconds.
 
-    `make` gives what runs over a number of examples.
+    `make` gives what runs over a number of examples, for so many models at once.
     """
-    probe = make(FEWEST)
-    probe()  # first calls load libraries
+    probe = Contender(name=name, run=make(FEWEST), examples=FEWEST, clock=clock)
+    probe.run()  # first calls load libraries
     each = _seconds(probe) / FEWEST
     examples = max(FEWEST, min(MOST, int(seconds / each)))
     run = make(examples)
     run()
-    return Contender(name=name, run=run, examples=examples)
+    return Contender(name=name, run=run, examples=examples * models, clock=clock)
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    started = process_time()
-    run()
-    return process_time() - started
+def _seconds(contender: Contender) -> float:
+    clock = contender.clock or process_time
+    started = clock()
+    contender.run()
+    return clock() - started

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 import torch
 
 from scaling import engines
+from scaling.bench import together
 from scaling.bench.floor import step_flop
 from scaling.bench.plain import PlainLoop, PlainNetwork
 from scaling.bench.rounds import Contender, Spread, interleaved, ratio, sized
 from scaling.data import DatasetInfo, Examples
+from scaling.engines import population
 from scaling.engines.training import Model
 from scaling.recipes import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
@@ -32,6 +35,8 @@ class Effort:
     rounds: int = 11
     loop_s: float = 0.12
     engine_s: float = 0.06
+    members: tuple[int, ...] = (32,)  # of populations, as far as they fit the caches
+    device: str = "cpu"  # of populations
     evaluation_s: float = 0.02
     floor_s: float = 0.01
 
@@ -40,7 +45,8 @@ class Effort:
 class Row:
     """One engine on one recipe at one width. Times are medians over rounds, ranges their ends.
 
-    Units: us is microseconds of CPU time an example and model; evaluate_us that of an image.
+    Units: us is microseconds of CPU time an example and model (on a GPU, of time); evaluate_us that
+    of an image.
     """
 
     engine: str
@@ -50,12 +56,14 @@ class Row:
     us_range: tuple[float, float]
     loop_us: float  # the plain PyTorch loop, in the same rounds
     ratio: float  # the median over rounds of loop / engine
-    floor_us: float | None  # None where there is no numba to measure it with
-    floor_ratio: float | None  # the median over rounds of engine / floor
+    floor_us: float | None  # of a core; None where there is no numba to measure it with
+    floor_ratio: float | None  # the median over rounds of engine / floor; None for a GPU
     loop_range: tuple[float, float]
     evaluate_us: float
     step_flop: int
     rounds: int
+    members: int  # models in lock-step
+    device: str
 
 
 def measure(
@@ -115,35 +123,59 @@ def _rows(
     effort: Effort,
     advance: Callable[[float, str], None],
 ) -> Iterator[Row]:
-    able = [name for name in engines.NAMES if engines.why_not(name, cell, "cpu") is None]
-    contenders = list(_contenders(cell, able, images, fma, effort))
+    lines = list(_lines(cell, effort))
+    contenders = list(_contenders(cell, lines, images, fma, effort))
     width, flop = round(cell.width), step_flop(cell.architecture, cell.recipe)
     us = interleaved(
         contenders, effort.rounds, lambda: advance(1, f"{cell.recipe.name}, width {width}")
     )
     loop, floor = us["loop"], us.get("floor")
-    for name in able:
-        median, low, high = Spread.of(us[name])
+    for line in lines:
+        median, low, high = Spread.of(us[line.name])
         yield Row(
-            engine=name,
+            engine=line.engine,
             recipe=cell.recipe.name,
             width=width,
             us=median,
             us_range=(low, high),
             loop_us=Spread.of(loop).median,
-            ratio=ratio(loop, us[name]),
+            ratio=ratio(loop, us[line.name]),
             floor_us=Spread.of(floor).median if floor else None,
-            floor_ratio=ratio(us[name], floor) if floor else None,
+            floor_ratio=ratio(us[line.name], floor) if floor and line.device == "cpu" else None,
             loop_range=Spread.of(loop)[1:],
-            evaluate_us=Spread.of(us[f"{name} evaluates"]).median,
+            evaluate_us=Spread.of(us[f"{line.name} evaluates"]).median,
             step_flop=flop,
             rounds=effort.rounds,
+            members=line.members,
+            device=line.device,
         )
+
+
+class _Line(NamedTuple):
+    """What a row is of."""
+
+    engine: str
+    members: int = 1
+    device: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        return " ".join(map(str, self))
+
+
+def _lines(cell: Cell, effort: Effort) -> Iterator[_Line]:
+    for engine in engines.NAMES:
+        if engine == "population":
+            most = population.at_once(cell, effort.device)
+            for members in dict.fromkeys(min(k, most) for k in effort.members):
+                yield _Line(engine, members, effort.device)
+        elif engines.why_not(engine, cell, "cpu") is None:
+            yield _Line(engine)
 
 
 def _contenders(
     cell: Cell,
-    able: Sequence[str],
+    lines: Sequence[_Line],
     images: Examples,
     fma: Callable[[float], float] | None,
     effort: Effort,
@@ -155,17 +187,21 @@ def _contenders(
         return PlainLoop(PlainNetwork(cell.recipe, start), images.first(n)).train_epoch
 
     yield sized("loop", loop, effort.loop_s)
-    for name in able:
+    for line in lines:
+        if line.engine == "population":
+            times = effort.engine_s, effort.evaluation_s
+            yield from together.contenders(line.name, cell, *line[1:], images, *times)
+            continue
 
-        def trains(n: int, name: str = name) -> Callable[[], None]:
-            return epochs_of(new_model(name, cell, member, images.first(n)))
+        def trains(n: int, engine: str = line.engine) -> Callable[[], None]:
+            return epochs_of(new_model(engine, cell, member, images.first(n)))
 
-        def evaluates(n: int, name: str = name) -> Callable[[], object]:
-            model, some = new_model(name, cell, member, images.first(1)), images.first(n)
+        def evaluates(n: int, engine: str = line.engine) -> Callable[[], object]:
+            model, some = new_model(engine, cell, member, images.first(1)), images.first(n)
             return lambda: model.score(some)
 
-        yield sized(name, trains, effort.engine_s)
-        yield sized(f"{name} evaluates", evaluates, effort.evaluation_s)
+        yield sized(line.name, trains, effort.engine_s)
+        yield sized(f"{line.name} evaluates", evaluates, effort.evaluation_s)
     if fma is not None:
         flop = step_flop(cell.architecture, cell.recipe)
 

@@ -1,7 +1,9 @@
 """Engines: each trains members of one cell and returns what is worth storing.
 
 Which engine did it never bears on identity, so engines must agree on every recipe that they share.
-The rule: the fastest engine that supports a cell on the device trains it, unless one is asked for.
+The rule: the fastest engine that supports a cell on the device trains it, unless one is asked for:
+the compiled one, then the population; and the reference where it is as fast as that, which is a
+single model on the CPU that learns from one example at a time.
 """
 
 import os
@@ -10,29 +12,34 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from scaling.data import Dataset
-from scaling.engines import compiled
+from scaling.engines import compiled, population
 from scaling.engines.result import Evaluation, NumericFailure, Trained
 from scaling.errors import InputError
 from scaling.study import Cell, Member
 from scaling.weights import Weights
 
 Observer = Callable[[Member, Evaluation], None]
-NAMES = ("compiled", "reference")  # the fastest first
+NAMES = ("compiled", "population", "reference")  # the fastest first
 DEVICES = ("cpu", "cuda")
 
 
 def why_not(engine: str, cell: Cell, device: str) -> str | None:
     """Why an engine cannot train a cell on a device; None if it can."""
-    return compiled.supports(cell, device) if engine == "compiled" else None
+    supports = {"compiled": compiled.supports, "population": population.supports}
+    return supports[engine](cell, device) if engine in supports else None
 
 
-def choose(cell: Cell, engine: str | None = None, device: str = "cpu") -> str:
-    """The fastest engine that can train a cell, or the one asked for.
+def choose(
+    cell: Cell, engine: str | None = None, device: str = "cpu", members: int = population.FEW
+) -> str:
+    """The fastest engine that can train so many members of a cell, or the one asked for.
 
     Raises InputError if that one cannot.
     """
     if engine is None:
-        return next(name for name in NAMES if why_not(name, cell, device) is None)
+        able = [name for name in NAMES if why_not(name, cell, device) is None]
+        alone = not population.worthwhile(cell, device, members)
+        return next(name for name in able if name != "population" or not alone)
     if engine not in NAMES:
         raise InputError(f"unknown engine '{engine}': expected one of {', '.join(NAMES)}")
     if reason := why_not(engine, cell, device):
@@ -42,19 +49,31 @@ def choose(cell: Cell, engine: str | None = None, device: str = "cpu") -> str:
 
 
 def us_per_example(
-    cell: Cell, engine: str | None = None, device: str = "cpu"
+    cell: Cell, members: int = population.FEW, engine: str | None = None, device: str = "cpu"
 ) -> tuple[float, float]:
     """Microseconds on one core to train on one example, and to evaluate one, for predictions only.
 
+    Of one of so many members that are trained together.
     SCALING_US_PER_EXAMPLE overrides the first with what was measured on another machine.
     """
     recipe, grows = cell.recipe, cell.sizes.n_macs / 63_660
     adamw = recipe.optimizer == "adamw"
-    if choose(cell, engine, device) == "compiled":  # measured, one core, Zen 5 with AVX-512
+    chosen = choose(cell, engine, device, members)
+    if chosen == "population":
+        train, evaluate = population.us_per_example(cell, device, members)
+    elif chosen == "compiled":  # measured, one core, Zen 5 with AVX-512
         train, evaluate = (1.6 + 2.5 * grows if adamw else 1.4 + 1.6 * grows), 0.5 + 0.65 * grows
     else:  # measured, one core, 2 GHz Xeon
         train, evaluate = (450 if adamw else 350) / recipe.batch_size + 90 * grows, 17 * grows
     return float(os.environ.get("SCALING_US_PER_EXAMPLE", train)), evaluate
+
+
+def together(cell: Cell, engine: str | None = None, device: str = "cpu") -> int:
+    """How many members of a cell are better trained in one place than in several."""
+    if choose(cell, engine, device) != "population":
+        return 1
+    most = population.at_once(cell, device)
+    return most if device == "cuda" else min(population.FEW, most)
 
 
 def available_cores() -> int:
@@ -76,15 +95,29 @@ def train(
     """Train members of a cell, giving each one's result, in order, as soon as it is there.
 
     `observe` sees every evaluation; `start` gives a member's first weights in place of random ones.
+    The population engine's results come some members at a time.
 
     Raises InputError for an engine that cannot do it or a device that this machine lacks.
     """
-    chosen = choose(cell, engine, device)
+    chosen = choose(cell, engine, device, len(members))
+    if chosen != "compiled" and device == "cpu" and (reason := compiled.unavailable()):
+        _say_once(f"the compiled engine is missing, training is 10 to 100 times slower: {reason}\n")
+    if chosen == "population":
+        from scaling.engines.population.engine import train_population  # seconds to import
+
+        yield from train_population(
+            cell,
+            members,
+            data,
+            device=device,
+            epochs_evaluated=epochs_evaluated,
+            observe=observe,
+            start=start,
+        )
+        return
     if chosen == "compiled":
         from scaling.engines.compiled.engine import train_member  # numba, but no torch
     else:
-        if device == "cpu" and (reason := compiled.unavailable()):
-            _say_once(f"the compiled engine is missing, training is 100 times slower: {reason}\n")
         from scaling.engines.reference import check_device, train_member  # seconds to import
 
         check_device(device)

@@ -20,6 +20,7 @@ from scaling.engines.training import train_model
 from scaling.errors import InputError
 from scaling.model import Classifier, Network, loss_of
 from scaling.models import initial_weights
+from scaling.muon import MuonAndAdamW
 from scaling.networks import build_network
 from scaling.presentation import present
 from scaling.randomness import keep_mask, presentation_keys, shifts
@@ -54,7 +55,7 @@ def train_member(
     chosen = select(
         data, n_train=cell.n_train, n_test=cell.n_test, split=cell.split, seed=member.seed
     )
-    with _deterministic():
+    with deterministic():
         return train_model(
             ReferenceModel(cell, member, chosen.train, device, start=start),
             cell,
@@ -198,6 +199,8 @@ def _dropout(model: Classifier, recipe: Recipe, keys_B: NDArray[np.uint32]) -> t
 
 
 def _optimizer(model: Classifier, recipe: Recipe, member: Member) -> torch.optim.Optimizer:
+    if recipe.optimizer == "muon":
+        return MuonAndAdamW(model, lr=member.lr, weight_decay=member.weight_decay)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if recipe.optimizer == "adamw":  # fused: the same arithmetic in one call, a third of the time
         return torch.optim.AdamW(
@@ -222,10 +225,15 @@ def _device(model: Classifier) -> torch.device:
 
 
 def _follow(averaged: Classifier, model: Classifier, decay: float) -> None:
-    """Move the averaged weights, which begin as the first ones, towards those of this step."""
+    """Move the averaged weights, which begin as the first ones, towards those of this step.
+
+    Running statistics are averages already.
+    """
     with torch.no_grad():
         for average, value in zip(averaged.parameters(), model.parameters(), strict=True):
             average.lerp_(value, 1 - decay)
+        for mine, theirs in zip(averaged.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)
 
 
 def _finite(model: Classifier) -> bool:
@@ -233,7 +241,7 @@ def _finite(model: Classifier) -> bool:
 
 
 @contextmanager
-def _deterministic() -> Iterator[None]:
+def deterministic() -> Iterator[None]:
     """One thread and full precision; as it was afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

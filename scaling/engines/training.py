@@ -47,17 +47,10 @@ def train_model(
     epochs = cell.recipe.epochs
     history: list[Evaluation] = []
 
-    def failure(what: str, epoch: int) -> NumericFailure:
-        return NumericFailure(
-            member=member,
-            error=f"{what} in epoch {epoch} of {epochs} (learning rate {member.lr:g}):"
-            " use a smaller learning rate",
-        )
-
     wall, cpu = time.perf_counter(), time.process_time()
     for epoch in range(1, epochs + 1):
         if broken := model.train_epoch(epoch):
-            return failure(broken, epoch)
+            return failure(member, broken, epoch, epochs)
         if epoch in epochs_evaluated or epoch == epochs:
             seen = chosen.train if epoch == epochs else chosen.train.first(TRAIN_SAMPLE)
             evaluation = Evaluation(
@@ -70,7 +63,7 @@ def train_model(
                 test=model.score(chosen.test),
             )
             if not math.isfinite(evaluation.train.loss + evaluation.test.loss):
-                return failure("losses are not finite", epoch)
+                return failure(member, "losses are not finite", epoch, epochs)
             history.append(evaluation)
             if observe:
                 observe(member, evaluation)
@@ -83,4 +76,13 @@ def train_model(
         predicted=predicted,
         correct=predicted == chosen.test.y,
         weights=model.weights(),
+    )
+
+
+def failure(member: Member, what: str, epoch: int, epochs: int) -> NumericFailure:
+    """What is said of a model that is no numbers any more."""
+    return NumericFailure(
+        member=member,
+        error=f"{what} in epoch {epoch} of {epochs} (learning rate {member.lr:g}):"
+        " use a smaller learning rate",
     )

@@ -1,0 +1,71 @@
+"""The population engine in the benchmark: so many models in lock-step, on one core or one GPU."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from time import perf_counter
+
+import torch
+
+from scaling.bench.rounds import Contender, sized
+from scaling.data import Dataset, DatasetInfo, Examples
+from scaling.engines.population.model import Population
+from scaling.engines.population.tracing import DIRECT
+from scaling.study import Cell, make_members
+
+
+def contenders(
+    name: str,
+    cell: Cell,
+    members: int,
+    device: str,
+    images: Examples,
+    train_s: float,
+    evaluation_s: float,
+) -> tuple[Contender, Contender]:
+    """What trains and what evaluates; an example of each model counts as one.
+
+    On a GPU the time is that of the clock: it works while the processor waits.
+    """
+    clock = gpu_clock if device == "cuda" else None
+
+    def trains(n: int) -> Callable[[], None]:
+        return epochs_of(_population(cell, members, device, images.first(n)), n)
+
+    def evaluates(n: int) -> Callable[[], object]:
+        population = _population(cell, members, device, images.first(n))
+        for _ in range(-(-DIRECT * 128 // (n * members)) + 1):
+            population.score(population.images.test)
+        return lambda: population.score(population.images.test)
+
+    return (
+        sized(name, trains, train_s, members, clock),
+        sized(f"{name} evaluates", evaluates, evaluation_s, members, clock),
+    )
+
+
+def epochs_of(population: Population, n: int) -> Callable[[], None]:
+    """Trains for one more epoch of n examples at every call, its steps being recorded by now."""
+    epoch = 0
+
+    def run() -> None:
+        nonlocal epoch
+        epoch += 1
+        population.train_epoch(epoch)
+
+    for _ in range(DIRECT // n + 1):
+        run()
+    return run
+
+
+def gpu_clock() -> float:
+    """Seconds, once everything that was asked for is done."""
+    torch.cuda.synchronize()
+    return perf_counter()
+
+
+def _population(cell: Cell, members: int, device: str, images: Examples) -> Population:
+    n = len(images)
+    info = DatasetInfo(name="bench", version="", n_train=n, n_test=n, n_val=0)
+    data = Dataset(info=info, x_train=images.x, y_train=images.y, x_test=images.x, y_test=images.y)
+    cell = replace(cell, n_train=n, n_test=n)
+    return Population(cell, make_members(cell.recipe, range(members)), data, device)

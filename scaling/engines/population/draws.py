@@ -1,0 +1,45 @@
+"""What chance does to each presentation: scaling/randomness.py and shift_images, on the device.
+
+The dropout of an epoch is far larger than its keys, so it is drawn where it is used. PyTorch has
+no arithmetic on uint32; int32 wraps alike, and only shifts and comparisons need care.
+
+Shapes: K members, C presentations, U units.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scaling.architecture import BACKGROUND
+from scaling.randomness import GOLDEN
+from scaling.recipe import ShiftFill
+
+SIGN = -(2**31)
+
+
+def mix(h: Tensor) -> Tensor:
+    """`scaling.randomness.mix` on words of uint32 held in int32."""
+    h = (h ^ (h >> 16 & 0xFFFF)) * 0x7FEB352D  # masked: >> copies the sign
+    h = (h ^ (h >> 15 & 0x1FFFF)) * (0x846CA68B - 2**32)
+    return h ^ (h >> 16 & 0xFFFF)
+
+
+def keep_factors(keys_KC: Tensor, n_units: int, rate: float) -> Tensor:
+    """0 for what dropout takes away, 1 / (1 - rate) for what stays, shape (K, C, U)."""
+    offsets_U = torch.from_numpy((np.arange(n_units, dtype=np.uint32) * GOLDEN).view(np.int32))
+    h_KCU = mix(keys_KC[..., None] + offsets_U.to(keys_KC.device))
+    kept_KCU = (h_KCU ^ SIGN) >= int(rate * 2**32) + SIGN  # as if unsigned
+    return kept_KCU.float() / (1 - rate)
+
+
+def shift_images(x_KCHW: Tensor, rows_KC: Tensor, columns_KC: Tensor, fill: ShiftFill) -> Tensor:
+    """`scaling.data.shift_images`: what leaves on one side comes back on the other, or not."""
+    height, width = x_KCHW.shape[-2:]
+    rows = (torch.arange(height, device=x_KCHW.device) - rows_KC[..., None])[..., :, None]
+    columns = (torch.arange(width, device=x_KCHW.device) - columns_KC[..., None])[..., None, :]
+    pixels = rows % height * width + columns % width
+    moved = x_KCHW.flatten(2).gather(2, pixels.flatten(2)).view_as(x_KCHW)
+    if fill == "background":
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        moved.masked_fill_(~inside, BACKGROUND)
+    return moved

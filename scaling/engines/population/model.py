@@ -1,0 +1,157 @@
+"""K members in training: their weights, images and optimizer, and what can be done with them.
+
+Shapes: K members; N images or presentations; B images of a batch; W weights that learn.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scaling.curvature import IMAGES, rate_scales
+from scaling.data import Dataset, Examples
+from scaling.engines.population.capture import Captured
+from scaling.engines.population.images import Images, select_all
+from scaling.engines.population.network import Networks
+from scaling.engines.population.optimizers import Optimizer, learning
+from scaling.engines.population.showing import Showing, Shown
+from scaling.engines.result import Score
+from scaling.model import Network, loss_of
+from scaling.models import initial_weights
+from scaling.networks import build_network
+from scaling.study import Cell, Member
+from scaling.weights import Weights
+
+PREPARED = 64  # presentations of a member at once: assumed, 3 MB for 32 members
+# Images evaluated at once, of all members. CPU measured: from 256 on PyTorch gives memory back and
+# asks for it again, at twice the time; CUDA assumed.
+EVALUATED = {"cpu": 128, "cuda": 65_536}
+
+Mask = NDArray[np.bool_]
+
+
+class Population:
+    """The members that are still in training, in the order given."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        members: Sequence[Member],
+        data: Dataset,
+        device: str,
+        start: Callable[[Member], Weights] | None = None,
+    ) -> None:
+        self._cell, self._device = cell, device
+        self.members = tuple(members)
+        self.images = select_all(cell, members, data, device)
+        recipe = cell.recipe
+
+        def random_start(member: Member) -> Weights:
+            return initial_weights(cell.sizes, recipe, member.seed)
+
+        starts = [(start or random_start)(member) for member in members]
+        module = build_network(cell.sizes, recipe, starts[0])
+        self._units = module.dropped_units
+        first, last = learning(recipe, [name for name, _ in module.named_parameters()])
+        self._networks = Networks.of(module, recipe, [*first, *last], starts, device)
+        flat_KW = self._networks.flat_KW
+        matrices = [self._networks.shapes[name] for name in last]
+        self._optimizer = Optimizer(recipe, members, flat_KW, matrices)
+        self._averaged_KW = flat_KW.clone() if recipe.ema else flat_KW
+        self._captured: Captured | None = None
+
+    def train_epoch(self, epoch: int) -> None:
+        """One pass of each member over its examples in their constant order; counted from 1."""
+        recipe, train = self._cell.recipe, self.images.train
+        self._optimizer.begin(epoch)
+        if self._optimizer.scales_KW is not None:
+            self._optimizer.scales_KW.copy_(self._rate_scales())
+        seeds = [member.seed for member in self.members]
+        showing = Showing.of(recipe, train, self._units, seeds, epoch)
+        batches = max(1, PREPARED // recipe.batch_size)
+        for some in _slices(len(train), batches * recipe.batch_size):
+            shown = showing.prepared(some)
+            for at in _slices(some.stop - some.start, recipe.batch_size):
+                self._advance(shown.batch(at))
+
+    def finite(self) -> Mask:
+        """Whether all weights of each member are numbers, shape (K,)."""
+        finite_K: Mask = torch.isfinite(self._networks.flat_KW).all(dim=1).cpu().numpy()
+        return finite_K
+
+    def keep(self, sound_K: Mask) -> None:
+        """Go on with the members where `sound_K` is true; nothing of theirs changes."""
+        live_K = torch.from_numpy(sound_K).to(self._device)
+        self.members = tuple(m for m, sound in zip(self.members, sound_K, strict=True) if sound)
+        self.images = self.images.only(live_K)
+        self._networks = self._networks.only(live_K)
+        self._optimizer = self._optimizer.only(live_K)
+        averaged_KW = self._averaged_KW[live_K]
+        self._averaged_KW = averaged_KW if self._cell.recipe.ema else self._networks.flat_KW
+        self._captured = None
+
+    def score(self, images: Images) -> list[Score]:
+        """Of each member on its images: a pure function of weights and images."""
+        k, n = images.index_KN.shape
+        loss_K, misses_K = np.zeros(k), np.zeros(k, np.int64)
+        for z_KB10, y_KB in self._outputs(images):
+            flat = z_KB10.flatten(0, 1), y_KB.flatten()
+            losses_KB = loss_of(self._cell.recipe, *flat, reduction="none").view(y_KB.shape)
+            loss_K += losses_KB.double().sum(dim=1).cpu().numpy()
+            misses_K += (z_KB10.argmax(dim=2) != y_KB).sum(dim=1).cpu().numpy()
+        return [
+            Score(loss=float(loss) / n, misses=int(misses), n=n)
+            for loss, misses in zip(loss_K, misses_K, strict=True)
+        ]
+
+    def outcomes(self) -> Iterator[tuple[Member, NDArray[np.uint8], Weights]]:
+        """Each member with its classes of the test images (N,) and its weights."""
+        if not self.members:
+            return
+        classes = [z_KB10.argmax(dim=2) for z_KB10, _ in self._outputs(self.images.test)]
+        predicted_KN = torch.cat(classes, dim=1).cpu().numpy().astype(np.uint8)
+        weights = self._networks.weights(self._averaged_KW)
+        yield from zip(self.members, predicted_KN, weights, strict=True)
+
+    def _outputs(self, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs (K, B, 10) and labels (K, B), some images after others."""
+        k, n = images.index_KN.shape
+        for at in _slices(n, max(1, EVALUATED[self._device] // k)):
+            x_KBHW, y_KB = images.batch(at)
+            yield self._networks.outputs(self._averaged_KW, x_KBHW), y_KB
+
+    def _rate_scales(self) -> Tensor:
+        """Of every weight of every member, by its curvature, shape (K, W)."""
+        x_KBHW, y_KB = self.images.train.first(IMAGES).batch(slice(None))
+        rows = []
+        weights = self._networks.weights(self._networks.flat_KW)
+        for mine, x_BHW, y_B in zip(weights, x_KBHW.cpu().numpy(), y_KB.cpu().numpy(), strict=True):
+            module = build_network(self._cell.sizes, self._cell.recipe, mine)
+            assert isinstance(module, Network)
+            scales = rate_scales(module, Examples(x=x_BHW, y=y_B.astype(np.uint8)))
+            rows.append(np.concatenate([scales[name].ravel() for name in self._networks.shapes]))
+        return torch.from_numpy(np.stack(rows)).to(self._device)
+
+    def _advance(self, shown: Shown) -> None:
+        """A step: on a GPU, the recorded one for every batch but a shorter last."""
+        if self._device == "cuda" and self._captured is None:
+            changed = [self._networks.flat_KW, *self._networks.others.values()]
+            changed += [*self._optimizer.state, self._averaged_KW]
+            self._captured = Captured(self._step, shown, changed)
+        if self._captured and self._captured.fits(shown):
+            self._captured(*shown)
+        else:
+            self._step(*shown)
+
+    def _step(self, x_KBHW: Tensor, target_KB10: Tensor, keep_KBU: Tensor | None) -> None:
+        networks = self._networks
+        gradient_KW = networks.gradient(x_KBHW, target_KB10, keep_KBU)
+        self._optimizer.step(networks.flat_KW, gradient_KW)
+        if self._cell.recipe.ema:
+            self._averaged_KW.lerp_(networks.flat_KW, 1 - self._cell.recipe.ema)
+
+
+def _slices(n: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))

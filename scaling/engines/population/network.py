@@ -1,0 +1,128 @@
+"""K networks of one shape, whatever module describes it: their weights stacked, run under vmap.
+
+Every product is of a member's own matrices, so that nothing, a NaN included, reaches another's.
+
+Shapes: K members; B images; U units that dropout may drop; W weights of one member that learn, side
+by side.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  everybody's name for it
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from scaling.engines.population.products import ConvolutionsAsProducts
+from scaling.engines.population.tracing import Tensors, Traced
+from scaling.recipe import Recipe
+from scaling.weights import Weights
+
+Shapes = Mapping[str, torch.Size]
+
+
+class Networks:
+    """The learning weights of K networks in one tensor, which an optimizer changes in place.
+
+    What else a network has are parameters that do not learn, and buffers: those of floating point
+    (running statistics) are each member's own, all others the module's.
+    """
+
+    def __init__(
+        self, module: nn.Module, recipe: Recipe, shapes: Shapes, flat_KW: Tensor, others: Tensors
+    ) -> None:
+        self._module, self._recipe = module, recipe
+        self.shapes, self.flat_KW, self.others = shapes, flat_KW, others
+        self._sizes = [prod(shape) for shape in shapes.values()]
+        direct = flat_KW.is_cuda  # there a step becomes a CUDA graph, which is a recording already
+        traced: Callable[..., Callable[[Tensors], Tensor]] = (lambda f: f) if direct else Traced
+        self._gradient, self._outputs = traced(self._gradient_of), traced(self._outputs_of)
+
+    @classmethod
+    def of(
+        cls,
+        module: nn.Module,
+        recipe: Recipe,
+        learning: Sequence[str],
+        starts: Sequence[Weights],
+        device: str,
+    ) -> "Networks":
+        """As many as there are weights to start with; the parameters `learning` learn."""
+        module = module.to(device)
+        stacked = {
+            name: torch.from_numpy(np.stack([start[name] for start in starts])).to(device)
+            for name in starts[0]
+        }
+        shapes = {name: stacked[name].shape[1:] for name in learning}
+        flat_KW = torch.cat([stacked.pop(name).flatten(1) for name in learning], dim=1)
+        buffers = {
+            name: buffer.expand(len(starts), *buffer.shape).clone()
+            for name, buffer in module.named_buffers()
+            if buffer.is_floating_point()
+        }
+        return cls(module, recipe, shapes, flat_KW, stacked | buffers)
+
+    def only(self, live_K: Tensor) -> "Networks":
+        """Those where `live_K` is true; nothing of theirs changes."""
+        others = {name: value[live_K] for name, value in self.others.items()}
+        return Networks(self._module, self._recipe, self.shapes, self.flat_KW[live_K], others)
+
+    def gradient(self, x_KBHW: Tensor, target_KB10: Tensor, keep_KBU: Tensor | None) -> Tensor:
+        """Of each member's mean loss by its own weights, shape (K, W)."""
+        inputs = {"flat": self.flat_KW, **self.others, "x": x_KBHW, "target": target_KB10}
+        self._module.train()
+        return self._gradient(inputs if keep_KBU is None else inputs | {"keep": keep_KBU})
+
+    @torch.no_grad()
+    def outputs(self, flat_KW: Tensor, x_KBHW: Tensor) -> Tensor:
+        """Outputs (K, B, 10) of networks with these weights, as they are after training."""
+        self._module.eval()
+        return self._outputs({"flat": flat_KW, **self.others, "x": x_KBHW})
+
+    def weights(self, flat_KW: Tensor) -> list[Weights]:
+        """Of each member, by name and in the module's order."""
+        named = self.others | self._views(flat_KW)
+        arrays = {name: named[name].cpu().numpy() for name, _ in self._module.named_parameters()}
+        k = len(flat_KW)
+        return [{name: array[i].copy() for name, array in arrays.items()} for i in range(k)]
+
+    def _views(self, flat_KW: Tensor) -> Tensors:
+        parts = flat_KW.split(self._sizes, dim=1)
+        named = zip(self.shapes.items(), parts, strict=True)
+        return {name: part.view(-1, *shape) for (name, shape), part in named}
+
+    def _outputs_of(self, inputs: Tensors) -> Tensor:
+        others = {name: inputs[name] for name in self.others}
+        weights = self._views(inputs["flat"]) | others
+        given = tuple(inputs[name] for name in ("x", "keep") if name in inputs)
+
+        def one(weights: Tensors, *given: Tensor) -> Tensor:
+            z_B10: Tensor = functional_call(self._module, weights, given)
+            return z_B10
+
+        with ConvolutionsAsProducts():
+            z_KB10: Tensor = vmap(one)(weights, *given)
+        return z_KB10
+
+    def _gradient_of(self, inputs: Tensors) -> Tensor:
+        """Autograd outside of vmap: torch.func.grad within it took longer (measured)."""
+        flat_KW = inputs["flat"].detach().requires_grad_()
+        losses_KB = distances(
+            self._recipe, self._outputs_of(inputs | {"flat": flat_KW}), inputs["target"]
+        )
+        total = losses_KB.mean(dim=1).sum()  # a member's weights bear on its own term alone
+        (gradient_KW,) = torch.autograd.grad(total, flat_KW)
+        return gradient_KW
+
+
+def distances(recipe: Recipe, z_KB10: Tensor, target_KB10: Tensor) -> Tensor:
+    """The loss of each example (K, B) by what its outputs should be, as probabilities.
+
+    Its gradient is that of scaling/model.py's `loss_of`, of mixed labels too, where the losses
+    differ by a constant.
+    """
+    if recipe.loss == "cross_entropy":
+        return -(F.log_softmax(z_KB10, dim=2) * target_KB10).sum(dim=2)
+    return (z_KB10 - (target_KB10 * 2 - 1)).square().mean(dim=2)
