@@ -1,4 +1,8 @@
-"""From an effect to a verdict, by rules and margins that were written down before the runs.
+"""From an effect to a verdict, by rules that no result was used to set.
+
+The margin of 10 % and "helps" and "no gain" are older than the runs; what "a lot", "about" and
+"crushes" mean was written while the ladder was being trained, with its mean misses in sight.
+
 
 A verdict is decided by the 90 % interval of the relative change of the error. The p-value beside it
 is of the same decision and two-sided, so that it is below 0.1 where the interval decides; Holm's
@@ -15,8 +19,8 @@ SUPPORTED = "supported"
 CONTRADICTED = "contradicted"
 UNDECIDED = "undecided at this precision"
 UNKNOWABLE = "cannot be determined by this study"
-MARGIN = 0.10  # a change that is no gain, assumed before any run: within 10 % of the error
-ABOUT = 0.10  # "by about 60 %" is taken as 50 % to 70 %, assumed likewise
+MARGIN = 0.10  # a change that is no gain, set before any run: within 10 % of the error
+ABOUT = 0.10  # "by about 60 %" is taken as 50 % to 70 %, assumed
 ALPHA = 1 - LEVEL
 
 
