@@ -1,8 +1,7 @@
-"""From an effect to a verdict, by rules that no result was used to set.
+"""From an effect to a verdict, by rules that are written here.
 
 The margin of 10 % and "helps" and "no gain" are older than the runs; what "a lot", "about" and
 "crushes" mean was written while the ladder was being trained, with its mean misses in sight.
-
 
 A verdict is decided by the 90 % interval of the relative change of the error. The p-value beside it
 is of the same decision and two-sided, so that it is below 0.1 where the interval decides; Holm's

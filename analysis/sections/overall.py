@@ -15,7 +15,8 @@ def show_claims(claims: Sequence[Data]) -> Section:
     text = (
         "“Helps” is supported where the 90 % interval of the relative change of the error lies"
         f" below 0, “no gain” only where it lies within ±{MARGIN:.0%} or shows harm, “a lot” where"
-        f" it lies below −{MARGIN:.0%}; the margin is older than the runs, the other rules were written during them (LOG.md). p is"
+        f" it lies below −{MARGIN:.0%}; the margin is older than the runs, the other"
+        " rules were written during them (LOG.md). p is"
         " two-sided and of the decision as it stands, p (Holm) after Holm's correction over the"
         f" {len(tested)} claims with a test, of which {hold} hold at {ALPHA:.0%}.".replace(
             "%", " %"
