@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.forms import Floats
+from analysis.equations import Floats
 
 Wrong = Mapping[int, NDArray[np.bool_]]  # by seed, (I,): the test images that were missed
 
