@@ -69,9 +69,12 @@ def make_series(
     sizes = table.groupby(["split", "x"])
     if len(sizes) < len(table):
         notes.append(f"{len(table) - len(sizes)} repeated sizes averaged, in logarithms")
-    logs = table[["x", "y"]].transform(np.log)
-    merged = logs.groupby([table["split"], table["x"]]).mean().transform(np.exp)
-    merged["split"] = merged.index.get_level_values("split").to_numpy()
+    merged = np.log(table["y"]).groupby([table["split"], table["x"]]).mean().to_frame("log_y")
+    merged = merged.assign(
+        y=np.exp(merged["log_y"]),
+        x=merged.index.get_level_values("x").to_numpy(),
+        split=merged.index.get_level_values("split").to_numpy(),
+    )
     if se is not None:
         spread = (table["se"] ** 2).groupby([table["split"], table["x"]])
         merged["se"] = np.sqrt(spread.sum(min_count=1)) / spread.size()

@@ -1,4 +1,4 @@
-"""Each form recovers its own parameters, over surfaces, noise and designs; derivatives are right."""
+"""Each form recovers its own parameters, over surfaces, noise and designs; slopes are right."""
 
 from itertools import product
 
