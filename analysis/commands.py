@@ -1,10 +1,11 @@
 """What the command line asks of the analysis, as plain rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from analysis.curves import find_curves, series_of
 from analysis.digits import TestImages
+from analysis.forecasts import forecast_cells
 from analysis.forms import FORMS, find_form
 from analysis.load import Results, load
 from analysis.numbers import fit_row, plain
@@ -24,6 +25,7 @@ __all__ = [
     "fit_points",
     "fit_results",
     "load",
+    "predict_cells",
     "validate_points",
     "validate_results",
     "write_report",
@@ -75,6 +77,14 @@ def validate_points(
     how: dict[str, Any] = {"rolling": rolling, "split": split is not None, "progress": progress}
     scores: dict[str, Any] = plain(validate(curves, **how))
     return scores
+
+
+def predict_cells(
+    results: Results, plan: Mapping[str, Any], *, wanted: Sequence[str], fit_to: int | None
+) -> list[dict[str, Any]]:
+    """Forecasts of the plan's cells, written into the results folder; a row for each cell."""
+    rows: list[dict[str, Any]] = plain(forecast_cells(results, plan, wanted=wanted, fit_to=fit_to))
+    return rows
 
 
 def write_report(

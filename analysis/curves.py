@@ -16,6 +16,7 @@ from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, summarise
 FIXED = ["dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size"]
 OF_MEMBERS = ["lr", "weight_decay"]
 LEVEL = 0.9
+REPLICATES = 2000
 DRAWN = ("power_law", "power_law_floor")  # the forms that the report shows
 
 
@@ -55,7 +56,9 @@ def find_curves(results: Results, forms: Sequence[str] = DRAWN) -> list[Curve]:
     for test_set in dict.fromkeys(models["test_set_id"].iloc[0] for _, models in groups):
         alike = [g for g in groups if g[1]["test_set_id"].iloc[0] == test_set]
         cells = [_cells(models, results) for _, models in alike]
-        drawn = crossed_bootstrap([[wrong for _, wrong in curve] for curve in cells], level=LEVEL)
+        drawn = crossed_bootstrap(
+            [[wrong for _, wrong in curve] for curve in cells], replicates=REPLICATES, level=LEVEL
+        )
         for (key, models), sizes, replicates in zip(alike, cells, drawn, strict=True):
             curves.append(_curve(key, models, sizes, replicates, forms))
     return curves

@@ -92,8 +92,8 @@ class Fit:
         """A fit as `scaling fit --json` gives it; a floor whose interval touches 0 is a bound."""
         floor = self.intervals.get("E")
         sizes = np.atleast_2d(self.points[0])
-        second = {"x2_range": [float(sizes[1].min()), float(sizes[1].max())]}
-        return (second if len(sizes) > 1 else {}) | {
+        ranges = [[float(row.min()), float(row.max())] for row in sizes]
+        return ({"x2_range": ranges[1]} if len(ranges) > 1 else {}) | {
             "group": dict(group),
             "form": self.form,
             "objective": self.objective,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.equations import Floats
 
@@ -46,10 +46,10 @@ class Window:
 
 def make_series(
     group: Mapping[str, object],
-    x: Sequence[float] | pd.Series,
-    y: Sequence[float] | pd.Series,
-    se: Sequence[float] | pd.Series | None = None,
-    split: Sequence[float] | pd.Series | None = None,
+    x: ArrayLike,
+    y: ArrayLike,
+    se: ArrayLike | None = None,
+    split: ArrayLike | None = None,
 ) -> Series:
     """Sort a curve, drop what has no logarithm, and average sizes that occur more than once.
 

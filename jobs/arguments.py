@@ -36,6 +36,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         "status": _status,
         "fit": _fit,
         "validate": _validate,
+        "predict": _predict,
         "report": _report,
         "bench": _bench,
     }.items():
@@ -86,6 +87,10 @@ def _sweep(p: Parser) -> None:
     p.add_argument("--engine", choices=ENGINES)
     p.add_argument("--retry-failed", action="store_true", help="train again what became NaN")
     p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")
+    _overrides(p)
+
+
+def _overrides(p: Parser) -> None:
     _several(p, "--dataset", str, "D")
     _several(p, "--n-train", whole, "N")
     _several(p, "--n-test", whole_or_all, "N|all")
@@ -144,6 +149,15 @@ def _validate(p: Parser) -> None:
     p.add_argument("--min-origin", type=float, default=2048.0, metavar="N")
     _several(p, "--ratios", float, "R", help="how far ahead (2,4,8)")
     p.add_argument("--json", action="store_true")
+
+
+def _predict(p: Parser) -> None:
+    p.add_argument("out", metavar="OUT", help="a results folder with smaller sizes in it")
+    p.add_argument("cells", metavar="CELL", nargs="*", help="cell ids or patterns; else all")
+    p.add_argument("--study", required=True, metavar="STUDY", help="a name, or a Python file")
+    p.add_argument("--fit-to", type=whole, metavar="N", help="use sizes up to N only")
+    p.add_argument("--json", action="store_true")
+    _overrides(p)
 
 
 def _columns(p: Parser) -> None:

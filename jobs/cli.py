@@ -20,6 +20,7 @@ COMMANDS = {
     "status": inspecting.status,
     "fit": fitting.fit,
     "validate": fitting.validate,
+    "predict": fitting.predict,
     "report": inspecting.report,
     "bench": bench.bench,
 }

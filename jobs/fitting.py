@@ -6,8 +6,10 @@ import sys
 from typing import Any
 
 from jobs.inspecting import existing
-from jobs.training import name_torn
+from jobs.training import name_torn, overridden
+from scaling import datasets
 from scaling.errors import InputError
+from scaling.study import plan, resolve
 
 
 def fit(a: argparse.Namespace) -> int:
@@ -62,6 +64,28 @@ def validate(a: argparse.Namespace) -> int:
     else:
         _print_scores(scores)
     return name_torn(torn)
+
+
+def predict(a: argparse.Namespace) -> int:
+    """Write forecasts with intervals for cells that are not trained yet, into OUT/forecasts."""
+    from analysis import commands
+
+    study = overridden(a)
+    jobs = resolve(study, datasets.find)
+    results = commands.load(existing(a.out))
+    planned = plan(study, jobs, [0.0] * len(jobs))
+    rows = commands.predict_cells(results, planned, wanted=a.cells, fit_to=a.fit_to)
+    if a.json:
+        print(json.dumps({"forecasts": rows}, indent=1, allow_nan=False))
+    for row in [] if a.json else rows:
+        said = row["reason"] or (
+            f"{row['error']:.3%} ({row['level']:.0%}: {row['low']:.3%} to {row['high']:.3%}),"
+            f" from {row['fitted_n_train'][0]:,} to {row['fitted_n_train'][-1]:,}"
+        )
+        print(f"{row['cell_id']}: {said}")
+    made = sum(row["reason"] is None for row in rows)
+    print(f"{made} forecasts written to {a.out}/forecasts", file=sys.stderr)
+    return name_torn(results.torn)
 
 
 def _one_source(command: str, a: argparse.Namespace) -> None:
