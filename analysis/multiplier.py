@@ -1,8 +1,8 @@
 """What a trick is worth: how many times more data the baseline would need for the same error.
 
 Both curves are replicated by the same draws of images and seeds (the crossed bootstrap), so that
-what they share cancels. Nothing is extrapolated: where the baseline never gets there, the multiplier
-is only bounded.
+what they share cancels. Nothing is extrapolated: where the baseline never gets there, the
+multiplier is only bounded.
 Shapes: R replicates; N sizes; M sizes of the baseline.
 """
 
@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike
 from analysis.equations import Floats
 from scaling.errors import InputError
 
-REACHED = 0.95  # of the replicates must reach the baseline's range at a size to be compared (assumed)
+REACHED = (
+    0.95  # of the replicates must reach the baseline's range at a size to be compared (assumed)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,19 +91,6 @@ def worth(
     return Worth(multipliers=multipliers, slope=slope, slope_interval=interval, level=level)
 
 
-def interaction(
-    neither_R: ArrayLike, first_R: ArrayLike, second_R: ArrayLike, both_R: ArrayLike
-) -> tuple[float, float, float]:
-    """By what factor two tricks together do more than the product of each; with its 90 % interval.
-
-    Below 1 they help each other, above 1 each takes from the other; 1 inside: undecided.
-    """
-    logs = [np.log(np.asarray(v, float)) for v in (neither_R, first_R, second_R, both_R)]
-    together = np.exp(logs[3] - logs[1] - logs[2] + logs[0])
-    low, middle, high = np.quantile(together, (0.05, 0.5, 0.95))
-    return float(middle), float(low), float(high)
-
-
 def _invert(n_M: Floats, error_M: Floats, wanted_N: Floats) -> Floats:
     """The size at which a curve has these errors, along straight lines in logarithms.
 
@@ -111,7 +100,9 @@ def _invert(n_M: Floats, error_M: Floats, wanted_N: Floats) -> Floats:
     falling -= 1e-12 * np.arange(len(falling))  # np.interp wants no two equal
     target = np.log(wanted_N)
     size = np.exp(np.interp(-target, -falling, np.log(n_M)))
-    return np.where(target < falling[-1] - 1e-9, np.inf, np.where(target > falling[0] + 1e-9, 0.0, size))
+    return np.where(
+        target < falling[-1] - 1e-9, np.inf, np.where(target > falling[0] + 1e-9, 0.0, size)
+    )
 
 
 def _slope(

@@ -1,7 +1,7 @@
 """Profile likelihood: how far a parameter can go before the others cannot make up for it.
 
-Where a bootstrap's quantiles are few and skewed, this is sharper; and it tells a floor that the data
-bound from above only from one that they find.
+Where a bootstrap's quantiles are few and skewed, this is sharper; and it tells a floor that the
+data only bound from above from one that they find.
 Shapes: N points; P parameters; G values of the parameter that is profiled.
 """
 
@@ -19,6 +19,7 @@ from analysis.solve import make_bounds, search
 from scaling.errors import InputError
 
 GRID = 25  # values of the parameter on each side
+UNSCALED = 60.0  # log units by which bounds of scaled parameters are let out for those in raw units
 WIDEST = 8.0  # log units that are searched on each side: a factor of 3,000
 
 
@@ -115,7 +116,9 @@ def _crossing(
         target=np.log(points.y)[None],
         whiten=whiten,
     )
-    low, high = (bound + np.array([-60.0, 60.0])[side] for side, bound in enumerate(make_bounds(form)))
+    low, high = (
+        bound + np.array([-60.0, 60.0])[side] for side, bound in enumerate(make_bounds(form))
+    )
     tiny = 1e-3 * float(points.y.min())
     start = np.log(np.maximum(theta_P, np.where(theta_P > 0, theta_P, tiny)))
     held = (*form.held, at)
