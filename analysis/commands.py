@@ -1,50 +1,90 @@
 """What the command line asks of the analysis, as plain rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis.curves import find_curves
+from analysis.curves import find_curves, series_of
 from analysis.digits import TestImages
+from analysis.forecasts import forecast_cells
 from analysis.forms import FORMS, find_form
 from analysis.load import Results, load
-from analysis.numbers import fit_row
-from analysis.points import fit_points as fit_each
+from analysis.numbers import fit_row, plain
+from analysis.pointfits import fit_points as fit_each
+from analysis.points import read_series
 from analysis.report import report
 from analysis.response import response_figure
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings
 from analysis.tuning import write_tuning as write_summary
+from analysis.validate import Rolling, validate
 from scaling.errors import InputError
 from scaling.store import Store
 
-__all__ = ["fit_points", "fit_results", "load", "write_report", "write_tuning"]
+__all__ = [
+    "Rolling",
+    "fit_points",
+    "fit_results",
+    "load",
+    "predict_cells",
+    "validate_points",
+    "validate_results",
+    "write_report",
+    "write_tuning",
+]
+
+Progress = Callable[[str], None]
 
 
 def fit_results(results: Results, form: str | None = None) -> list[dict[str, Any]]:
     """A row for each curve and form of a results folder."""
-    forms = tuple(FORMS) if form is None else (find_form(form).name,)
+    alone = tuple(name for name, found in FORMS.items() if found.variables == 1)
+    forms = alone if form is None else (find_form(form).name,)
     return [
         fit_row(curve.fixed, fit) for curve in find_curves(results, forms) for fit in curve.fits
     ]
 
 
-def fit_points(
+def fit_points(path: str, *, x: str | None, y: str | None, **options: Any) -> list[dict[str, Any]]:
+    """A row for each group of anybody's points. Raises InputError for what cannot be fitted."""
+    if not (x and y):
+        raise InputError("fit --points FILE needs --x COL (sizes) and --y COL (errors)")
+    rows: list[dict[str, Any]] = plain(fit_each(path, x=x, y=y, **options))
+    return rows
+
+
+def validate_results(results: Results, rolling: Rolling, progress: Progress) -> dict[str, Any]:
+    """Scores of extrapolation within a results folder's own curves."""
+    curves = [series_of(curve) for curve in find_curves(results, ())]
+    scores: dict[str, Any] = plain(validate(curves, rolling=rolling, progress=progress))
+    return scores
+
+
+def validate_points(
     path: str,
     *,
     x: str | None,
     y: str | None,
-    se: str | None,
-    group: Sequence[str] | None,
-    form: str | None,
-) -> list[dict[str, Any]]:
-    """A row for each group of anybody's points. Raises InputError for what cannot be fitted."""
+    se: str | None = None,
+    group: Sequence[str] = (),
+    split: str | None = None,
+    rolling: Rolling,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Scores of extrapolation on anybody's points. Raises InputError for what cannot be judged."""
     if not (x and y):
-        raise InputError("fit --points FILE needs --x COL (sizes) and --y COL (errors)")
-    name = find_form(form or "power_law_floor").name
-    return [
-        fit_row(named, fit)
-        for named, fit in fit_each(path, x=x, y=y, se=se, group=group or (), form=name)
-    ]
+        raise InputError("validate --points FILE needs --x COL (sizes) and --y COL (errors)")
+    curves = read_series(path, x=x, y=y, se=se, group=group, split=split)
+    how: dict[str, Any] = {"rolling": rolling, "split": split is not None, "progress": progress}
+    scores: dict[str, Any] = plain(validate(curves, **how))
+    return scores
+
+
+def predict_cells(
+    results: Results, plan: Mapping[str, Any], *, wanted: Sequence[str], fit_to: int | None
+) -> list[dict[str, Any]]:
+    """Forecasts of the plan's cells, written into the results folder; a row for each cell."""
+    rows: list[dict[str, Any]] = plain(forecast_cells(results, plan, wanted=wanted, fit_to=fit_to))
+    return rows
 
 
 def write_report(

@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analysis.equations import Floats
 from analysis.fit import Fit, fit
-from analysis.forms import FORMS, Floats
+from analysis.forms import FORMS
 from analysis.load import Results
+from analysis.series import Series, make_series
 from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, summarise
 
 FIXED = ["dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size"]
 OF_MEMBERS = ["lr", "weight_decay"]
 LEVEL = 0.9
+REPLICATES = 2000
+DRAWN = ("power_law", "power_law_floor")  # the forms that the report shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +49,16 @@ class Curve:
         return self.fitted("power_law_floor" if enough else "power_law")
 
 
-def find_curves(results: Results, forms: Sequence[str] = tuple(FORMS)) -> list[Curve]:
+def find_curves(results: Results, forms: Sequence[str] = DRAWN) -> list[Curve]:
     """Every curve of the measured models, fitted with each form that has sizes enough."""
     groups = list(_groups(results.measured))
     curves: list[Curve] = []
     for test_set in dict.fromkeys(models["test_set_id"].iloc[0] for _, models in groups):
         alike = [g for g in groups if g[1]["test_set_id"].iloc[0] == test_set]
         cells = [_cells(models, results) for _, models in alike]
-        drawn = crossed_bootstrap([[wrong for _, wrong in curve] for curve in cells], level=LEVEL)
+        drawn = crossed_bootstrap(
+            [[wrong for _, wrong in curve] for curve in cells], replicates=REPLICATES, level=LEVEL
+        )
         for (key, models), sizes, replicates in zip(alike, cells, drawn, strict=True):
             curves.append(_curve(key, models, sizes, replicates, forms))
     return curves
@@ -101,7 +107,7 @@ def _curve(
     fits = tuple(
         fit(n_train, errors, form=form, level=LEVEL, replicates=replicates)
         for form in forms
-        if len(sizes) >= max(3, len(FORMS[form].names))
+        if len(sizes) >= max(3, FORMS[form].n_free)
     )
     return Curve(
         fixed=fixed,
@@ -111,3 +117,9 @@ def _curve(
         replicates=replicates,
         fits=fits,
     )
+
+
+def series_of(curve: Curve) -> Series:
+    """A curve as anybody's points: mean errors with their standard errors over images and seeds."""
+    se = np.maximum(curve.replicates.std(axis=0, ddof=1), 1e-12)
+    return make_series(curve.fixed, list(curve.n_train), list(curve.errors), list(se))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from analysis.cells import LEVEL, Measured
-from analysis.forms import Floats
+from analysis.equations import Floats
 from analysis.uncertainty import few_seeds
 
 REPLICATES = 2000

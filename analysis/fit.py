@@ -1,155 +1,172 @@
-"""Fit a form to a curve: least squares on log errors from many starts, all replicates at once.
+"""Fit a form to a curve or a surface, with intervals from replicates fitted in lock-step.
 
-Shapes: N sizes; R replicates of the curve; S starts; P parameters.
+Shapes: N points; R replicates of them; P parameters; V variables.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from analysis.forms import Floats, Form, find_form
+from analysis.batch import Points, choose_ceiling, fit_many, pack, unscale
+from analysis.equations import Floats
+from analysis.fitted import Fit, Prediction, Status
+from analysis.forms import Form, find_form
+from analysis.noise import Noise, case_noise, known_noise, replicate_noise, residual_noise
+from analysis.solve import Objective, check_objective, make_bounds, pick_starts, search
 from scaling.errors import InputError
 
-Status = Literal["converged", "at_bound", "failed"]
-STEPS = 200  # of the damped least-squares search; measured: 20 to 60 suffice
-TOLERANCE = 1e-10  # relative change of the squared residuals at which a search ends
-REPLICATES = 1000
+__all__ = ["Fit", "Prediction", "Status", "fit"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """The fitted error at sizes x, with its interval; all (N,)."""
-
-    x: Floats
-    y: Floats
-    low: Floats
-    high: Floats
-    level: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """A fitted curve. Intervals are of the replicates' quantiles; None is unbounded."""
-
-    form: str
-    status: Status
-    params: dict[str, float]
-    intervals: dict[str, tuple[float | None, float | None]]
-    level: float
-    n_points: int
-    x_range: tuple[float, float]
-    residual: float  # root mean square of the log residuals
-    n_replicates: int
-    n_failed: int  # replicates without a fit, left out of the intervals
-    replicates: Floats = field(repr=False)  # (R, P)
-    points: tuple[Floats, Floats] = field(repr=False)
-
-    def predict(self, x: ArrayLike, level: float | None = None) -> Prediction:
-        """The fitted curve and its interval at sizes x; honest within `x_range` only."""
-        level = self.level if level is None else level
-        sizes = np.atleast_1d(np.asarray(x, float))
-        form = find_form(self.form)
-        centre = form.predict(sizes, np.array([list(self.params.values())]))[0]
-        low, high = np.full_like(centre, np.nan), np.full_like(centre, np.nan)
-        if len(self.replicates):
-            drawn = form.predict(sizes, self.replicates)
-            low, high = np.quantile(drawn, _tails(level), axis=0)
-        return Prediction(x=sizes, y=centre, low=low, high=high, level=level)
-
-    def plot(self, ax: Any = None) -> Any:
-        """Points, curve and band on log-log axes; the matplotlib axes."""
-        from analysis.plots import plot_fit
-
-        return plot_fit(self, ax)
+DELTA = 1e-3  # of Huber's loss, in log error (Hoffmann et al. 2022)
+LAD_REPLICATES = 1e-5  # Huber's delta that stands for 0 in replicates: far below their spread
+STARTS = 3  # of each replicate: the curve's own optimum, and the grid's best
 
 
 def fit(
-    x: ArrayLike,
+    x: ArrayLike | Sequence[ArrayLike],
     y: ArrayLike,
     se: ArrayLike | None = None,
     *,
-    form: str = "power_law_floor",
+    form: str | None = None,
+    objective: str | None = None,
+    delta: float = DELTA,
+    ceiling: float | None = None,
     level: float = 0.9,
     replicates: ArrayLike | None = None,
     seed: int = 0,
 ) -> Fit:
-    """Fit a form to errors y at sizes x, (N,) each.
+    """Fit a form to errors y at sizes x, (N,) each; x may be a pair (x, x2) for a joint form.
 
-    Intervals come from `replicates` of the curve, (R, N), where there are any; else replicates are
-    drawn from the standard errors `se`, or where these are missing from the residuals.
+    The noise is known by standard errors `se` or by `replicates` of the curve, (R, N): then the
+    objective is least squares, weighted by it (with replicates: with their full covariance, a
+    Gaussian likelihood of the log errors). Else it is Huber's. Intervals come from the replicates,
+    or from ones drawn with `se`, or where these are missing from the points themselves.
+    `ceiling` is the error of guessing, for forms with one; 0.9 unless the errors exceed it.
     Raises InputError for values that are not positive, or for fewer points than parameters.
     """
-    chosen = find_form(form)
-    x_N, y_N, se_N = _checked(chosen, x, y, se)
+    x_VN, y_N, se_N = _numbers(x, y, se)
+    chosen = find_form(form or ("power_law_floor" if len(x_VN) == 1 else "additive"))
+    _check(chosen, x_VN, y_N, se_N)
+    known = se_N is not None or replicates is not None
+    aim = check_objective(objective or ("ls" if known else "huber"), delta)
+    top = choose_ceiling(y_N, ceiling)
+    if chosen.has_ceiling and not top > y_N.max():
+        raise InputError(f"fit: ceiling {top:g} must exceed the largest error, {y_N.max():g}")
     rng = np.random.default_rng(seed)
-    if replicates is not None:
-        y_RN = np.asarray(replicates, float)
-        weight_N = 1 / np.maximum(np.log(y_RN).std(axis=0), 1e-12)
-    else:
-        weight_N = y_N / se_N if se_N is not None else np.ones_like(y_N)
-    theta, _, status = _solve(chosen, x_N, y_N[None], weight_N, chosen.starts)
-    log_fit = np.log(chosen.predict(x_N, theta)[0])
-    if replicates is None:
-        y_RN = _parametric(y_N, se_N, log_fit, len(chosen.names), rng)
-    some = chosen.starts[:: max(1, len(chosen.starts) // 5)]  # replicates are near the curve
-    drawn, _, drawn_status = _solve(chosen, x_N, y_RN, weight_N, some)
-    good = drawn[drawn_status != "failed"]
+    noise = _known(y_N, se_N, replicates)
+    weight_N = np.ones_like(y_N) if noise is None else noise.weight
+    points = Points(x=x_VN, y=y_N, weight=weight_N)
+    whiten = noise.whiten if noise is not None and aim == "ls" and not chosen.last_only else None
+    how: dict[str, Any] = {"objective": aim, "delta": delta, "whiten": whiten}
+    found = fit_many(chosen, [points], [top], **how)
+    log_fit = np.log(chosen.predict(x_VN, found.theta)[0])
+    if noise is None:
+        # for a sample of points to stand for them (assumed)
+        enough = len(y_N) >= 10 * chosen.n_free and not chosen.last_only
+        n_used = len(y_N) if chosen.last_only else chosen.n_free
+        noise = (case_noise if enough else residual_noise)(y_N, log_fit, n_used)
+    drawn, status = _replicated(chosen, points, found.phi[0], top, noise, rng, how)
+    good = drawn[status != "failed"]
     return Fit(
         form=chosen.name,
-        status=status[0],
-        params=dict(zip(chosen.names, map(float, theta[0]), strict=True)),
+        objective=aim,
+        status=str(found.status[0]),  # type: ignore[arg-type]
+        params=dict(zip(chosen.names, map(float, found.theta[0]), strict=True)),
         intervals=_intervals(chosen, good, level),
+        standard_errors=_spread(chosen, good),
         level=level,
-        n_points=len(x_N),
-        x_range=(float(x_N.min()), float(x_N.max())),
+        n_points=len(y_N),
+        x_range=(float(x_VN[0].min()), float(x_VN[0].max())),
         residual=float(np.sqrt(np.mean((log_fit - np.log(y_N)) ** 2))),
-        n_replicates=len(y_RN),
-        n_failed=len(y_RN) - len(good),
+        noise=noise.kind,
+        n_replicates=len(drawn),
+        n_failed=len(drawn) - len(good),
         replicates=good,
-        points=(x_N, y_N),
+        points=(x_VN[0] if len(x_VN) == 1 else x_VN, y_N),
     )
 
 
-def _checked(
-    form: Form, x: ArrayLike, y: ArrayLike, se: ArrayLike | None
+def _numbers(
+    x: ArrayLike | Sequence[ArrayLike], y: ArrayLike, se: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats | None]:
     try:
-        x_N, y_N = np.asarray(x, float), np.asarray(y, float)
+        x_VN, y_N = np.atleast_2d(np.asarray(x, float)), np.asarray(y, float)
         se_N = None if se is None else np.asarray(se, float)
     except (TypeError, ValueError) as error:
         raise InputError(f"fit: sizes and errors must be numbers ({error})") from error
-    if x_N.ndim != 1 or x_N.shape != y_N.shape or (se_N is not None and se_N.shape != x_N.shape):
+    fits = y_N.ndim == 1 and x_VN.shape in ((1, len(y_N)), (2, len(y_N)))
+    if not fits or (se_N is not None and se_N.shape != y_N.shape):
         raise InputError(
-            f"fit: x of shape {x_N.shape} and y of {y_N.shape}, expected equal vectors"
+            f"fit: x of shape {x_VN.shape} and y of {y_N.shape}, expected equal vectors, or a pair"
+            " (x, x2) of such"
         )
-    for name, values in (("x", x_N), ("y", y_N), ("se", se_N)):
+    return x_VN, y_N, se_N
+
+
+def _check(form: Form, x_VN: Floats, y_N: Floats, se_N: Floats | None) -> None:
+    if len(x_VN) != form.variables:
+        raise InputError(
+            f"fit: {form.name} is of {form.variables} variable(s), got {len(x_VN)}:"
+            f" give {'x alone' if form.variables == 1 else 'x and x2'}, or another form"
+        )
+    for name, values in (("x", x_VN), ("y", y_N), ("se", se_N)):
         if values is not None and not (np.isfinite(values).all() and (values > 0).all()):
             raise InputError(
                 f"fit: {name} must be positive and finite, got {values[~(values > 0)]}"
             )
-    if len(np.unique(x_N)) < len(form.names):
+    distinct = len(np.unique(x_VN, axis=1).T)
+    if distinct < form.n_free:
         raise InputError(
-            f"fit: {len(np.unique(x_N))} sizes for the {len(form.names)} parameters of {form.name}:"
+            f"fit: {distinct} sizes for the {form.n_free} parameters of {form.name}:"
             " give more sizes, or a form with fewer parameters"
         )
-    return x_N, y_N, se_N
 
 
-def _parametric(
-    y_N: Floats, se_N: Floats | None, log_fit: Floats, n_params: int, rng: np.random.Generator
-) -> Floats:
-    """Replicates (R, N) around the fitted curve with log-normal noise; (0, N) if it is unknown."""
-    free = len(y_N) - n_params
-    if se_N is not None:
-        sd_N = se_N / y_N
-    elif free > 0:
-        sd_N = np.full_like(y_N, np.sqrt(np.sum((np.log(y_N) - log_fit) ** 2) / free))
-    else:
-        return np.empty((0, len(y_N)))
-    drawn: Floats = np.exp(log_fit + rng.standard_normal((REPLICATES, len(y_N))) * sd_N)
-    return drawn
+def _known(y_N: Floats, se_N: Floats | None, replicates: ArrayLike | None) -> Noise | None:
+    if replicates is not None:
+        y_RN = np.asarray(replicates, float)
+        if y_RN.ndim != 2 or y_RN.shape[1] != len(y_N) or len(y_RN) < 2:
+            raise InputError(f"fit: replicates of shape {y_RN.shape}, expected (R, {len(y_N)})")
+        return replicate_noise(y_RN)
+    return None if se_N is None else known_noise(y_N, se_N)
+
+
+def _replicated(
+    form: Form,
+    points: Points,
+    phi_P: Floats,
+    ceiling: float,
+    noise: Noise,
+    rng: np.random.Generator,
+    how: dict[str, Any],
+) -> tuple[Floats, Any]:
+    """Parameters (R, P) of replicates of the curve and their statuses; they start near its own."""
+    scaled = pack(form, [points])
+    log_fit = np.log(form.terms(scaled.problems.z, np.exp(phi_P[None]))[0][0] * scaled.y0)
+    drawn = noise.draw(np.log(points.y), log_fit, rng)
+    if not len(drawn):
+        return np.empty((0, len(form.names))), np.empty(0, "<U9")
+    low, high = make_bounds(form)
+    problems = scaled.problems.with_targets(
+        drawn.log_y - np.log(scaled.y0), drawn.count, how["whiten"]
+    )
+    near = pick_starts(form, scaled.problems, ceiling / scaled.y0, low, high)[0, : STARTS - 1]
+    starts = np.concatenate([phi_P[None], near])[: 1 if drawn.large else STARTS]
+    robust: Objective = "ls" if how["objective"] == "ls" else "huber"
+    best = search(
+        form,
+        problems,
+        np.repeat(starts[None], len(drawn), axis=0),
+        low,
+        high,
+        objective=robust,
+        delta=LAD_REPLICATES if how["objective"] == "lad" else how["delta"],
+        held=form.held,
+    )
+    x0, y0 = np.repeat(scaled.x0, len(drawn), axis=1), np.repeat(scaled.y0, len(drawn))
+    return unscale(form, best.phi, best.cost, best.rested, x0, y0)
 
 
 def _intervals(
@@ -159,90 +176,16 @@ def _intervals(
     if not len(drawn_RP):
         return dict.fromkeys(form.names, (None, None))
     intervals: dict[str, tuple[float | None, float | None]] = {}
+    tails = (1 - level) / 2, (1 + level) / 2
     for column, parameter in enumerate(form.parameters):
-        low, high = (float(v) for v in np.quantile(drawn_RP[:, column], _tails(level)))
-        intervals[parameter.name] = (low, None if high >= parameter.high * 0.99 else high)
+        low, high = (float(v) for v in np.quantile(drawn_RP[:, column], tails))
+        unbounded = parameter.name != "C" and high >= parameter.high * 0.99
+        intervals[parameter.name] = (low, None if unbounded else high)
     return intervals
 
 
-def _tails(level: float) -> tuple[float, float]:
-    return (1 - level) / 2, (1 + level) / 2
-
-
-def _solve(
-    form: Form, x_N: Floats, y_RN: Floats, weight_N: Floats, starts_SP: Floats
-) -> tuple[Floats, Floats, NDArray[np.str_]]:
-    """The best parameters (R, P), their weighted squares (R,) and a status (R,) of each replicate.
-
-    Sizes and errors are scaled to about 1 first, and scaled back, so that starts and bounds suit
-    any unit.
-    """
-    n_R, n_S, n_P = len(y_RN), len(starts_SP), len(form.names)
-    if not n_R:
-        return np.empty((0, n_P)), np.empty(0), np.empty(0, "<U9")
-    x0 = float(np.exp(np.log(x_N).mean()))
-    y0 = np.exp(np.log(y_RN).mean(axis=1))
-    low, high = (np.log([getattr(p, side) for p in form.parameters]) for side in ("low", "high"))
-    phi = np.tile(np.log(starts_SP), (n_R, 1))
-    target = np.repeat(np.log(y_RN / y0[:, None]), n_S, axis=0)
-    phi, cost = _damped_least_squares(form, x_N / x0, target, weight_N, phi, low, high)
-    cost = cost.reshape(n_R, n_S)
-    best = np.argmin(np.where(np.isfinite(cost), cost, np.inf), axis=1)
-    phi = phi.reshape(n_R, n_S, n_P)[np.arange(n_R), best]
-    cost = cost[np.arange(n_R), best]
-    at_bound = ((phi <= low + 1e-6) | (phi >= high - 1e-6)).any(axis=1)
-    status = np.where(np.isfinite(cost), np.where(at_bound, "at_bound", "converged"), "failed")
-    theta = np.exp(phi)
-    theta[phi <= low + 1e-6] = 0.0  # the search is in logarithms, and there is no other way to 0
-    for column, parameter in enumerate(form.parameters):
-        if parameter.name in ("A", "E"):  # these are errors, the others pure numbers
-            theta[:, column] *= y0
-    return form.rescale(theta, x0), cost, status
-
-
-def _damped_least_squares(
-    form: Form,
-    x_N: Floats,
-    target_KN: Floats,
-    weight_N: Floats,
-    phi_KP: Floats,
-    low_P: Floats,
-    high_P: Floats,
-) -> tuple[Floats, Floats]:
-    """Levenberg-Marquardt for K = R x S independent problems in lock-step, in log parameters.
-
-    Source: Marquardt 1963, with the diagonal scaling of More 1978; bounds by projection.
-    """
-    eye = np.eye(phi_KP.shape[1])
-    damping = np.full(len(phi_KP), 1e-2)
-
-    def residuals(phi: Floats, target: Floats) -> tuple[Floats, Floats]:
-        value, by_log = form.terms(x_N, np.exp(phi))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r = weight_N * (np.log(value) - target)
-            return r, weight_N[:, None] * by_log / value[..., None]
-
-    r, jacobian = residuals(phi_KP, target_KN)
-    cost = (r**2).sum(axis=1)
-    active = np.isfinite(cost)
-    for _ in range(STEPS):
-        k = np.flatnonzero(active)
-        if not len(k):
-            break
-        normal = np.einsum("knp,knq->kpq", jacobian[k], jacobian[k])
-        scale = np.maximum(np.einsum("kpp->kp", normal), 1e-12)
-        gradient = np.einsum("knp,kn->kp", jacobian[k], r[k])
-        matrix = normal + (damping[k, None] * scale)[:, :, None] * eye
-        step = -np.linalg.solve(matrix, gradient[..., None])[..., 0]
-        trial = np.clip(phi_KP[k] + np.clip(step, -2, 2), low_P, high_P)
-        r_new, jacobian_new = residuals(trial, target_KN[k])
-        cost_new = (r_new**2).sum(axis=1)
-        better = cost_new < cost[k]
-        gain = np.where(better, cost[k] - cost_new, 0.0)
-        done = (better & (gain <= TOLERANCE * cost[k])) | (~better & (damping[k] > 1e8))
-        won = k[better]
-        phi_KP[won], cost[won] = trial[better], cost_new[better]
-        r[won], jacobian[won] = r_new[better], jacobian_new[better]
-        damping[k] = np.where(better, np.maximum(damping[k] / 5, 1e-12), damping[k] * 4)
-        active[k[done]] = False
-    return phi_KP, cost
+def _spread(form: Form, drawn_RP: Floats) -> dict[str, float | None]:
+    """Standard deviations over the replicates; None where there are none."""
+    if len(drawn_RP) < 2:
+        return dict.fromkeys(form.names)
+    return dict(zip(form.names, map(float, drawn_RP.std(axis=0, ddof=1)), strict=True))

@@ -1,23 +1,30 @@
 """The forms a scaling curve may take: one frozen entry each.
 
-A new form is one more entry in FORMS; fits, legends, the report and the recovery test pick it up.
-Shapes: R parameter vectors of P parameters, at N sizes.
+A new form is one more entry in FORMS, its equation a function in equations.py; fits, legends, the
+report and the recovery test pick it up.
+Shapes: K parameter vectors of P parameters; S starts; N points; V variables.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from analysis import equations
+from analysis.equations import Floats, LogSizes, Terms
 from scaling.errors import InputError
 
-Floats = NDArray[np.float64]
+CEILING = 0.9  # the error of guessing among ten classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """All parameters are positive; they are fitted as logarithms, within these bounds."""
+    """All parameters are positive; they are fitted as logarithms, within these bounds.
+
+    The bounds are for sizes and errors scaled to about 1.
+    """
 
     name: str
     unit: str
@@ -27,89 +34,47 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """An equation error(n) with its parameters.
+    """An equation error(x) with its parameters.
 
-    `terms` gives, for sizes (N,) and parameters (R, P), the error (R, N) and its derivatives by the
-    logarithm of each parameter (R, N, P). Sizes are scaled by their geometric mean, `rescale`
-    turns parameters found at scaled sizes into those of the equation.
+    `terms` gives, for log sizes and parameters (K, P), the error (K, N) and its derivatives by the
+    logarithm of each parameter (K, N, P). Sizes and errors are scaled by their geometric means
+    before the search; `rescale` turns what is found into the parameters of the equation. `grid`
+    gives the starts (S, P) of the search at scaled sizes, for a ceiling in units of the mean error.
     """
 
     name: str
     title: str
     latex: str
     parameters: tuple[Parameter, ...]
-    starts: Floats  # (S, P): where the search begins, for sizes and errors scaled to about 1
-    terms: Callable[[Floats, Floats], tuple[Floats, Floats]]
-    rescale: Callable[[Floats, float], Floats]
+    grid: Callable[[float], Floats]
+    terms: Callable[[LogSizes, Floats], Terms]
+    rescale: Callable[[Floats, Floats, Floats], Floats]
     source: str
+    variables: int = 1
+    last_only: bool = False  # fitted to the largest size alone
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(parameter.name for parameter in self.parameters)
 
-    def predict(self, x_N: Floats, theta_RP: Floats) -> Floats:
-        """The error at sizes x for each parameter vector, (R, N)."""
-        return self.terms(np.asarray(x_N, float), np.atleast_2d(theta_RP))[0]
+    @property
+    def has_ceiling(self) -> bool:
+        """Whether it ends at a ceiling C, which is given and not fitted."""
+        return "C" in self.names
 
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Where in `parameters` those are that are given and not fitted."""
+        return tuple(p for p, name in enumerate(self.names) if name == "C")
 
-_A = Parameter(name="A", unit="error at n = 1", low=1e-9, high=1e9)
-_ALPHA = Parameter(name="alpha", unit="1", low=1e-4, high=10.0)
-_E = Parameter(name="E", unit="error", low=1e-9, high=1e3)
-_EXPONENTS = (0.1, 0.25, 0.5, 1.0, 2.0)
+    @property
+    def n_free(self) -> int:
+        return len(self.parameters) - self.has_ceiling
 
-
-def _power(x_N: Floats, A_R1: Floats, alpha_R1: Floats) -> tuple[Floats, Floats]:
-    """A x^-alpha and its derivative by log alpha, both (R, N)."""
-    log_x = np.log(x_N)
-    term = A_R1 * np.exp(-alpha_R1 * log_x)
-    return term, -alpha_R1 * log_x * term
-
-
-def _power_law(x_N: Floats, theta_RP: Floats) -> tuple[Floats, Floats]:
-    term, by_alpha = _power(x_N, theta_RP[:, :1], theta_RP[:, 1:2])
-    return term, np.stack([term, by_alpha], axis=-1)
-
-
-def _power_law_floor(x_N: Floats, theta_RP: Floats) -> tuple[Floats, Floats]:
-    term, by_alpha = _power(x_N, theta_RP[:, :1], theta_RP[:, 1:2])
-    floor = np.broadcast_to(theta_RP[:, 2:3], term.shape)
-    return term + floor, np.stack([term, by_alpha, floor], axis=-1)
-
-
-def _rescale(theta_RP: Floats, x0: float) -> Floats:
-    """A (x / x0)^-alpha is A x0^alpha times x^-alpha."""
-    scaled = theta_RP.copy()
-    scaled[:, 0] *= x0 ** theta_RP[:, 1]
-    return scaled
-
-
-FORMS = {
-    form.name: form
-    for form in (
-        Form(
-            name="power_law",
-            title="power law",
-            latex=r"\epsilon(n) = A\,n^{-\alpha}",
-            parameters=(_A, _ALPHA),
-            starts=np.array([[1.0, alpha] for alpha in _EXPONENTS]),
-            terms=_power_law,
-            rescale=_rescale,
-            source="Hestness et al. 2017 (arXiv 1712.00409)",
-        ),
-        Form(
-            name="power_law_floor",
-            title="power law + floor",
-            latex=r"\epsilon(n) = E + A\,n^{-\alpha}",
-            parameters=(_A, _ALPHA, _E),
-            starts=np.array(
-                [[1.0 - e, alpha, e] for alpha in _EXPONENTS for e in (1e-3, 0.1, 0.3, 0.6)]
-            ),
-            terms=_power_law_floor,
-            rescale=_rescale,
-            source="Rosenfeld et al. 2019 (arXiv 1909.12673), at one width",
-        ),
-    )
-}
+    def predict(self, x: ArrayLike, theta_KP: Floats) -> Floats:
+        """The error at sizes x, (N,) or with two variables (2, N), for each vector: (K, N)."""
+        z = np.log(np.atleast_2d(np.asarray(x, float)))
+        return self.terms([row[None] for row in z], np.atleast_2d(theta_KP))[0]
 
 
 def find_form(name: str) -> Form:
@@ -117,3 +82,212 @@ def find_form(name: str) -> Form:
     if name not in FORMS:
         raise InputError(f"unknown form '{name}': expected one of {', '.join(FORMS)}")
     return FORMS[name]
+
+
+_A = Parameter(name="A", unit="error at x = 1", low=1e-9, high=1e9)
+_B = Parameter(name="B", unit="error at x2 = 1", low=1e-9, high=1e9)
+_ALPHA = Parameter(name="alpha", unit="1", low=1e-4, high=10.0)
+_BETA = Parameter(name="beta", unit="1", low=1e-4, high=10.0)
+_E = Parameter(name="E", unit="error", low=1e-9, high=1e3)
+_C = Parameter(name="C", unit="error, given", low=1e-9, high=1e9)
+_EXPONENTS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+_FLOORS = (1e-3, 0.1, 0.3, 0.6, 0.9)
+
+
+def _starts(*axes: Sequence[float]) -> list[tuple[float, ...]]:
+    return list(product(*axes))
+
+
+def _fixed(starts: Sequence[Sequence[float]]) -> Callable[[float], Floats]:
+    return lambda _ceiling: np.array(starts, float)
+
+
+def _logistic_grid(c: float) -> Floats:
+    """Curves through 1 at x = 1, of several slopes there."""
+    return np.array(
+        [
+            [(1 - e) / (c - 1), alpha * c / (c - 1), e, c]
+            for alpha, e in product(_EXPONENTS, _FLOORS)
+        ]
+    )
+
+
+def _m4_grid(c: float) -> Floats:
+    return np.array(
+        [
+            [(1 - e) / (c - 1) ** g, alpha * (1 + g / (c - 1)), e, g, c]
+            for alpha, e, g in product(_EXPONENTS, _FLOORS, (0.1, 0.5, 1.0, 2.0))
+        ]
+    )
+
+
+def _rosenfeld_grid(c: float) -> Floats:
+    t = 1 / np.sqrt(1 - 1 / c**2)  # so that the error is 1 at x = x2 = 1
+    return np.array([[*np.array(s[:3]) * t, *s[3:], c] for s in _ADDITIVE])
+
+
+_ADDITIVE = [
+    [(1 - e) * share, (1 - e) * (1 - share), e, alpha, beta]
+    for e, share, alpha, beta in product(
+        (1e-3, 0.3, 0.7, 0.9), (0.1, 0.5, 0.9), (0.1, 0.3, 0.6, 1.0), (0.1, 0.3, 0.6, 1.0)
+    )
+]
+_BNSL1 = [
+    [(1 - e) * 2 ** ((beta - alpha) * f), alpha, beta, d, f, e]
+    for alpha, beta, d, f, e in product(
+        (0.02, 0.2, 0.6), (0.1, 0.4, 1.0, 2.0), (0.1, 0.5, 2.0, 10.0), (0.1, 0.7), (1e-3, 0.3)
+    )
+]
+
+
+def _errors_scale(count: int) -> Callable[[Floats, Floats, Floats], Floats]:
+    """The first `count` parameters are errors."""
+
+    def rescale(theta_KP: Floats, _x0_VK: Floats, y0_K: Floats) -> Floats:
+        theta = theta_KP.copy()
+        theta[:, :count] *= y0_K[:, None]
+        return theta
+
+    return rescale
+
+
+def _rescale_power(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
+    """A (x / x0)^-alpha is A x0^alpha times x^-alpha."""
+    theta = theta_KP.copy()
+    theta[:, 0] *= x0_VK[0] ** theta[:, 1] * y0_K
+    theta[:, 2:] *= y0_K[:, None]
+    return theta
+
+
+def _rescale_logistic(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
+    theta = theta_KP.copy()
+    theta[:, 0] *= x0_VK[0] ** theta[:, 1]
+    theta[:, 2:] *= y0_K[:, None]
+    return theta
+
+
+def _rescale_m4(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
+    theta = theta_KP.copy()
+    theta[:, 0] *= x0_VK[0] ** theta[:, 1] * y0_K ** (1 - theta[:, 3])
+    theta[:, [2, 4]] *= y0_K[:, None]
+    return theta
+
+
+def _rescale_bnsl1(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
+    theta = theta_KP.copy()
+    theta[:, 0] *= x0_VK[0] ** theta[:, 1] * y0_K
+    theta[:, 3] *= x0_VK[0]
+    theta[:, 5] *= y0_K
+    return theta
+
+
+def _rescale_joint(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
+    theta = theta_KP.copy()
+    theta[:, 0] *= x0_VK[0] ** theta[:, 3] * y0_K
+    theta[:, 1] *= x0_VK[1] ** theta[:, 4] * y0_K
+    theta[:, 2] *= y0_K
+    theta[:, 5:] *= y0_K[:, None]
+    return theta
+
+
+FORMS = {
+    form.name: form
+    for form in (
+        Form(
+            name="last_value",
+            title="last value",
+            latex=r"\epsilon(x) = A",
+            parameters=(Parameter(name="A", unit="error", low=1e-9, high=1e9),),
+            grid=_fixed([[1.0]]),
+            terms=equations.last_value,
+            rescale=_errors_scale(1),
+            source="a baseline: the error at the largest size, at every size",
+            last_only=True,
+        ),
+        Form(
+            name="power_law",
+            title="power law",
+            latex=r"\epsilon(x) = A\,x^{-\alpha}",
+            parameters=(_A, _ALPHA),
+            grid=_fixed(_starts((1.0,), _EXPONENTS)),
+            terms=equations.power_law,
+            rescale=_rescale_power,
+            source="Hestness et al. 2017 (arXiv 1712.00409)",
+        ),
+        Form(
+            name="power_law_floor",
+            title="power law + floor",
+            latex=r"\epsilon(x) = E + A\,x^{-\alpha}",
+            parameters=(_A, _ALPHA, _E),
+            grid=_fixed([[1 - e, alpha, e] for alpha, e in product(_EXPONENTS, _FLOORS)]),
+            terms=equations.power_law_floor,
+            rescale=_rescale_power,
+            source="Rosenfeld et al. 2019 (arXiv 1909.12673), at one width",
+        ),
+        Form(
+            name="logistic",
+            title="logistic",
+            latex=r"\epsilon(x) = E + (C - E) / (1 + x^{\alpha} / A)",
+            parameters=(Parameter(name="A", unit="x^alpha", low=1e-9, high=1e9), _ALPHA, _E, _C),
+            grid=_logistic_grid,
+            terms=equations.logistic,
+            rescale=_rescale_logistic,
+            source="Viering & Loog 2021 (arXiv 2103.10948), from a ceiling C to a floor E",
+        ),
+        Form(
+            name="m4",
+            title="M4",
+            latex=r"(\epsilon - E) / (C - \epsilon)^{\gamma} = A\,x^{-\alpha}",
+            parameters=(
+                Parameter(name="A", unit="error^(1-gamma) at x = 1", low=1e-9, high=1e9),
+                _ALPHA,
+                _E,
+                Parameter(name="gamma", unit="1", low=1e-3, high=20.0),
+                _C,
+            ),
+            grid=_m4_grid,
+            terms=equations.m4,
+            rescale=_rescale_m4,
+            source="Alabdulmohsin et al. 2022 (arXiv 2209.06640), estimator M4",
+        ),
+        Form(
+            name="bnsl1",
+            title="one-break power law",
+            latex=r"\epsilon(x) = E + A\,x^{-\alpha}\,(1 + (x/d)^{1/f})^{-(\beta-\alpha) f}",
+            parameters=(
+                _A,
+                _ALPHA,
+                _BETA,
+                Parameter(name="d", unit="size", low=1e-4, high=1e4),
+                Parameter(name="f", unit="1", low=0.02, high=5.0),
+                _E,
+            ),
+            grid=_fixed(_BNSL1),
+            terms=equations.bnsl1,
+            rescale=_rescale_bnsl1,
+            source="Caballero et al. 2022 (arXiv 2210.14891), n = 1; c1 there is beta - alpha here",
+        ),
+        Form(
+            name="additive",
+            title="additive",
+            latex=r"\epsilon(x, x_2) = E + A\,x^{-\alpha} + B\,x_2^{-\beta}",
+            parameters=(_A, _B, _E, _ALPHA, _BETA),
+            grid=_fixed(_ADDITIVE),
+            terms=equations.additive,
+            rescale=_rescale_joint,
+            source="Hoffmann et al. 2022 (arXiv 2203.15556), equation 2",
+            variables=2,
+        ),
+        Form(
+            name="rosenfeld",
+            title="Rosenfeld's joint form",
+            latex=r"\epsilon = t / \sqrt{1 + (t/C)^2},\ t = E + A\,x^{-\alpha} + B\,x_2^{-\beta}",
+            parameters=(_A, _B, _E, _ALPHA, _BETA, _C),
+            grid=_rosenfeld_grid,
+            terms=equations.rosenfeld,
+            rescale=_rescale_joint,
+            source="Rosenfeld et al. 2019 (arXiv 1909.12673), equation 5 with eta = epsilon_0 = C",
+            variables=2,
+        ),
+    )
+}

@@ -50,26 +50,12 @@ def make_numbers(
         "torn": [str(torn) for torn in results.torn],
         "methods": _methods(results.models),
     }
-    return _plain(numbers)  # type: ignore[no-any-return]
+    return plain(numbers)  # type: ignore[no-any-return]
 
 
 def fit_row(group: dict[str, Any], fit: Fit) -> dict[str, Any]:
     """A fit as `scaling fit --json` gives it."""
-    row = {
-        "group": group,
-        "form": fit.form,
-        "objective": "ls",
-        "status": fit.status,
-        "n_points": fit.n_points,
-        "x_range": list(fit.x_range),
-        "params": fit.params,
-        "intervals": {name: list(ends) for name, ends in fit.intervals.items()},
-        "level": fit.level,
-        "residual": fit.residual,
-        "replicates": fit.n_replicates,
-        "replicates_failed": fit.n_failed,
-    }
-    return _plain(row)  # type: ignore[no-any-return]
+    return plain(fit.as_row(group))  # type: ignore[no-any-return]
 
 
 def _datasets(results: Results) -> list[dict[str, Any]]:
@@ -217,12 +203,12 @@ def _quantiles(drawn: Any) -> list[float]:
     return [float(low), float(high)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What JSON can hold: NaN and infinities become null."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

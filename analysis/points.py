@@ -1,12 +1,11 @@
 """Anybody's points: a CSV or Parquet file with a size, an error and perhaps its standard error."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.fit import Fit, fit
-from analysis.forms import FORMS
+from analysis.series import Series, make_series
 from scaling.errors import InputError
 
 
@@ -28,23 +27,45 @@ def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def fit_points(
-    path: str, *, x: str, y: str, se: str | None = None, group: Sequence[str] = (), form: str
-) -> list[tuple[dict[str, object], Fit]]:
-    """A fit for each combination of the group columns that has sizes enough.
+def split_groups(
+    table: pd.DataFrame, group: Sequence[str]
+) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    """The rows of each combination of the group columns, in the order of the file."""
+    if not group:
+        yield {}, table
+        return
+    for key, rows in table.groupby(list(group), sort=False, dropna=False):
+        yield dict(zip(group, key, strict=True)), rows
 
-    Raises InputError for a bad file and where no group has sizes enough.
-    """
-    table = read_points(path, [x, y, *([se] if se else []), *group])
-    groups = table.groupby(list(group), sort=False) if group else [((), table)]
-    enough = [
-        (dict(zip(group, key if isinstance(key, tuple) else (key,), strict=True)), rows)
-        for key, rows in groups
-        if form not in FORMS or rows[x].nunique() >= len(FORMS[form].names)
-    ]
-    if not enough:
-        raise InputError(f"points {path}: no curve with {len(FORMS[form].names)} sizes for {form}")
+
+def read_series(
+    path: str,
+    *,
+    x: str,
+    y: str,
+    se: str | None = None,
+    group: Sequence[str] = (),
+    split: str | None = None,
+) -> list[Series]:
+    """The cleaned curve of each group. Raises InputError for a file without numbers in it."""
+    named = [x, y, *([se] if se else []), *([split] if split else [])]
+    table = read_points(path, [*named, *group])
+    check_numbers(path, table, named)
+    if split and not table[split].isin([0, 1]).all():
+        raise InputError(f"points {path}: column {split} must be 1 (to fit) or 0 (to test)")
     return [
-        (named, fit(rows[x], rows[y], rows[se] if se else None, form=form))
-        for named, rows in enough
+        make_series(
+            named_group, rows[x], rows[y], rows[se] if se else None, rows[split] if split else None
+        )
+        for named_group, rows in split_groups(table, group)
     ]
+
+
+def check_numbers(path: str, table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raises InputError where a column holds words."""
+    for column in columns:
+        bad = table[column][pd.to_numeric(table[column], "coerce").isna() & table[column].notna()]
+        if len(bad):
+            raise InputError(
+                f"points {path}: column {column} must hold numbers, got '{bad.iloc[0]}'"
+            )

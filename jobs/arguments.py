@@ -35,6 +35,8 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         "tune": _tune,
         "status": _status,
         "fit": _fit,
+        "validate": _validate,
+        "predict": _predict,
         "report": _report,
         "bench": _bench,
     }.items():
@@ -85,6 +87,10 @@ def _sweep(p: Parser) -> None:
     p.add_argument("--engine", choices=ENGINES)
     p.add_argument("--retry-failed", action="store_true", help="train again what became NaN")
     p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")
+    _overrides(p)
+
+
+def _overrides(p: Parser) -> None:
     _several(p, "--dataset", str, "D")
     _several(p, "--n-train", whole, "N")
     _several(p, "--n-test", whole_or_all, "N|all")
@@ -125,12 +131,40 @@ def _status(p: Parser) -> None:
 def _fit(p: Parser) -> None:
     p.add_argument("out", metavar="OUT", nargs="?", help="a results folder")
     p.add_argument("--points", metavar="FILE", help="anybody's CSV or Parquet in its place")
-    p.add_argument("--x", metavar="COL")
-    p.add_argument("--y", metavar="COL")
+    _columns(p)
+    p.add_argument("--x2", metavar="COL", help="a second size, for a joint fit")
+    p.add_argument("--form", metavar="F")
+    p.add_argument("--objective", choices=("huber", "lad", "ls"), help="of the log residuals")
+    p.add_argument("--delta", type=float, default=1e-3, help="of Huber's loss, in log error")
+    p.add_argument("--ceiling", type=float, metavar="C", help="the error of guessing (0.9)")
+    p.add_argument("--json", action="store_true")
+
+
+def _validate(p: Parser) -> None:
+    p.add_argument("out", metavar="OUT", nargs="?", help="a results folder")
+    p.add_argument("--points", metavar="FILE", help="anybody's CSV or Parquet in its place")
+    _columns(p)
+    p.add_argument("--split", metavar="COL", help="fit where it is 1, test where 0; no windows")
+    p.add_argument("--window", type=float, default=8.0, help="factor from first to last size")
+    p.add_argument("--min-origin", type=float, default=2048.0, metavar="N")
+    _several(p, "--ratios", float, "R", help="how far ahead (2,4,8)")
+    p.add_argument("--json", action="store_true")
+
+
+def _predict(p: Parser) -> None:
+    p.add_argument("out", metavar="OUT", help="a results folder with smaller sizes in it")
+    p.add_argument("cells", metavar="CELL", nargs="*", help="cell ids or patterns; else all")
+    p.add_argument("--study", required=True, metavar="STUDY", help="a name, or a Python file")
+    p.add_argument("--fit-to", type=whole, metavar="N", help="use sizes up to N only")
+    p.add_argument("--json", action="store_true")
+    _overrides(p)
+
+
+def _columns(p: Parser) -> None:
+    p.add_argument("--x", metavar="COL", help="sizes")
+    p.add_argument("--y", metavar="COL", help="errors")
     p.add_argument("--se", metavar="COL", help="standard error of y")
     _several(p, "--group", str, "COL", help="a curve for each combination of these")
-    p.add_argument("--form", metavar="F")
-    p.add_argument("--json", action="store_true")
 
 
 def _report(p: Parser) -> None:

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 
-from jobs import bench, inspecting, training, tuning
+from jobs import bench, fitting, inspecting, training, tuning
 from jobs.arguments import build_parser
 from scaling.errors import InputError
 
@@ -18,7 +18,9 @@ COMMANDS = {
     "sweep": training.sweep,
     "tune": tuning.tune,
     "status": inspecting.status,
-    "fit": inspecting.fit,
+    "fit": fitting.fit,
+    "validate": fitting.validate,
+    "predict": fitting.predict,
     "report": inspecting.report,
     "bench": bench.bench,
 }

@@ -1,4 +1,4 @@
-"""The commands that look: data sets, studies, the state of a sweep, fits and the report."""
+"""The commands that look: data sets, studies, the state of a sweep and the report."""
 
 import argparse
 import json
@@ -91,20 +91,6 @@ def status(a: argparse.Namespace) -> int:
     return name_torn(state.torn)
 
 
-def fit(a: argparse.Namespace) -> int:
-    """Fit scaling curves with intervals, to a results folder or to anybody's points."""
-    from analysis import commands
-
-    if bool(a.out) == bool(a.points):
-        raise InputError("fit needs a results folder OUT, or --points FILE with --x and --y")
-    if a.points:
-        rows = commands.fit_points(a.points, x=a.x, y=a.y, se=a.se, group=a.group, form=a.form)
-        return _print_fits(rows, as_json=a.json)
-    results = commands.load(existing(a.out))
-    _print_fits(commands.fit_results(results, form=a.form), as_json=a.json)
-    return name_torn(results.torn)
-
-
 def report(a: argparse.Namespace) -> int:
     """Write report.html, report.md and numbers.json of a results folder."""
     from analysis import commands
@@ -150,23 +136,3 @@ def _data_line(row: dict[str, Any]) -> str:
         f"{row['name']:8} {n_train} training and {row['n_test']:,} test images,"
         f" sha256 {row['sha256'][:12]}, {row['note']}"
     )
-
-
-def _print_fits(rows: list[dict[str, Any]], *, as_json: bool) -> int:
-    if as_json:
-        print(json.dumps({"fits": rows}, indent=1, allow_nan=False))
-        return 0
-    for row in rows:
-        group = " ".join(f"{key}={value}" for key, value in row["group"].items()) or "all points"
-        print(f"{group}: {row['form']} on {row['n_points']} points, {row['status']}")
-        for name, value in row["params"].items():
-            low, high = row["intervals"][name]
-            ends = f"{_number(low)} to {_number(high)}"
-            print(f"  {name} = {_number(value)}  ({row['level']:.0%}: {ends})")
-    if not rows:
-        print("nothing to fit: a curve needs at least three sizes")
-    return 0
-
-
-def _number(value: float | None) -> str:
-    return "unbounded" if value is None else f"{value:.4g}"

@@ -97,16 +97,7 @@ def train(a: argparse.Namespace) -> int:
 
 def sweep(a: argparse.Namespace) -> int:
     """Train the models of a study on Ray; what is stored already is not trained again."""
-    study = find_study(a.study).override(
-        dataset=_axis(a.dataset),
-        n_train=_axis(a.n_train),
-        n_test=_axis(a.n_test),
-        width=_axis(a.width),
-        model=_axis(a.model),
-        recipe=_axis(a.recipe),
-        seeds=chosen_seeds(a.seeds),
-        epochs=_axis(a.epochs),
-    )
+    study = overridden(a)
     if not (a.out or a.dry_run):
         raise InputError("sweep needs --out DIR or URI, where the results go (or --dry-run)")
     jobs = resolve(study, datasets.find)
@@ -132,6 +123,20 @@ def sweep(a: argparse.Namespace) -> int:
     )
     state = run(study, jobs, cost, store, options, partial(print, flush=True), a.command)
     return closing(plan(study, jobs, [0.0] * len(jobs)), state, a.out)
+
+
+def overridden(a: argparse.Namespace) -> Study:
+    """The study of the command line, with the axes that it replaces."""
+    return find_study(a.study).override(
+        dataset=_axis(a.dataset),
+        n_train=_axis(a.n_train),
+        n_test=_axis(a.n_test),
+        width=_axis(a.width),
+        model=_axis(a.model),
+        recipe=_axis(a.recipe),
+        seeds=chosen_seeds(a.seeds),
+        epochs=_axis(a.epochs),
+    )
 
 
 def closing(plan: dict[str, Any], state: State, out: str) -> int:

@@ -257,6 +257,12 @@ class Store:
         with self._fs.open_input_file(path) as source:
             return bytes(source.read())
 
+    def read_files(self, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
+        """Path and content of each such file in a folder, in the order of their names."""
+        for path in self._files(folder, suffix):
+            with self._fs.open_input_file(path) as source:
+                yield path, source.read()
+
     def _write(self, kind: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[kind])
         self._fs.create_dir(f"{self._root}/{kind}", recursive=True)

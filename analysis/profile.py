@@ -1,0 +1,136 @@
+"""Profile likelihood: how far a parameter can go before the others cannot make up for it.
+
+Where a bootstrap's quantiles are few and skewed, this is sharper; and it tells a floor that the
+data only bound from above from one that they find.
+Shapes: N points; P parameters; G values of the parameter that is profiled.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from analysis.batch import Points, choose_ceiling, fit_many, pack
+from analysis.equations import Floats
+from analysis.forms import Form, find_form
+from analysis.noise import known_noise, replicate_noise
+from analysis.solve import make_bounds, search
+from scaling.errors import InputError
+
+GRID = 25  # values of the parameter on each side
+UNSCALED = 60.0  # log units by which bounds of scaled parameters are let out for those in raw units
+WIDEST = 8.0  # log units that are searched on each side: a factor of 3,000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The likelihood interval of one parameter; None is unbounded on that side.
+
+    `upper_bound` is set where the data cannot tell the parameter from 0.
+    """
+
+    parameter: str
+    value: float
+    low: float | None
+    high: float | None
+    level: float
+    upper_bound: bool
+
+
+def profile(
+    x: ArrayLike,
+    y: ArrayLike,
+    se: ArrayLike | None = None,
+    *,
+    parameter: str,
+    form: str = "power_law_floor",
+    replicates: ArrayLike | None = None,
+    ceiling: float | None = None,
+    level: float = 0.9,
+) -> Profile:
+    """The interval of a parameter from the Gaussian likelihood of log errors.
+
+    The noise is known by `se`, or with its covariance by `replicates` (R, N). Without either it is
+    that of the residuals, and the F distribution takes the place of chi squared.
+    Raises InputError for a parameter that the form has not, or that is given and not fitted.
+    """
+    chosen = find_form(form)
+    free = [name for name in chosen.names if name != "C"]
+    if parameter not in free:
+        raise InputError(f"{form} has no parameter '{parameter}' to fit: it has {', '.join(free)}")
+    x_VN, y_N = np.atleast_2d(np.asarray(x, float)), np.asarray(y, float)
+    weight, whiten, unit = np.ones_like(y_N), None, 0.0
+    if replicates is not None:
+        noise = replicate_noise(np.asarray(replicates, float))
+        weight, whiten = noise.weight, noise.whiten
+        unit = float(np.median(np.log(np.asarray(replicates, float)).std(axis=0, ddof=1)))
+    elif se is not None:
+        weight = known_noise(y_N, np.asarray(se, float)).weight
+        unit = float(np.median(np.asarray(se, float) / y_N))
+    points = Points(x=x_VN, y=y_N, weight=weight)
+    top = choose_ceiling(y_N, ceiling)
+    best = fit_many(chosen, [points], [top], whiten=whiten)
+    spare = len(y_N) - chosen.n_free
+    if unit:
+        allowed = float(stats.chi2.ppf(level, 1)) * unit**2
+    elif spare > 0:
+        allowed = float(stats.f.ppf(level, 1, spare)) * float(best.cost[0]) / spare
+    else:
+        raise InputError("a profile needs standard errors, replicates or a point to spare")
+    at = chosen.names.index(parameter)
+    sides = [
+        _crossing(chosen, points, whiten, best.theta[0], at, sign, best.cost[0] + allowed)
+        for sign in (-1, 1)
+    ]
+    positive = parameter in ("E", "B", "A")
+    low = 0.0 if sides[0] is None and positive else sides[0]
+    return Profile(
+        parameter=parameter,
+        value=float(best.theta[0, at]),
+        low=low,
+        high=sides[1],
+        level=level,
+        upper_bound=low == 0.0,
+    )
+
+
+def _crossing(
+    form: Form,
+    points: Points,
+    whiten: Floats | None,
+    theta_P: Floats,
+    at: int,
+    sign: int,
+    limit: float,
+) -> float | None:
+    """Where the cost of the best fit with this parameter held crosses the limit, on one side.
+
+    The search is in the units of the equation, warm from one value to the next; a floor of 0 is
+    left upwards from a thousandth of the smallest error.
+    """
+    scaled = pack(form, [points])
+    problems = replace(
+        scaled.problems,
+        z=tuple(np.log(row)[None] for row in points.x),
+        target=np.log(points.y)[None],
+        whiten=whiten,
+    )
+    low, high = (
+        bound + np.array([-60.0, 60.0])[side] for side, bound in enumerate(make_bounds(form))
+    )
+    tiny = 1e-3 * float(points.y.min())
+    start = np.log(np.maximum(theta_P, np.where(theta_P > 0, theta_P, tiny)))
+    held = (*form.held, at)
+    previous, cost_before, here = start, None, start[at]
+    for step in np.geomspace(1e-3, WIDEST, GRID):
+        value = start[at] + sign * step
+        trial = previous.copy()
+        trial[at] = value
+        found = search(form, problems, trial[None, None], low, high, held=held)
+        cost = float(found.cost[0])
+        if cost > limit:
+            share = 1.0 if cost_before is None else (limit - cost_before) / (cost - cost_before)
+            return float(np.exp(here + np.clip(share, 0, 1) * (value - here)))
+        previous, cost_before, here = found.phi[0], cost, value
+    return None

@@ -1,0 +1,84 @@
+"""Forecasts are made before the answer is known, kept, and held against it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_report import INFO, SIZES, fill
+
+from analysis import forecast, load
+from analysis.commands import predict_cells
+from analysis.forecasts import compare
+from scaling.errors import InputError
+from scaling.study import Grid, Study, plan, resolve
+
+
+def planned(sizes: tuple[int, ...]) -> dict:  # type: ignore[type-arg]
+    grid = Grid(n_train=sizes, recipe=("1989",), epochs=(3,), seeds=(0, 1, 2))
+    study = Study(name="next", question="What next?", grids=(grid,))
+    jobs = resolve(study, lambda _: (INFO.name, INFO))
+    return plan(study, jobs, [0.0] * len(jobs))
+
+
+def test_a_forecast_holds_the_curve_it_was_made_from() -> None:
+    x = np.geomspace(500, 16000, 11)
+    y = 0.01 + 4 * x**-0.5
+    ahead = forecast(x, y, 0.01 * y, at=[32000, 64000, 128000])
+    truth = 0.01 + 4 * np.array([32000, 64000, 128000]) ** -0.5
+    assert (ahead.low < truth).all()
+    assert (truth < ahead.high).all()
+    assert np.abs(np.log(ahead.y / truth)).max() < 0.15
+    assert (np.diff(ahead.high / ahead.low) > 0).all()  # the further, the wider
+    assert sum(ahead.weights.values()) == pytest.approx(1)
+
+
+def test_a_forecast_says_what_it_needs() -> None:
+    with pytest.raises(InputError, match="needs 4 sizes, got 3"):
+        forecast([1, 2, 3], [0.3, 0.2, 0.1], at=10)
+    with pytest.raises(InputError, match="must be positive"):
+        forecast([1, 2, 3, 4], [0.4, 0.3, 0.2, 0.1], at=-1)
+    with pytest.raises(InputError, match="as long as each other"):
+        forecast([1, 2, 3, 4], [0.3, 0.2, 0.1], at=10)
+
+
+def test_cells_are_forecast_once_and_never_after_they_are_trained(tmp_path: Path) -> None:
+    results = load(fill(tmp_path))
+    rows = predict_cells(results, planned((7291, 14582, 29164)), wanted=(), fit_to=None)
+    assert [row["reason"] is None for row in rows] == [False, False, True]
+    assert "trained already (3 models)" in rows[0]["reason"]
+    row = rows[2]
+    assert row["fitted_n_train"] == list(SIZES)
+    truth = 4.0 * 29164**-0.5
+    assert row["low"] < truth < row["high"]
+    (file,) = (tmp_path / "forecasts").iterdir()
+    assert json.loads(file.read_text()) == row
+    (before,) = compare(load(tmp_path))
+    assert before["actual"] is before["inside"] is None
+    fill(tmp_path, sizes=(*SIZES, 29164))
+    (after,) = compare(load(tmp_path))
+    assert after["actual"] == pytest.approx(truth, rel=0.1)
+    assert after["inside"]
+    again = predict_cells(load(tmp_path), planned((29164,)), wanted=(), fit_to=None)
+    assert "trained already" in again[0]["reason"]
+    assert len(list((tmp_path / "forecasts").iterdir())) == 1
+
+
+def test_a_forecast_made_too_late_does_not_count(tmp_path: Path) -> None:
+    results = load(fill(tmp_path))
+    row = predict_cells(results, planned((29164,)), wanted=(), fit_to=None)[0]
+    late = row | {"made_at": "2999-01-01T00:00:00+00:00"}
+    results.store.write_file("forecasts/late.json", json.dumps(late).encode())
+    fill(tmp_path, sizes=(*SIZES, 29164))
+    (found,) = compare(load(tmp_path))
+    assert found["made_at"] == row["made_at"]
+
+
+def test_fewer_sizes_may_be_used_and_too_few_are_said(tmp_path: Path) -> None:
+    results = load(fill(tmp_path))
+    used = predict_cells(results, planned((29164,)), wanted=("*n29164*",), fit_to=7291)[0]
+    assert used["fitted_n_train"] == [911, 1823, 3646, 7291]
+    few = predict_cells(results, planned((29164,)), wanted=(), fit_to=4000)[0]
+    assert few["reason"] == "3 smaller sizes are trained, it takes 4"
+    with pytest.raises(InputError, match="no cell of next matches nothing"):
+        predict_cells(results, planned((29164,)), wanted=("nothing",), fit_to=None)

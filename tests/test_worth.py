@@ -1,0 +1,126 @@
+"""What a trick is worth in data, and what a budget of compute buys."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.frontier import frontier
+from analysis.multiplier import worth
+from analysis.multiplier_plot import worth_figure
+from scaling.errors import InputError
+
+SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000], float)
+
+
+def drawn(errors: np.ndarray, seed: int, sd: float = 0.02) -> np.ndarray:
+    """Replicates in which both curves share half of their noise, as crossed draws do."""
+    shared = np.random.default_rng(0).normal(0, sd, (500, 1))
+    own = np.random.default_rng(seed).normal(0, sd, (500, len(errors)))
+    return np.asarray(errors * np.exp(shared + own))
+
+
+def test_a_trick_worth_four_times_the_data_is_found_to_be() -> None:
+    base, trick = 4 * SIZES**-0.5, 4 * (4 * SIZES) ** -0.5
+    found = worth(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
+    for m in found.multipliers[:4]:
+        assert m.value == pytest.approx(4, rel=0.1)
+        assert m.low < 4 < (m.high or np.inf)
+    assert found.slope_interval is not None
+    assert found.slope_interval[0] < 0 < found.slope_interval[1]
+    assert found.verdict == "undecided at this precision"
+
+
+def test_where_the_baseline_never_gets_there_only_a_bound_is_known() -> None:
+    base, trick = 0.02 + 4 * SIZES**-0.5, 0.2 * SIZES**-0.5
+    found = worth(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
+    last = found.multipliers[-1]
+    assert last.value is last.high is None
+    assert last.low == last.limit == 1.0
+    assert found.verdict == "cannot be determined by this study"
+
+
+def test_a_worth_that_shrinks_with_the_data_is_seen() -> None:
+    base, trick = 4 * SIZES**-0.5, 1.0 * SIZES**-0.4
+    found = worth(SIZES, drawn(base, 1, 0.005), SIZES, drawn(trick, 2, 0.005))
+    assert found.slope == pytest.approx(0.4 / 0.5 - 1, abs=0.05)
+    assert found.verdict == "supported"
+
+
+def test_a_trick_that_harms_at_the_smallest_size_is_worth_less_than_one() -> None:
+    base, trick = 4 * SIZES**-0.5, 6 * SIZES**-0.5
+    found = worth(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
+    assert found.multipliers[0].low == 0
+    assert found.multipliers[-1].value == pytest.approx((4 / 6) ** 2, rel=0.1)
+
+
+def test_curves_that_were_not_drawn_together_are_refused() -> None:
+    with pytest.raises(InputError, match="drawn together"):
+        worth(SIZES, np.ones((5, 7)), SIZES, np.ones((6, 7)))
+    with pytest.raises(InputError, match="two sizes or more"):
+        worth([1.0], np.ones((5, 1)), SIZES, np.ones((5, 7)))
+
+
+def test_the_figure_shows_bounds_as_arrows() -> None:
+    base, trick = 0.02 + 4 * SIZES**-0.5, 2 * SIZES**-0.5
+    found = worth(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
+    fig = worth_figure({"all tricks": found})
+    arrows = [line for line in fig.axes[0].lines if line.get_marker() == "^"]
+    assert len(arrows) == sum(m.high is None for m in found.multipliers) > 0
+
+
+def surface(epochs: tuple[int, ...] = (5, 20)) -> pd.DataFrame:
+    rows = [
+        {
+            "n_train": n,
+            "n_params": p,
+            "epochs": e,
+            "train_flop": 6.0 * n * p * e,
+            "error": 0.01 + 3 * n**-0.5 + 8 * p**-0.6 + 0.3 / e**2,
+        }
+        for n in SIZES
+        for p in (2500, 9760, 38000, 150000)
+        for e in epochs
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_frontier_is_the_surfaces_own_optimum() -> None:
+    """For E + A/N^a + B/P^b the best n_train grows as budget^(b/(a+b))."""
+    fine = np.geomspace(2500, 150000, 40).astype(int)
+    cells = pd.DataFrame(
+        [
+            {
+                "n_train": n,
+                "n_params": p,
+                "epochs": 5,
+                "train_flop": 30.0 * n * p,
+                "error": 0.01 + 3 * n**-0.5 + 8 * p**-0.6,
+            }
+            for n in SIZES
+            for p in fine
+        ]
+    )
+    budgets = np.geomspace(2e9, 3e10, 4)
+    found, _ = frontier(cells, list(budgets))
+    inside = [best for best in found if not best.at_edge]
+    slope = np.polyfit(
+        np.log([b.train_flop for b in inside]), np.log([b.n_train for b in inside]), 1
+    )[0]
+    assert len(inside) >= 3
+    assert slope == pytest.approx(0.6 / 1.1, abs=0.1)
+    assert all(b.low <= b.error * (1 + 1e-9) and b.error <= b.high * (1 + 1e-9) for b in inside)
+
+
+def test_more_compute_is_never_worse_and_too_little_buys_nothing() -> None:
+    found, surfaces = frontier(surface(), [1.0, 1e9, 1e11, 1e12])
+    assert set(surfaces) == {5, 20}
+    assert [best.train_flop for best in found] == [1e9, 1e11, 1e12]
+    assert found[0].error > found[1].error > found[2].error
+    assert found[2].at_edge
+
+
+def test_a_frontier_needs_a_surface() -> None:
+    with pytest.raises(InputError, match="no column train_flop"):
+        frontier(surface().drop(columns="train_flop"), [1e9])
+    with pytest.raises(InputError, match="needs 5 cells"):
+        frontier(surface().iloc[:1], [1e9])
