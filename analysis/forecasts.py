@@ -57,7 +57,8 @@ def forecast(
         raise InputError(f"forecast: sizes and errors must be numbers ({error})") from error
     if len({len(values) for values in numbers}) > 1:
         raise InputError("forecast: x, y and se must be as long as each other")
-    series = make_series(group or {}, *numbers[:2], None if se is None else numbers[2])
+    x_N, y_N, se_N = numbers
+    series = make_series(group or {}, x_N, y_N, None if se is None else se_N)
     return look_ahead(series, np.atleast_1d(np.asarray(at, float)), level)
 
 
