@@ -21,6 +21,7 @@ def make_numbers(
     sections: Sequence[dict[str, Any]] = (),
     claims: Sequence[dict[str, Any]] = (),
     digits: dict[str, Any] | None = None,
+    bench: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
     numbers = {
@@ -45,6 +46,7 @@ def make_numbers(
         "sections": list(sections),
         "claims": list(claims),
         "digits": digits,
+        "bench": bench,
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],

@@ -18,7 +18,7 @@ from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import learning_figure, scaling_figure
 from analysis.response import response_figure
-from analysis.sections import KINDS, Section, measure_all
+from analysis.sections import KINDS, Section, measure_all, throughput
 from analysis.sections.overall import show_claims, show_digits
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
@@ -56,6 +56,7 @@ def report(
         sections=measure_all(found),
         claims=claims if any_run(claims) else (),
         digits=missed and missed[0],
+        bench=throughput.read_bench(results.store),
     )
     tunings = find_tunings(results)
     figures = _figures(results, curves, numbers)
@@ -112,6 +113,8 @@ def _figures(
         figures["learning_curves"] = learning_figure(curves, results.metrics)
     for data in numbers["sections"]:
         figures |= KINDS[data["study"]].draw(data)
+    if numbers["bench"]:
+        figures |= throughput.draw(numbers["bench"])
     return figures
 
 
@@ -124,6 +127,8 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
     ]
     if numbers["claims"]:
         parts.append(Part(id="claims", section=show_claims(numbers["claims"])))
+    if numbers["bench"]:
+        parts.append(Part(id=throughput.NAME, section=throughput.show(numbers["bench"])))
     if numbers["digits"]:
         parts.append(Part(id="digits", section=show_digits(numbers["digits"])))
     return parts

@@ -17,6 +17,7 @@ from analysis.sections import KINDS, measure_all
 from analysis.sections.comparison import COMPARISONS
 from analysis.verdicts import CONTRADICTED, SUPPORTED
 from jobs.studies import find_study, names
+from scaling.errors import InputError
 from scaling.store import Store
 from scaling.study import Cell
 
@@ -209,3 +210,29 @@ def test_a_factorial_needs_every_combination_that_was_planned(tmp_path: Path) ->
     assert (data["missing"], data["combinations"], data["n_tricks"]) == (16, 32, 5)
     assert data["tricks"] == []
     assert "16 of 32 combinations" in KINDS["ablation"].show(data).text[0]
+
+
+BENCH = [
+    {
+        "engine": engine, "recipe": recipe, "width": width, "us": us * width, "loop_us": 800.0,
+        "us_range": [us, us * 9], "ratio": 800 / us, "floor_us": None, "floor_ratio": None,
+        "machine": "a machine",
+    }
+    for engine, us in (("compiled", 3.0), ("population", 40.0))
+    for recipe in ("1989", "dropout_relu")
+    for width in (1, 2)
+]  # fmt: skip
+
+
+def test_a_benchmark_in_the_folder_is_shown(tmp_path: Path) -> None:
+    fill_study(tmp_path, find_study("ladder"), truth, seeds=range(2), only=few)
+    (tmp_path / "bench.json").write_text(json.dumps(BENCH))
+    numbers = report(tmp_path)
+    assert numbers["bench"]["seconds"] == pytest.approx(3e-6 * 23 * 7291)
+    text = (tmp_path / "report.md").read_text()
+    assert "take 0.503 s of one core" in text
+    assert "| population | 2022 (all tricks) | 2 | 80 | 40 to 360 | 800 | 20 | – | – |" in text
+    assert (tmp_path / "figures" / "throughput.png").exists()
+    (tmp_path / "bench.json").write_text("[{}]")
+    with pytest.raises(InputError, match=r"is no benchmark.*again, or delete it"):
+        report(tmp_path)
