@@ -16,7 +16,7 @@ from jobs import bench as command
 from jobs.cli import main
 from scaling import engines
 from scaling.architecture import Architecture
-from scaling.bench import processes, rounds, steps
+from scaling.bench import processes, rounds, steps, together
 from scaling.bench.floor import fastest_fma, step_flop
 from scaling.bench.fma import FACTOR, LANES, TERM, make_fma
 from scaling.bench.plain import PlainLoop, PlainNetwork
@@ -166,6 +166,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Effort:
         members=(3,),
     )
     monkeypatch.setattr(command, "effort", lambda: effort)
+    monkeypatch.setattr(together, "DIRECT", 1)  # no waiting for steps to be recorded
     monkeypatch.setattr(command, "FIRST_CALLS", 1)
     monkeypatch.setattr(command, "WORKERS_ROUNDS", 2)
     monkeypatch.setattr(command, "WORKERS_S", 0.01)

@@ -63,15 +63,16 @@ def sized(
     seconds: float,
     models: int = 1,
     clock: Callable[[], float] | None = None,
+    fewest: int = FEWEST,
 ) -> Contender:
     """A contender, warmed up, whose run takes about this many seconds.
 
     `make` gives what runs over a number of examples, for so many models at once.
     """
-    probe = Contender(name=name, run=make(FEWEST), examples=FEWEST, clock=clock)
+    probe = Contender(name=name, run=make(fewest), examples=fewest, clock=clock)
     probe.run()  # first calls load libraries
-    each = _seconds(probe) / FEWEST
-    examples = max(FEWEST, min(MOST, int(seconds / each)))
+    each = _seconds(probe) / fewest
+    examples = max(fewest, min(MOST, int(seconds / each)))
     run = make(examples)
     run()
     return Contender(name=name, run=run, examples=examples * models, clock=clock)

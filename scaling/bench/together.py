@@ -12,6 +12,8 @@ from scaling.engines.population.model import Population
 from scaling.engines.population.tracing import DIRECT
 from scaling.study import Cell, make_members
 
+FEWEST = 4  # examples of one run, of each model
+
 
 def contenders(
     name: str,
@@ -38,8 +40,8 @@ def contenders(
         return lambda: population.score(population.images.test)
 
     return (
-        sized(name, trains, train_s, members, clock),
-        sized(f"{name} evaluates", evaluates, evaluation_s, members, clock),
+        sized(name, trains, train_s, members, clock, FEWEST),
+        sized(f"{name} evaluates", evaluates, evaluation_s, members, clock, FEWEST),
     )
 
 
