@@ -50,6 +50,9 @@ _NAMED = (
     _with(MODERN, "elastic_mixup", tricks.elastic, tricks.cosine, tricks.mixup),
     _with(MODERN, "gelu_cosine", tricks.gelu, tricks.cosine),
     _with(MODERN, "mild_elastic_gelu_cosine", tricks.mild_elastic, tricks.gelu, tricks.cosine),
+    # The lowest validation error of the study `screening`: 155 misses of 10,000 where the modern
+    # recipe makes 230 (mnist, 7,291 images, three seeds).
+    replace(_with(MODERN, "best", tricks.gelu, tricks.cosine), epochs=320, lr=6e-4),
     # C8 and C10: what deep networks could not do without.
     _with(MODERN, "weight_norm", tricks.weight_norm),
     _with(MODERN, "layer_norm", tricks.layer_norm),

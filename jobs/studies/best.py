@@ -1,0 +1,23 @@
+"""How low the error can go at unchanged inference cost: claim C17."""
+
+from scaling.study import Grid, Study
+
+STUDY = Study(
+    name="best",
+    question="How much of the modern recipe's error is left by the best recipe that was found for"
+    " the same network, at the same inference cost?",
+    grids=(
+        Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            recipe=("dropout_relu", "best"),
+            seeds=tuple(range(10)),
+        ),
+    ),
+    notes=(
+        "The recipe `best` is the one of lowest validation error in the study `screening`: GELU, a"
+        " learning rate that begins twice as high and falls to zero along a cosine, and four times"
+        " the epochs. More training is part of it: the cost of inference is unchanged, that of"
+        " training is not.",
+    ),
+)
