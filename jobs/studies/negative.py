@@ -27,7 +27,7 @@ STUDY = Study(
         ),
         Grid(
             dataset=("mnist",),
-            n_train=(7291,),
+            n_train=(1823,),
             recipe=("dropout_relu",),
             batch_size=BATCH,
             epochs=(EPOCHS,),
@@ -36,7 +36,7 @@ STUDY = Study(
         ),
         Grid(
             dataset=("mnist",),
-            n_train=(7291,),
+            n_train=(1823,),
             recipe=("gelu",),
             model=("micro_vit",),
             batch_size=BATCH,
