@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.batch import Points, choose_ceiling, fit_many, pack, unscale
+from analysis.batch import QUICK, Points, choose_ceiling, fit_many, pack, unscale
 from analysis.equations import Floats
 from analysis.fitted import Fit, Prediction, Status
 from analysis.forms import Form, find_form
@@ -164,6 +164,7 @@ def _replicated(
         objective=robust,
         delta=LAD_REPLICATES if how["objective"] == "lad" else how["delta"],
         held=form.held,
+        **QUICK,
     )
     x0, y0 = np.repeat(scaled.x0, len(drawn), axis=1), np.repeat(scaled.y0, len(drawn))
     return unscale(form, best.phi, best.cost, best.rested, x0, y0)

@@ -10,7 +10,8 @@ import numpy as np
 from analysis.equations import Floats
 
 REPLICATES = 1000
-BUDGET = 100_000  # points to be fitted in all replicates together, for large surfaces
+FEWEST = 400  # replicates of a curve or surface of many points
+BUDGET = 40_000  # points in all replicates together, down to FEWEST of them
 SHRINK = 0.1  # of a covariance towards its diagonal: few seeds leave it singular (assumed)
 
 
@@ -27,7 +28,7 @@ class Drawn:
     @property
     def large(self) -> bool:
         """Whether one start each must do."""
-        return self.log_y.size >= BUDGET / 2 and self.log_y.shape[1] > BUDGET / REPLICATES
+        return bool(self.log_y.shape[1] > BUDGET / REPLICATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Noise:
         ones = np.ones((1, len(log_y)))
         if self.given is not None:
             return Drawn(log_y=self.given, count=ones)
-        n_R = int(np.clip(BUDGET // len(log_y), 200, REPLICATES))
+        n_R = int(np.clip(BUDGET // len(log_y), FEWEST, REPLICATES))
         if self.kind == "cases":
             n_N = len(log_y)
             count = rng.multinomial(n_N, np.full(n_N, 1 / n_N), size=n_R).astype(float)

@@ -233,3 +233,40 @@ def test_output_into_a_closed_pipe_is_no_error() -> None:
         f"{scaling} studies | true", shell=True, capture_output=True, text=True, env=os.environ
     )
     assert done.stderr == ""
+
+
+def test_fit_takes_two_sizes_and_an_objective(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    n, d = (v.ravel() for v in np.meshgrid(np.geomspace(1e2, 1e5, 6), np.geomspace(10, 1e4, 6)))
+    table = pd.DataFrame({"n": n, "d": d, "loss": 1.8 + 5 * n**-0.35 + 3 * d**-0.4})
+    table.to_csv(tmp_path / "p.csv", index=False)
+    words = ["fit", "--points", str(tmp_path / "p.csv"), "--x", "n", "--x2", "d", "--y", "loss"]
+    for objective in ("huber", "lad", "ls"):
+        assert main([*words, "--objective", objective, "--json"]) == 0
+        (found,) = json.loads(capsys.readouterr().out)["fits"]
+        assert (found["form"], found["objective"]) == ("additive", objective)
+        assert found["params"] == pytest.approx(
+            {"A": 5, "B": 3, "E": 1.8, "alpha": 0.35, "beta": 0.4}, rel=1e-3
+        )
+    refused(capsys, *words, "--form", "m4")
+    refused(capsys, *words, "--delta", "0")
+
+
+def test_what_cannot_be_fitted_is_flagged_beside_what_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = 2.0 ** np.arange(6, 14)
+    good = pd.DataFrame({"net": "a", "n": sizes, "err": 2 * sizes**-0.4})
+    good.loc[0, "err"], good.loc[1, "err"] = 0.0, np.nan
+    table = pd.concat([good, pd.DataFrame({"net": "b", "n": [10, 20], "err": [0.2, 0.1]})])
+    table.to_csv(tmp_path / "p.csv", index=False)
+    words = ["fit", "--points", str(tmp_path / "p.csv"), "--x", "n", "--y", "err", "--group", "net"]
+    assert main([*words, "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["fits"]
+    assert first["n_points"] == len(sizes) - 2
+    assert "2 points left out" in first["notes"][0]
+    assert (second["status"], second["params"]["A"]) == ("failed", None)
+    assert "2 sizes for the 3 parameters" in second["notes"][0]
+    assert main(words) == 0
+    assert "left out" in capsys.readouterr().out
