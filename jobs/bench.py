@@ -21,7 +21,7 @@ from scaling.progress import Progress
 if TYPE_CHECKING:
     from scaling.bench.steps import Effort, Row
 
-FIRST_CALLS = 3  # new processes of each engine and recipe
+FIRST_CALLS = 2  # new processes of each engine and recipe
 WORKERS_ROUNDS, WORKERS_S = 7, 0.5
 DIGITS = 3  # significant, of every number: the rounds differ in the second
 # What other processes measure, in rounds of steps, for the progress line (measured: 0.3 s a round).
@@ -52,7 +52,7 @@ def bench(a: argparse.Namespace) -> int:
 
 
 def effort() -> "Effort":
-    """How much to measure: about two minutes on two cores, most of it compiling the first time."""
+    """How much to measure: about three minutes on two cores, and one to compile the first time."""
     from scaling.bench.steps import Effort  # torch takes seconds to import
 
     return Effort()

@@ -12,7 +12,7 @@ from scaling.engines.population.model import Population
 from scaling.engines.population.tracing import DIRECT
 from scaling.study import Cell, make_members
 
-FEWEST = 4  # examples of one run, of each model
+FEWEST = 32  # examples of one run, of each model: an epoch of few costs more each
 
 
 def contenders(
