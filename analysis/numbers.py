@@ -22,6 +22,8 @@ def make_numbers(
     claims: Sequence[dict[str, Any]] = (),
     digits: dict[str, Any] | None = None,
     bench: dict[str, Any] | None = None,
+    forecasts: dict[str, Any] | None = None,
+    worth: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
     numbers = {
@@ -47,6 +49,8 @@ def make_numbers(
         "claims": list(claims),
         "digits": digits,
         "bench": bench,
+        "forecasts": forecasts,
+        "worth": list(worth),
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],

@@ -18,7 +18,7 @@ from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import learning_figure, scaling_figure
 from analysis.response import response_figure
-from analysis.sections import KINDS, Section, measure_all, throughput
+from analysis.sections import KINDS, Section, extrapolation, measure_all, throughput
 from analysis.sections.overall import show_claims, show_digits
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
@@ -57,6 +57,8 @@ def report(
         claims=claims if any_run(claims) else (),
         digits=missed and missed[0],
         bench=throughput.read_bench(results.store),
+        forecasts=extrapolation.read_forecasts(results),
+        worth=extrapolation.measure_worth(curves),
     )
     tunings = find_tunings(results)
     figures = _figures(results, curves, numbers)
@@ -113,6 +115,10 @@ def _figures(
         figures["learning_curves"] = learning_figure(curves, results.metrics)
     for data in numbers["sections"]:
         figures |= KINDS[data["study"]].draw(data)
+    if numbers["worth"]:
+        figures |= extrapolation.draw_worth(numbers["worth"])
+    if numbers["forecasts"]:
+        figures |= extrapolation.draw_forecasts(numbers["forecasts"])
     if numbers["bench"]:
         figures |= throughput.draw(numbers["bench"])
     return figures
@@ -127,6 +133,10 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
     ]
     if numbers["claims"]:
         parts.append(Part(id="claims", section=show_claims(numbers["claims"])))
+    if worth := numbers["worth"]:
+        parts.append(Part(id=extrapolation.WORTH, section=extrapolation.show_worth(worth)))
+    if ahead := numbers["forecasts"]:
+        parts.append(Part(id=extrapolation.FORECASTS, section=extrapolation.show_forecasts(ahead)))
     if numbers["bench"]:
         parts.append(Part(id=throughput.NAME, section=throughput.show(numbers["bench"])))
     if numbers["digits"]:

@@ -59,5 +59,6 @@ def test_engines_miss_as_many_digits(
     print(f"{recipe.name}: compiled {compiled}, {other} {autograd}")
     assert len(compiled) == len(autograd) == len(SEEDS)
     assert np.std(compiled) > 0  # seeds differ, or this test could not fail
-    assert stats.ttest_rel(compiled, autograd).pvalue > LEAST_P
+    if np.not_equal(compiled, autograd).any():  # short runs may agree to the last digit
+        assert stats.ttest_rel(compiled, autograd).pvalue > LEAST_P
     assert stats.ks_2samp(compiled, autograd).pvalue > LEAST_P

@@ -1,0 +1,163 @@
+"""What was predicted before it was trained, and what a recipe is worth in data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from analysis.curves import Curve
+from analysis.forecasts import compare
+from analysis.load import Results
+from analysis.multiplier import Multiplier, Worth, worth
+from analysis.multiplier_plot import worth_figure
+from analysis.sections.section import Data, Picture, Section, Table
+from analysis.style import log_axes, recipe_title, styled
+from analysis.words import NONE, percent
+
+BASELINE = "1989"
+FORECASTS, WORTH = "forecasts", "effective_data"
+KEPT = (
+    *("cell_id", "recipe", "dataset", "n_train", "width", "epochs", "made_at", "level"),
+    *("error", "low", "high", "fitted_n_train", "actual", "inside", "log_error"),
+)
+
+
+def read_forecasts(results: Results) -> Data | None:
+    """Every forecast with what came of it, or None where nothing was predicted."""
+    rows = [
+        {name: row[name] for name in KEPT}
+        for row in sorted(compare(results), key=lambda row: (row["recipe"], row["n_train"]))
+    ]
+    judged = [row for row in rows if row["inside"] is not None]
+    if not rows:
+        return None
+    return {
+        "rows": rows,
+        "judged": len(judged),
+        "inside": sum(row["inside"] for row in judged),
+        "level": rows[0]["level"],
+    }
+
+
+def measure_worth(curves: Sequence[Curve]) -> list[Data]:
+    """Of each curve that shares its test images and width with one of the recipe of 1989."""
+    found = []
+    for curve in curves:
+        base = next((other for other in curves if _is_base(other, curve)), None)
+        if base is not None and len(base.n_train) > 1:
+            row = worth(base.n_train, base.replicates, curve.n_train, curve.replicates)
+            found.append({"recipe": curve.recipe, **asdict(row), "verdict": row.verdict})
+    return found
+
+
+def _is_base(other: Curve, curve: Curve) -> bool:
+    alike = ("dataset", "test_set_id", "split", "width", "model", "batch_size")
+    return (
+        other.recipe == BASELINE
+        and curve.recipe != BASELINE
+        and all(other.fixed[name] == curve.fixed[name] for name in alike)
+    )
+
+
+def show_forecasts(data: Data) -> Section:
+    text = (
+        f"{data['inside']} of {data['judged']} cells that were predicted before they were trained"
+        f" lie in their {100 * data['level']:.0f} % intervals."
+    )
+    table = Table(
+        caption="Predicted before training, and what came of it",
+        columns=(
+            *("recipe", "#training images", "predicted", "interval", "#measured"),
+            *("inside", "fitted to sizes up to", "predicted on"),
+        ),
+        rows=tuple(
+            (
+                recipe_title(row["recipe"]),
+                f"{row['n_train']:,}",
+                percent(row["error"]),
+                f"{percent(row['low'])} to {percent(row['high'])}",
+                NONE if row["actual"] is None else percent(row["actual"]),
+                NONE if row["inside"] is None else "yes" if row["inside"] else "no",
+                f"{max(row['fitted_n_train']):,}",
+                row["made_at"][:16].replace("T", " "),
+            )
+            for row in data["rows"]
+        ),
+    )
+    picture = Picture(
+        name=FORECASTS,
+        alt="Predicted test errors with their intervals, and the measured ones",
+        caption="Bars: predicted with their intervals, before training. Crosses: measured.",
+    )
+    return Section(
+        title="Predicted and measured", text=(text,), tables=(table,), pictures=(picture,)
+    )
+
+
+@styled
+def draw_forecasts(data: Data) -> Mapping[str, Figure]:
+    fig = Figure(figsize=(6.4, 3.6), layout="constrained")
+    ax = fig.subplots()
+    recipes = list(dict.fromkeys(row["recipe"] for row in data["rows"]))
+    colours = sns.color_palette("colorblind", len(recipes))
+    for colour, recipe in zip(colours, recipes, strict=True):
+        rows = [row for row in data["rows"] if row["recipe"] == recipe]
+        x, y = (np.array([row[name] for row in rows], float) for name in ("n_train", "error"))
+        ends = np.array([[row["low"], row["high"]] for row in rows]).T
+        bars = np.abs(ends - y)
+        label = recipe_title(recipe)
+        ax.errorbar(x, y, yerr=bars, fmt="s", ms=5, capsize=3, color=colour, label=label)
+        known = [(row["n_train"], row["actual"]) for row in rows if row["actual"]]
+        if known:
+            ax.plot(*zip(*known, strict=True), "x", ms=9, mew=1.8, color="black", zorder=4)
+    log_axes(ax, sorted({row["n_train"] for row in data["rows"]}))
+    ax.set_xlabel("training images")
+    ax.set_ylabel("test error")
+    ax.legend(frameon=False)
+    return {FORECASTS: fig}
+
+
+def show_worth(rows: Sequence[Data]) -> Section:
+    table = Table(
+        caption="How many times more data the recipe of 1989 would need for the same error",
+        columns=("recipe", "#training images", "#times the data", "interval"),
+        rows=tuple(
+            (
+                recipe_title(row["recipe"]),
+                f"{m['n_train']:,.0f}",
+                f"more than {m['limit']:.2g}" if m["value"] is None else f"{m['value']:.2g}",
+                f"above {m['low']:.2g}"
+                if m["high"] is None
+                else f"{m['low']:.2g} to {m['high']:.2g}",
+            )
+            for row in rows
+            for m in row["multipliers"]
+        ),
+    )
+    text = tuple(
+        f"That what “{recipe_title(row['recipe'])}” is worth depends on the number of images:"
+        f" {row['verdict']}."
+        for row in rows
+    )
+    picture = Picture(
+        name=WORTH,
+        alt="Times the data that the recipe of 1989 would need, against the training images",
+        caption="Nothing is extrapolated: an arrow where the baseline never gets there.",
+    )
+    return Section(title="Worth in data", text=text, tables=(table,), pictures=(picture,))
+
+
+def draw_worth(rows: Sequence[Data]) -> Mapping[str, Figure]:
+    return {WORTH: worth_figure({recipe_title(row["recipe"]): _worth(row) for row in rows})}
+
+
+def _worth(row: Mapping[str, Any]) -> Worth:
+    return Worth(
+        multipliers=tuple(Multiplier(**m) for m in row["multipliers"]),
+        slope=row["slope"],
+        slope_interval=row["slope_interval"],
+        level=row["level"],
+    )
