@@ -1,0 +1,159 @@
+"""A cell is one point of the grid, a member one model in it; what bears on a result names it.
+
+Identity is a hash of that and of nothing else: where, when and by which engine a model is trained
+is provenance.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from scaling.architecture import MODEL, VERSION, Architecture
+from scaling.data import DatasetInfo, Split
+from scaling.errors import InputError
+from scaling.models import Sizes, find_model
+from scaling.recipe import Recipe
+from scaling.rules import check_recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One grid point. The recipe is the resolved one, its epochs included."""
+
+    dataset: str
+    data_version: str
+    n_train: int
+    n_test: int
+    test_set_id: str
+    split: Split
+    width: float
+    recipe: Recipe
+    model: str = MODEL
+    model_version: int = VERSION
+    start: "Cell | None" = None  # whose trained weights, of the same seed, it begins with
+
+    @property
+    def sizes(self) -> Sizes:
+        """The counts of its model."""
+        return find_model(self.model).sizes(self.width, self.recipe)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The layers of the 1989 network; no other model has them."""
+        assert self.model == MODEL
+        return Architecture(self.width, self.recipe.norm)
+
+    @property
+    def cell_id(self) -> str:
+        return f"{self._prefix}-{_hash(cell_identity(self))}"
+
+    @property
+    def _prefix(self) -> str:
+        name = re.sub(r"[^A-Za-z0-9]+", "_", self.dataset)
+        return f"{name}-n{self.n_train}-w{self.width:g}-{self.recipe.name}-e{self.recipe.epochs}"
+
+    def run_id(self, member: "Member") -> str:
+        identity = {"cell": cell_identity(self), "member": as_plain(member)}
+        return f"{self._prefix}-s{member.seed}-{_hash(identity)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One model of a cell; the seed draws its training subset, its weights and its luck."""
+
+    seed: int
+    lr: float
+    weight_decay: float
+
+
+def make_cell(
+    info: DatasetInfo,
+    recipe: Recipe,
+    *,
+    n_train: int,
+    n_test: int | Literal["all"] = "all",
+    split: Split = "none",
+    width: float = 1.0,
+    model: str = MODEL,
+    start: Cell | None = None,
+) -> Cell:
+    """A cell after checking that it can be trained. Raises InputError if it cannot."""
+    n_test = info.n_test if n_test == "all" else n_test
+    info.check(n_train, n_test, split)
+    found = find_model(model)
+    found.sizes(width, recipe)  # refuses widths that there are not
+    check_recipe(recipe, model, n_train)
+    return Cell(
+        dataset=info.name,
+        data_version=info.version,
+        n_train=n_train,
+        n_test=n_test,
+        test_set_id=info.test_set_id(n_test),
+        split=split,
+        width=float(width),
+        recipe=recipe,
+        model=model,
+        model_version=found.version,
+        start=start,
+    )
+
+
+def make_members(
+    recipe: Recipe, seeds: Iterable[int], lr: float | None = None
+) -> tuple[Member, ...]:
+    """One member for each seed, at the recipe's learning rate or at `lr`."""
+    lr = recipe.lr if lr is None else lr
+    if not 0 < lr < float("inf"):
+        raise InputError(f"learning rate {lr:g}: expected a positive number")
+    members = tuple(Member(seed=s, lr=lr, weight_decay=recipe.weight_decay) for s in seeds)
+    if not members or any(member.seed < 0 for member in members):
+        raise InputError("seeds: expected at least one, each 0 or more")
+    return members
+
+
+def evaluated_epochs(epochs: int, *, every: bool = False, points: int = 8) -> tuple[int, ...]:
+    """Epochs after which a model is evaluated: all, or about `points` log-spaced and the last."""
+    if every:
+        return tuple(range(1, epochs + 1))
+    return tuple(sorted({round(epochs ** (i / points)) for i in range(points + 1)}))
+
+
+def cell_identity(cell: Cell) -> dict[str, Any]:
+    """What bears on a cell's results; learning rate and weight decay belong to the member."""
+    recipe = _without_defaults(cell.recipe, leave_out=("lr", "weight_decay"))
+    identity = _without_defaults(cell, leave_out=("recipe", "start")) | {
+        "model": cell.model,
+        "model_version": cell.model_version,
+        "recipe": recipe,
+    }
+    if cell.start:  # its members are not named, so their values are said here
+        values = {"lr": cell.start.recipe.lr, "weight_decay": cell.start.recipe.weight_decay}
+        identity["start"] = cell_identity(cell.start) | values
+    return identity
+
+
+def as_plain(value: Any) -> dict[str, Any]:
+    """A frozen value and those within it as what JSON can hold."""
+    return {
+        field.name: as_plain(item) if hasattr(item, "__dataclass_fields__") else item
+        for field in fields(value)
+        for item in [getattr(value, field.name)]
+    }
+
+
+def _without_defaults(value: Any, leave_out: tuple[str, ...]) -> dict[str, Any]:
+    """Only what differs from "as before", so that a new field renames no stored result."""
+    return {
+        field.name: getattr(value, field.name)
+        for field in fields(value)
+        if field.name not in leave_out and getattr(value, field.name) != field.default
+    }
+
+
+def _hash(identity: dict[str, Any]) -> str:
+    """12 hexadecimal digits of the canonical JSON; raises TypeError on what JSON cannot hold."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
