@@ -5,6 +5,7 @@ from typing import Any
 
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from analysis.multiplier import Worth
 from analysis.style import MARKERS, log_axes, styled
@@ -20,6 +21,7 @@ def worth_figure(worths: Mapping[str, Worth]) -> Figure:
         _draw(ax, found, name, colours[place], MARKERS[place % len(MARKERS)])
     ax.axhline(1, color="#666666", lw=0.8)
     log_axes(ax, sorted({m.n_train for found in worths.values() for m in found.multipliers}))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}x")
     ax.set_xlabel("training images N")
     ax.set_ylabel("times the data that the baseline would need")
