@@ -30,7 +30,7 @@ from scaling.recipe import Recipe
 from scaling.recipes import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
 
-DIRECT, STEPS, EPOCHS = 20, 36, 2  # half of the steps are recorded, and no evaluation
+DIRECT, STEPS, EPOCHS = 20, 36, 2  # half of the steps are recorded
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -66,4 +66,4 @@ def us_per_example(cell: Cell, device: str, members: int) -> tuple[float, float]
     if recipe.optimizer == "muon":
         step += 70 * grows
     slower = 1 + 0.6 * (recipe.norm != "none") + 2 * (recipe.connections == "cyclic")
-    return step / recipe.batch_size + 24 * grows * slower, 8 + 6 * grows
+    return step / recipe.batch_size + 24 * grows * slower, 17 * grows

@@ -25,9 +25,8 @@ from scaling.study import Cell, Member
 from scaling.weights import Weights
 
 PREPARED = 64  # presentations of a member at once: assumed, 3 MB for 32 members
-# Images evaluated at once, of all members. CPU measured: from 256 on PyTorch gives memory back and
-# asks for it again, at twice the time; CUDA assumed.
-EVALUATED = {"cpu": 128, "cuda": 65_536}
+# Images of each member evaluated at once, and those of all of them on a GPU (assumed).
+EVALUATED, EVALUATED_ON_GPU = 1000, 65_536
 
 Mask = NDArray[np.bool_]
 
@@ -118,7 +117,8 @@ class Population:
     def _outputs(self, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
         """Outputs (K, B, 10) and labels (K, B), some images after others."""
         k, n = images.index_KN.shape
-        for at in _slices(n, max(1, EVALUATED[self._device] // k)):
+        size = EVALUATED if self._device == "cpu" else max(1, EVALUATED_ON_GPU // k)
+        for at in _slices(n, size):
             x_KBHW, y_KB = images.batch(at)
             yield self._networks.outputs(self._averaged_KW, x_KBHW), y_KB
 
