@@ -173,6 +173,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Effort:
     return effort
 
 
+@pytest.mark.timeout(900)  # three processes for each engine, which on a crowded core take minutes
 def test_bench_writes_one_file_whose_rows_hold_together(
     small: Effort, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
