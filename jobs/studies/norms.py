@@ -9,7 +9,7 @@ STUDY = Study(
         Grid(
             dataset=("mnist",),
             n_train=(1823,),
-            width=(1.0, 2.0),
+            width=(1.0, 2.0, 4.0),
             recipe=("dropout_relu", "layer_norm", "group_norm", "residual", "residual_layer_norm"),
             epochs=(30,),
             seeds=tuple(range(8)),
