@@ -8,6 +8,7 @@ from typing import Literal
 from analysis.cells import LEVEL, Measured
 from analysis.claims.claim import Evidence, row_of
 from analysis.effects import Effect
+from analysis.sections import crossed
 from analysis.sections.comparison_plots import draw, varied
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import recipe_title
@@ -113,6 +114,7 @@ def measure(e: Evidence, study: str) -> Data | None:
         "axis": comparison.axis,
         "against": comparison.against,
         "rows": rows,
+        "crossed": crossed.measure(e, cells) if study == "grid" else [],
         "compared": len(rows) - said.count(None),
         "fewer": said.count(FEWER),
         "more": said.count(MORE),
@@ -210,7 +212,7 @@ def show(data: Data) -> Section:
     )
     return Section(
         title=COMPARISONS[data["study"]].title,
-        text=(text,),
+        text=(text, *crossed.show(data["crossed"])),
         tables=(table,),
         pictures=(picture,) if by_axis or data["compared"] else (),
     )
