@@ -1,4 +1,4 @@
-"""Whether width is worth more with more data: found where it is planted, and not where it is not."""
+"""Whether width is worth more with more data: found where it is planted, and only there."""
 
 from pathlib import Path
 

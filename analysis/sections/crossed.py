@@ -44,8 +44,8 @@ def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
 def show(rows: Sequence[Data]) -> tuple[str, ...]:
     """A sentence a recipe."""
     return tuple(
-        f"{recipe_title(row['recipe'])}: from width {row['widths'][0]:g} to {row['widths'][1]:g} the"
-        f" test error changes by {change(row['few'])} with {row['n_train'][0]:,} images and by"
+        f"{recipe_title(row['recipe'])}: from width {row['widths'][0]:g} to {row['widths'][1]:g}"
+        f" the test error changes by {change(row['few'])} with {row['n_train'][0]:,} images and by"
         f" {change(row['many'])} with {row['n_train'][1]:,}; the second relative to the first:"
         f" {change(row['interaction'])}{_verdict(row['interaction'])}."
         for row in rows
