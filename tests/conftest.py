@@ -54,6 +54,29 @@ def tiny_npz(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """A second thread waits for its core in a busy loop: a hundred times slower beside others."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def recorded(one_thread: None) -> Iterator[None]:  # noqa: ARG001  asked for first
+    """The population engine records its steps after few, so that short trainings replay some."""
+    from lockstep import DIRECT
+
+    from scaling.engines.population import tracing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracing, "DIRECT", DIRECT)
+        yield
+
+
 @pytest.fixture(scope="session")
 def strokes_data() -> Dataset:
     return datasets.load("strokes", 2000)

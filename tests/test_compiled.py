@@ -1,12 +1,6 @@
 """The compiled engine: the same model as autograd gives, weight by weight, and said when not."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +10,9 @@ import torch.nn.functional as F  # noqa: N812  everybody's name for it
 from scaling import engines
 from scaling.architecture import Architecture
 from scaling.curvature import DAMPING, curvature
-from scaling.data import Dataset, Examples, select, shift_images
-from scaling.engines import NumericFailure, Trained, compiled
+from scaling.data import Dataset, select, shift_images
+from scaling.engines import Trained
 from scaling.engines.compiled.layout import Layout
-from scaling.engines.compiled.ready import _File
-from scaling.errors import InputError
-from scaling.ladder import LADDER
 from scaling.model import Network
 from scaling.presentation import present
 from scaling.randomness import keep_mask, presentation_keys, shifts
@@ -32,14 +23,7 @@ from scaling.weights import Weights, initial_weights
 
 STEPS, EPOCHS = 300, 3  # the schedule moves, and the counting of presentations goes on
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """A second thread waits for its core in a busy loop: a hundred times slower beside others."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def recipe(name: str, **change: object) -> Recipe:
@@ -253,223 +237,3 @@ def test_weights_come_back_as_they_went_in(width: int) -> None:
     assert len(np.unique(places)) == len(places) == Architecture(float(width)).n_params
     assert places.max() < layout.offsets["end"]
     assert 8 * width % layout.V == 0, "a vector must not reach into the next tap"
-
-
-@pytest.mark.parametrize("lr", [1e4, 1e38])
-def test_a_rate_that_explodes_is_named_with_its_step(random_data: Dataset, lr: float) -> None:
-    how = recipe("1989", lr=lr, output="linear")
-    cell = make_cell(random_data.info, how, n_train=60)
-    for engine in ("compiled", "reference"):
-        (result,) = engines.train(
-            cell, make_members(how, [0]), random_data, engine=engine, epochs_evaluated=[3]
-        )
-        assert isinstance(result, NumericFailure)
-        assert "epoch 1 of 3" in result.error
-        assert engine == "reference" or "step " in result.error
-
-
-def test_the_rule_is_the_fastest_that_can(random_data: Dataset) -> None:
-    cell = make_cell(random_data.info, find_recipe("1989"), n_train=60)
-    assert engines.choose(cell) == "compiled"
-    assert engines.choose(cell, "reference") == "reference"
-    for other, device, reason in (
-        (replace(cell, recipe=replace(cell.recipe, batch_size=8)), "cpu", "batch size is 8"),
-        (replace(cell, width=0.5), "cpu", "whole width"),
-        (cell, "cuda", "not on cuda"),
-    ):
-        assert engines.choose(other, device=device) == "population"
-        with pytest.raises(InputError, match=f"{reason}.*; use --engine population or reference"):
-            engines.choose(other, "compiled", device)
-
-
-@pytest.mark.parametrize(("models", "engine"), [(1, "reference"), (2, "population")])
-def test_without_numba_another_engine_trains_and_says_so(
-    models: int,
-    engine: str,
-    random_data: Dataset,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(compiled, "unavailable", lambda: "numba cannot be used: not today")
-    cell = make_cell(random_data.info, replace(find_recipe("1989"), epochs=1), n_train=5)
-    members = make_members(cell.recipe, range(models))
-    engines._say_once.cache_clear()
-    for result in engines.train(cell, members, random_data, epochs_evaluated=[1]):
-        assert isinstance(result, Trained)
-        assert result.engine == engine
-    assert "slower: numba cannot be used: not today" in capsys.readouterr().err
-    with pytest.raises(InputError, match="not today; use --engine population or reference"):
-        engines.choose(cell, "compiled")
-
-
-SCRIPT = """
-import sys, time
-import numpy as np
-import scaling.engines.compiled.engine
-from dataclasses import replace
-from scaling import engines
-from scaling.data import Dataset, DatasetInfo
-from scaling.recipes import find_recipe
-from scaling.study import make_cell, make_members
-
-rng = np.random.default_rng(1)
-info = DatasetInfo(name="noise", version="1", n_train=500, n_test=200, n_val=100)
-data = Dataset(
-    info=info,
-    x_train=rng.uniform(-1, 1, (500, 16, 16)).astype(np.float32),
-    y_train=rng.integers(0, 10, 500).astype(np.uint8),
-    x_test=rng.uniform(-1, 1, (200, 16, 16)).astype(np.float32),
-    y_test=rng.integers(0, 10, 200).astype(np.uint8),
-)
-cell = make_cell(info, replace(find_recipe(sys.argv[1]), epochs=3), n_train=100)
-start = time.perf_counter()
-(result,) = engines.train(
-    cell, make_members(cell.recipe, [0]), data, engine="compiled", epochs_evaluated=[3]
-)
-print(time.perf_counter() - start, "torch" in sys.modules)
-np.savez(sys.argv[2], **result.weights)
-"""
-
-
-def in_a_process(tmp_path: Path, name: str, **environment: str) -> tuple[str, str, Weights]:
-    """What a process of its own says on stdout and stderr, and the weights that it trained."""
-    path = tmp_path / "weights.npz"
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, name, str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, **environment},
-    )
-    return done.stdout, done.stderr, dict(np.load(path))
-
-
-def test_a_second_process_compiles_nothing_and_gives_the_same_bits(
-    random_data: Dataset, tmp_path: Path
-) -> None:
-    cell = make_cell(random_data.info, recipe("1989"), n_train=100)
-    (here,) = train(random_data, cell, "compiled")
-    out, err, there = in_a_process(tmp_path, "1989")
-    seconds, torch_was_imported = out.split()
-    assert err == ""
-    assert float(seconds) < 2  # 0.3 where nothing else runs
-    assert torch_was_imported == "False"
-    assert all((here.weights[name] == there[name]).all() for name in there)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("cpu", ["x86-64-v3", "x86-64"])
-@pytest.mark.parametrize("name", ["1989", "modern"])
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names of x86 processors")
-def test_narrower_processors_give_the_same_model(
-    random_data: Dataset, tmp_path: Path, cpu: str, name: str
-) -> None:
-    """AVX2 and SSE2: the same source in narrower vectors."""
-    cell = make_cell(random_data.info, recipe(name), n_train=100)
-    (here,) = train(random_data, cell, "reference")
-    _, err, there = in_a_process(tmp_path, name, NUMBA_CPU_NAME=cpu)
-    assert "compiling" in err, "another processor's machine code was loaded"
-    assert max(np.abs(here.weights[name] - there[name]).max() for name in there) < 2e-5
-
-
-def test_a_damaged_kernel_is_compiled_again(tmp_path: Path) -> None:
-    import numba
-
-    def compiled_in(folder: Path) -> tuple[float, int]:
-        function = numba.njit(lambda x: x + 1)
-        function._cache = _File(folder / "kernel.bin")
-        function.compile((numba.float64,))
-        return function(1.0), sum(function.stats.cache_hits.values())
-
-    assert compiled_in(tmp_path) == (2.0, 0)
-    assert compiled_in(tmp_path) == (2.0, 1)
-    path = tmp_path / "kernel.bin"
-    path.write_bytes(path.read_bytes()[:-1])
-    assert compiled_in(tmp_path) == (2.0, 0)
-    assert compiled_in(tmp_path) == (2.0, 1)
-    assert [file.name for file in tmp_path.iterdir()] == ["kernel.bin"]
-
-
-def test_every_recipe_of_the_ladder_is_compiled(random_data: Dataset) -> None:
-    for name, width in product(LADDER, (1, 2, 4, 8)):
-        cell = make_cell(random_data.info, find_recipe(name), n_train=60, width=width)
-        assert compiled.supports(cell, "cpu") is None
-
-
-def test_scores_are_those_of_the_reference(random_data: Dataset) -> None:
-    """On the same weights, for an odd number of images, at saturated and at ordinary outputs."""
-    from scaling.engines.compiled.engine import CompiledModel
-    from scaling.engines.reference import evaluate, predict
-
-    test = select(random_data, n_train=1, n_test=197, split="none", seed=0).test
-    for how in (recipe("1989"), recipe("ce"), recipe("1989", output="linear")):
-        cell = make_cell(random_data.info, how, n_train=60)
-        (member,) = make_members(how, [0])
-        model = CompiledModel(cell, member, Examples(x=test.x, y=test.y))
-        for scale in (1, 5):
-            start = initial_weights(cell.architecture, how, 0)
-            start["output_weight"] *= scale
-            model.load(start)
-            network = Network(cell.architecture, how, start)
-            ours, theirs = model.score(test), evaluate(network, test, how)
-            assert (ours.misses, ours.n) == (theirs.misses, theirs.n)
-            assert ours.loss == pytest.approx(theirs.loss, rel=1e-6)
-            assert (model.predict(test) == predict(network, test)).all()
-
-
-@pytest.mark.parametrize(
-    ("name", "width"),
-    [
-        ("1989", 1.0),
-        pytest.param("modern", 2.0, marks=pytest.mark.slow),
-        pytest.param("modern", 3.0, marks=pytest.mark.slow),
-        pytest.param("modern", 4.0, marks=pytest.mark.slow),
-    ],
-)
-def test_no_index_leaves_its_array(random_data: Dataset, name: str, width: float) -> None:
-    """Every load and store of a step and of an evaluation, checked."""
-    from scaling.engines.compiled.engine import CompiledModel
-
-    how = recipe(name, shift=3, dropout=0.5)
-    cell = make_cell(random_data.info, how, n_train=20, width=width)
-    (member,) = make_members(how, [0])
-    examples = select(random_data, n_train=20, n_test=5, split="none", seed=0).train
-    checked, fast = (
-        CompiledModel(cell, member, examples, checked=checked) for checked in (True, False)
-    )
-    for model in (checked, fast):
-        assert model.train_epoch(1) is None
-    for name, values in checked.weights().items():
-        np.testing.assert_allclose(values, fast.weights()[name], atol=1e-5)
-    assert checked.score(examples).misses == fast.score(examples).misses
-    layout = Layout(int(width))
-    padding = np.setdiff1d(
-        np.arange(layout.offsets["end"]),
-        np.concatenate([index.ravel() for index in layout.positions.values()]),
-    )
-    assert (fast._params[padding] == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("code", "first_bad"),
-    [
-        ("store(array, i, load(array, 0))", 9),
-        ("store(array, 0, load(array, i))", 9),
-        ("store(array, 0, broadcast(array, i))", 16),
-        ("store(array, 0, tile(4)[i])", 4),
-    ],
-)
-def test_the_checked_mode_refuses_what_lies_outside(code: str, first_bad: int) -> None:
-    import numba
-
-    from scaling.engines.compiled.vectors import vector_ops
-
-    ops = vector_ops(8, checked=True)
-    names = {name: getattr(ops, name) for name in ("load", "store", "broadcast", "tile")}
-    exec(f"def touch(array, i): {code}", names)
-    touch = numba.njit(names["touch"])
-    array = np.arange(16, dtype=np.float32)
-    touch(array, first_bad - 1)
-    for i in (first_bad, first_bad + 1000, -1):
-        with pytest.raises(IndexError):
-            touch(array, i)
