@@ -10,10 +10,9 @@ import botocore.session
 import botocore.validate
 import pytest
 import ray.autoscaler
+from clusters import CLOUDS, ROOT, on, pinned
 from ray.autoscaler._private.command_runner import _with_interactive
 from ray.autoscaler._private.util import prepare_config, validate_config
-
-from clusters import CLOUDS, ROOT, on, pinned
 
 # cited: the vendors' pages of machine types; (cores, GPUs)
 MACHINES = {

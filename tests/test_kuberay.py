@@ -7,7 +7,6 @@ from typing import Any
 import jsonschema  # Ray's own dependency
 import pytest
 import yaml
-
 from clusters import ROOT, on, pinned
 
 QUANTITY = {"type": "string", "pattern": r"^[0-9]+(m|Mi|Gi)?$"}

@@ -5,12 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
-from ray.autoscaler._private.command_runner import _with_interactive
-
 from clusters import ROOT, on, pinned
+from ray.autoscaler._private.command_runner import _with_interactive
 
 INDEX = "https://pypi.org/simple"
 
@@ -22,6 +22,7 @@ def environment(home: Path) -> dict[str, str]:
     return kept | {"HOME": str(home), "TORCH_INDEX": index()}
 
 
+@cache
 def index() -> str:
     """Where pip is told to look, which may hold a small torch as well as PyTorch's own index."""
     words = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
@@ -91,7 +92,7 @@ def test_a_bare_machine_becomes_a_node(home: Path) -> None:
         str(home / "scaling-venv")
     )
     frozen = re.findall(r"^([\w.-]+)==([^+\s]+)", run("pip freeze", home), flags=re.MULTILINE)
-    assert {name: version for name, version in frozen} == {n: pinned(n) for n, _ in frozen}
+    assert dict(frozen) == {n: pinned(n) for n, _ in frozen}
     for command in commands:  # `ray up` on a cluster that runs: again, without harm
         run(command, home)
     assert (home / ".bashrc").read_text().count("scaling-env") == 1
