@@ -82,7 +82,10 @@ class Files:
 
     def read(self, name: str) -> bytes | None:
         """All of a file; None if there is no such file."""
-        return patiently(lambda: self._read(name)) if self.existing([name]) else None
+        try:
+            return patiently(lambda: self._read(name))
+        except FileNotFoundError:
+            return None
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""

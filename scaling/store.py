@@ -5,11 +5,12 @@ double it. pyarrow is known here, in schema.py (the columns) and in files.py (fo
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,9 @@ __all__ = [
     "state_of",
     "unpack_correct",
 ]
+
+T = TypeVar("T")
+READERS = 16  # assumed: files are small, so that a bucket's answer is waited for, not its bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,28 +153,50 @@ class Store:
         schema = SCHEMAS[kind]
         if columns:
             schema = pa.schema([schema.field(name) for name in columns])
-        tables, torn = [], []
         if names is None:
             found: Iterable[str] = self._files.names(kind, ".parquet")
         else:
             found = self._files.existing([f"{kind}/{name}.parquet" for name in names])
-        for name in found:
-            try:
-                body = self._files.read(name)
-                if body is not None:  # else it was deleted meanwhile
-                    source = pa.BufferReader(body)
-                    tables.append(pq.read_table(source, columns=columns).select(schema.names))
-            except (pa.ArrowException, OSError, KeyError) as error:
-                torn.append(Torn(self._files.path(name), line_of(error)))
-        return Read(_joined(tables, schema), tuple(torn))
+        tables, torn = self._each(
+            found, lambda file: file.read(columns, use_threads=False).select(schema.names)
+        )
+        return Read(_joined(tables, schema), torn)
 
     def state(self) -> State:
-        """What is there of which model: finished with its predictions, or failed."""
+        """What is there of which model: finished with its predictions, or failed.
+
+        Of files of one model only the footers are looked at, a quarter of the work (measured).
+        """
         return state_of(
-            self.read("metrics", ["run_id", "epoch", "epochs"]),
-            self.read("predictions", ["run_id"]),
+            self._brief("metrics", ("run_id", "epoch", "epochs")),
+            self._brief("predictions", ("run_id",)),
             self.read("failures"),
         )
+
+    def _brief(self, kind: str, columns: Sequence[str]) -> Read:
+        """The largest value of these columns in each file of one model; others are read whole."""
+        schema = pa.schema([SCHEMAS[kind].field(name) for name in columns])
+        names = self._files.names(kind, ".parquet")
+        found, torn = self._each(names, lambda file: _largest(file, columns))
+        rows = pa.Table.from_pylist([r for rows in found for r in rows], schema=schema)
+        return Read(rows, torn)
+
+    def _each(
+        self, names: Iterable[str], use: Callable[[pq.ParquetFile], T]
+    ) -> tuple[list[T], tuple[Torn, ...]]:
+        """What `use` makes of each file, several at a time, and the files that cannot be read."""
+
+        def one(name: str) -> T | Torn | None:
+            try:
+                body = self._files.read(name)
+                return None if body is None else use(pq.ParquetFile(pa.BufferReader(body)))
+            except (pa.ArrowException, OSError, KeyError) as error:
+                return Torn(self._files.path(name), line_of(error))
+
+        with ThreadPoolExecutor(READERS) as pool:
+            found = [item for item in pool.map(one, names) if item is not None]  # None: deleted
+        torn = tuple(item for item in found if isinstance(item, Torn))
+        return [item for item in found if not isinstance(item, Torn)], torn
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         body = json.dumps({**plan, "written_at": now().isoformat()}, indent=1).encode()
@@ -213,6 +239,17 @@ class Store:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         self._files.write(f"{kind}/{name}.parquet", sink.getvalue())
+
+
+def _largest(file: pq.ParquetFile, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """By the footer's statistics, where these say that all rows are of one model."""
+    where = {name: i for i, name in enumerate(file.metadata.schema.names)}
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    found = {name: [group.column(where[name]).statistics for group in groups] for name in columns}
+    known = all(s is not None and s.has_min_max for stats in found.values() for s in stats)
+    if known and len({value for s in found["run_id"] for value in (s.min, s.max)}) == 1:
+        return [{name: max(s.max for s in stats) for name, stats in found.items()}]
+    return list(file.read(list(columns)).to_pylist())
 
 
 def pack_correct(correct: NDArray[np.bool_]) -> bytes:
