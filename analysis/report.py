@@ -18,7 +18,7 @@ from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import learning_figure, scaling_figure
 from analysis.response import response_figure
-from analysis.sections import KINDS, Section, extrapolation, measure_all, throughput
+from analysis.sections import KINDS, Section, extrapolation, measure_all, planning, throughput
 from analysis.sections.overall import show_claims, show_digits
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
@@ -59,6 +59,7 @@ def report(
         bench=throughput.read_bench(results.store),
         forecasts=extrapolation.read_forecasts(results),
         worth=extrapolation.measure_worth(curves),
+        planning=planning.measure(results),
     )
     tunings = find_tunings(results)
     figures = _figures(results, curves, numbers)
@@ -139,6 +140,8 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         parts.append(Part(id=extrapolation.FORECASTS, section=extrapolation.show_forecasts(ahead)))
     if numbers["bench"]:
         parts.append(Part(id=throughput.NAME, section=throughput.show(numbers["bench"])))
+    if numbers["planning"]:
+        parts.append(Part(id=planning.NAME, section=planning.show(numbers["planning"])))
     if numbers["digits"]:
         parts.append(Part(id="digits", section=show_digits(numbers["digits"])))
     return parts

@@ -18,6 +18,7 @@ from ray import tune
 
 from jobs import cluster
 from jobs.batches import Batch, make_batches, remaining
+from jobs.runs import recorded, to_wait
 from jobs.trial import train_batch
 from scaling import engines
 from scaling.errors import InputError
@@ -81,9 +82,10 @@ def sweep(
             seconds = sum(batch.seconds for batch in batches)
             say(
                 f"on {where}, {slots} at a time: predicted {duration(seconds)} of core time,"
-                f" {duration(seconds / slots)} to wait"
+                f" {duration(to_wait(batches, slots))} to wait"
             )
-            _run(study, batches, cost, store, options, slots)
+            with recorded(store, study.name, batches, slots, options.device, command):
+                _run(study, batches, cost, store, options, slots)
         return store.state()
 
 

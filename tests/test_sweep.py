@@ -1,5 +1,6 @@
 """A study on a real Ray: stores everything once, resumes after being killed, names failures."""
 
+import json
 import os
 import signal
 import socket
@@ -69,6 +70,8 @@ def test_a_sweep_stores_every_model_once_and_a_second_trains_nothing(
     assert again.finished == state.finished
     assert {p: p.stat().st_mtime_ns for p in (out / "metrics").iterdir()} == stamps
     assert "nothing to train" in said[-1]
+    (record,) = [json.loads(path.read_text()) for path in (out / "runs").iterdir()]
+    assert (record["models"], record["slots"], record["wall_s"] > 0) == (8, 2, True)
     counts = state.count(Store(out).read_plans()["tiny"])
     assert counts == {"cells": 4, "finished": 4, "failed": 0, "missing": 0}
 

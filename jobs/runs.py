@@ -1,0 +1,48 @@
+"""What a sweep was expected to take and what it took: OUT/runs/*.json, of no bearing on results."""
+
+import json
+import socket
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from jobs.batches import Batch
+from jobs.planning import OVERHEAD
+from jobs.schedule import simulate
+from scaling.store import Store, now
+
+
+def to_wait(batches: Sequence[Batch], slots: int) -> float:
+    """Predicted seconds from when Ray is up until all batches are done."""
+    return simulate({"slots": [b.seconds for b in batches]}, {"slots": slots}, OVERHEAD).makespan
+
+
+@contextmanager
+def recorded(
+    store: Store, study: str, batches: Sequence[Batch], slots: int, device: str, command: str
+) -> Iterator[None]:
+    """Write what is expected, and when the block ends what came; a sweep that is killed has no end.
+
+    Units: seconds.
+    """
+    began = now()
+    record = {
+        "study": study,
+        "command": command,
+        "host": socket.gethostname(),
+        "device": device,
+        "slots": slots,
+        "trials": len(batches),
+        "models": sum(batch.n_models for batch in batches),
+        "predicted_core_s": round(sum(batch.seconds for batch in batches), 3),
+        "predicted_wall_s": round(to_wait(batches, slots), 3),
+        "overhead": asdict(OVERHEAD),
+        "started_at": began.isoformat(),
+        "wall_s": None,
+    }
+    name = f"runs/{began:%Y%m%dT%H%M%S}-{study}-{uuid.uuid4().hex[:6]}.json"
+    store.write_file(name, json.dumps(record, indent=1).encode())
+    yield
+    record["wall_s"] = round((now() - began).total_seconds(), 3)
+    store.write_file(name, json.dumps(record, indent=1).encode())
