@@ -125,8 +125,8 @@ def _ray_lines(found: dict[str, Any]) -> list[str]:
         f" before; of {_text(found['short_trial_s'])} s: {found['short_running']:.1%}",
         f"  {found['slots']} slots train {_text(found['gain'])}x as much as 1",
         f"  {found['tiny_cells']:,} tiny cells: {_text(found['tiny_wall'])} s, a plain loop"
-        f" {_text(found['tiny_loop'])} s and {_text(found['tiny_stored'])} s with storing; {_text(1000 * found['tiny_cell'])} ms of a"
-        f" slot a cell, {found['tiny_share']:.0%}",
+        f" {_text(found['tiny_loop'])} s and {_text(found['tiny_stored'])} s with storing:"
+        f" {_text(1000 * found['tiny_cell'])} ms of a slot a cell, {found['tiny_share']:.0%}",
         f"  most memory: driver {_text(found['driver_mb'])} MB, Ray's head"
         f" {_text(found['head_mb'])} MB",
     ]
