@@ -1,8 +1,10 @@
 """What one Tune trial trains: batches of models sized so that no core idles and none waits long."""
 
+import pickle
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from scaling.study import Job
 
@@ -19,6 +21,22 @@ class Batch:
     @property
     def n_models(self) -> int:
         return sum(len(job.members) for job in self.jobs)
+
+
+class Packed(Sequence[Batch]):
+    """Batches of which a trial unpacks its own only.
+
+    Every trial gets them all: to unpack 20,000 models took each 0.8 s of a core (measured).
+    """
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self._packed = [pickle.dumps(batch) for batch in batches]
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __getitem__(self, index: Any) -> Any:
+        return pickle.loads(self._packed[index])
 
 
 def remaining(jobs: Sequence[Job], done: Collection[str]) -> tuple[Job, ...]:

@@ -15,9 +15,9 @@ Cost = Callable[[Job], float]
 DEVICE = {"cpu": "cpu", "gpu": "cuda"}  # of each kind of slot
 ALIKE = 1.02  # makespans so near do not decide between kinds; assumed
 GROUP = 16  # members that go to one kind of slot together; assumed
-# Measured on two busy cores by `scaling bench --ray`: Ray itself 4 s and its workers 3; 20 ms of
-# the driver a trial, and as much until a slot has its next.
-OVERHEAD = Overhead(start=7.0, trial=0.02, dispatch=0.02)
+# Measured on two busy cores (analysis/LOG.md): 7 s until the first of 200 trials trains, Ray being
+# up; 36 ms from trial to trial on two slots, of which 15 to 17 are the driver's.
+OVERHEAD = Overhead(start=7.0, trial=0.04, dispatch=0.017)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

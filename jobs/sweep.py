@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from ray import tune
 
 from jobs import cluster
-from jobs.batches import Batch, make_batches, remaining
+from jobs.batches import Batch, Packed, make_batches, remaining
 from jobs.runs import recorded, to_wait
 from jobs.trial import train_batch
 from scaling import engines
@@ -100,7 +100,7 @@ def _run(
     resources: dict[str, float] = {"cpu": 1, "gpu": 1} if options.device == "cuda" else {"cpu": 1}
     trainable = tune.with_parameters(
         train_batch,
-        batches=batches,
+        batches=Packed(batches),
         seconds=_seconds_by_model(batches, cost),
         study=study.name,
         out=store.out if not store.is_local else str(store.root),

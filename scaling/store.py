@@ -266,5 +266,7 @@ def now() -> datetime:
 
 
 def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
-    table = pa.concat_tables([schema.empty_table(), *tables], promote_options="permissive")
+    all_tables = [schema.empty_table(), *tables]
+    alike = all(table.schema.equals(schema) for table in all_tables)  # to unify costs 30 times more
+    table = pa.concat_tables(all_tables, promote_options="none" if alike else "permissive")
     return table.select(schema.names)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -16,8 +17,9 @@ import pandas as pd
 import pytest
 import ray
 
+from jobs import batches as batches_module
 from jobs import cluster, overhead
-from jobs.batches import make_batches, remaining
+from jobs.batches import Packed, make_batches, remaining
 from jobs.studies import find_study
 from jobs.sweep import Options, sweep
 from jobs.training import cost_by
@@ -223,6 +225,19 @@ def test_batches_hold_every_model_once_and_the_longest_come_first(tiny_npz: Path
     assert len(batches) >= 4
     largest_model = max(cost(j) / len(j.members) for j in jobs)
     assert max(seconds) <= max(sum(seconds) / 8, largest_model) * 1.001
+
+
+def test_a_trial_unpacks_its_own_batch_and_no_other(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, jobs = tiny(tiny_npz, seeds=tuple(range(7)))
+    batches = make_batches(jobs, cost, slots=2)
+    packed = pickle.loads(pickle.dumps(Packed(batches)))
+    assert list(packed) == list(batches)
+    monkeypatch.delattr(batches_module, "Batch")  # unpacking one needs its class
+    with pytest.raises(AttributeError):
+        packed[1]
+    assert len(pickle.loads(pickle.dumps(packed))) == len(batches) > 3
 
 
 def test_long_models_are_batches_of_their_own() -> None:
