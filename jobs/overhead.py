@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,9 @@ def tiny_cells(cells: int = TINY_CELLS) -> Tiny:
     datasets.load("strokes", TINY_SIZES + cells)
     study, jobs = _study(tuple(range(TINY_SIZES, TINY_SIZES + cells)), 1, range(1))
     engines.warm_up([jobs[0].cell])
-    loop = _timed(lambda: [_train(job) for job in jobs])
+    loop = _timed(_train, jobs)
     with tempfile.TemporaryDirectory() as folder:
-        stored = _timed(lambda: [_train_and_store(job, Store(folder)) for job in jobs])
+        stored = _timed(partial(_train_and_store, store=Store(folder)), jobs)
     slots = cluster.slots("cpu")
     wall, _, rows = _swept(study, jobs, cost_by(), None)
     assert len(rows) == cells
@@ -165,9 +166,10 @@ def _swept(
         return time.time() - began, began, store.read("metrics").table.to_pylist()
 
 
-def _timed(work: Callable[[], Any]) -> float:
+def _timed(work: Callable[[Job], None], jobs: Sequence[Job]) -> float:
     began = time.perf_counter()
-    work()
+    for job in jobs:
+        work(job)
     return time.perf_counter() - began
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from jobs.batches import make_batches
+from jobs.batches import DISPATCH_S, make_batches
 from jobs.schedule import Overhead, Schedule, assign, simulate
 from scaling import engines
 from scaling.errors import InputError
@@ -17,7 +17,7 @@ ALIKE = 1.02  # makespans so near do not decide between kinds; assumed
 GROUP = 16  # members that go to one kind of slot together; assumed
 # Measured on two busy cores (analysis/LOG.md): 7 s until the first of 200 trials trains, Ray being
 # up; 36 ms from trial to trial on two slots, of which 15 to 17 are the driver's.
-OVERHEAD = Overhead(start=7.0, trial=0.04, dispatch=0.017)
+OVERHEAD = Overhead(start=7.0, trial=0.04, dispatch=DISPATCH_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,15 +99,23 @@ def test_every_member_is_planned_once(few: int, many: int) -> None:
 
 
 def test_more_nodes_are_quicker_until_one_model_is_all_that_is_waited_for() -> None:
-    jobs = (job(7291, 200), job(50_000, 4, "dropout_relu"))
-    found = [forecast(jobs, Cluster(cpu=n), None, "cpu") for n in (4, 16, 64, 1024)]
+    jobs = (job(7291, 60), job(50_000, 4, "dropout_relu"))
+    found = [forecast(jobs, Cluster(cpu=n), None, "cpu") for n in (4, 16, 256)]
     spans = [f.schedule.makespan for f in found]
     assert spans == sorted(spans, reverse=True)
     assert found[0].limit == "work"
     assert found[-1].limit == "longest batch"
     least = planning.OVERHEAD.start + found[-1].longest_model
-    assert least < spans[-1] < least + 204 * 0.05
+    assert least < spans[-1] < least + 64 * 0.05
     assert found[0].cost(Price(cpu=3600.0)) == pytest.approx(4 * spans[0])
+
+
+def test_more_nodes_do_not_make_the_driver_slower() -> None:
+    """8,000 batches for 2,000 slots would keep it busy for longer than all the work."""
+    jobs = (job(911, 10_000),)
+    fewer, more = (forecast(jobs, Cluster(cpu=n), None, "cpu").schedule for n in (200, 2000))
+    assert more.makespan < 1.05 * fewer.makespan
+    assert more.trials * planning.OVERHEAD.dispatch < more.makespan / 2 + planning.OVERHEAD.start
 
 
 def test_gpus_take_a_core_each_and_may_be_all_that_there_is() -> None:
