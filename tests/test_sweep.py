@@ -383,3 +383,14 @@ def test_the_overhead_of_ray_is_a_share_of_cores_and_time(
     assert 0 < found.running < found.overhead < 1
     assert found.start_s > 0
     assert found.trial_s > 0
+
+
+def test_tiny_cells_are_swept_and_trained_in_a_plain_loop(
+    local_ray: None,  # noqa: ARG001
+) -> None:
+    found = overhead.tiny_cells(cells=3)
+    assert found.cells == 3
+    assert 0 < found.loop < found.stored
+    assert found.share == pytest.approx(1 - found.loop / (2 * found.wall))
+    driver, head = overhead.peak_mb()
+    assert driver is None or (driver > 50 and head)
