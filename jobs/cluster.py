@@ -57,23 +57,6 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
         ray.shutdown()
 
 
-def slots(device: str, cpus: int | None = None) -> int:
-    """How many models train at once. Raises InputError where the cluster has no such device."""
-    resources = ray.cluster_resources()
-    if device == "cuda":
-        gpus = int(resources.get("GPU", 0))
-        if not gpus:
-            raise InputError(
-                f"device cuda: the cluster has {resources.get('CPU', 0):g} CPUs and no GPU;"
-                " use --device cpu or join a cluster with GPUs (--address)"
-            )
-        return gpus
-    available = int(resources.get("CPU", 0))
-    if not available:
-        raise InputError("the cluster has no CPU for trials: add a worker node and try again")
-    return min(cpus or available, available)
-
-
 def check_shared(out: str, is_local: bool, shared_fs: bool) -> None:
     """Raises InputError for results in a local folder when several nodes would write to it."""
     alive = sum(node["Alive"] for node in ray.nodes())

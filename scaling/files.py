@@ -23,6 +23,10 @@ WAITS_S = (0.5, 2.0, 8.0)
 FINAL = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
+class Unwritable(InputError):
+    """A place for results that cannot be written to any more, though it was tried a few times."""
+
+
 class Files:
     """Names are relative to the folder, with / between their parts."""
 
@@ -51,7 +55,7 @@ class Files:
         return f"{self._root}/{name}"
 
     def exists(self) -> bool:
-        info = patiently(lambda: self._fs.get_file_info(self._root))
+        info = self._asked(lambda: self._fs.get_file_info(self._root))
         return bool(info.type == pafs.FileType.Directory)
 
     def make_folder(self, name: str) -> None:
@@ -59,8 +63,14 @@ class Files:
         self._made.add(name)
 
     def write(self, name: str, body: bytes | pa.Buffer) -> None:
-        """Replace a file, in a folder that is made if need be; raises OSError once that is vain."""
-        patiently(lambda: self.write_once(name, body))
+        """Replace a file, in a folder that is made if need be. Raises Unwritable once in vain."""
+        try:
+            patiently(lambda: self.write_once(name, body))
+        except (OSError, pa.ArrowException) as error:
+            raise Unwritable(
+                f"{self.path(name)} cannot be written ({line_of(error)}): see to the disk or the"
+                " connection and run the same command again; what is stored stays"
+            ) from error
 
     def write_once(self, name: str, body: bytes | pa.Buffer) -> None:
         """Visible whole or not at all: files are moved into place, objects appear at close."""
@@ -92,7 +102,7 @@ class Files:
     def names(self, folder: str, suffix: str) -> Iterator[str]:
         """The files of a folder in the order of their names, but for hidden ones."""
         selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
-        infos = patiently(lambda: self._fs.get_file_info(selector))
+        infos = self._asked(lambda: self._fs.get_file_info(selector))
         for info in sorted(infos, key=lambda info: info.path):
             hidden = info.base_name.startswith(".")
             if info.type == pafs.FileType.File and info.base_name.endswith(suffix) and not hidden:
@@ -100,8 +110,19 @@ class Files:
 
     def existing(self, names: Sequence[str]) -> list[str]:
         """Those of these files that are there."""
-        infos = patiently(lambda: self._fs.get_file_info([self.path(name) for name in names]))
+        paths = [self.path(name) for name in names]
+        infos = self._asked(lambda: self._fs.get_file_info(paths))
         return [n for n, i in zip(names, infos, strict=True) if i.type == pafs.FileType.File]
+
+    def _asked(self, what: Callable[[], T]) -> T:
+        """What the file system says of itself. Raises InputError if it says nothing."""
+        try:
+            return patiently(what)
+        except OSError as error:
+            raise InputError(
+                f"{self.out} cannot be read ({line_of(error)}): see to the disk or the connection"
+                " and run the same command again"
+            ) from error
 
     def _read(self, name: str) -> bytes:
         with self._fs.open_input_file(self.path(name)) as source:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.files import Files, line_of
+from scaling.files import Files, Unwritable, line_of
 from scaling.schema import FAILURES, METRICS, PREDICTIONS, SCHEMA_VERSION, SCHEMAS
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "State",
     "Store",
     "Torn",
+    "Unwritable",
     "now",
     "pack_correct",
     "state_of",
@@ -201,6 +202,10 @@ class Store:
     def delete_file(self, name: str) -> None:
         """Remove what `write_file` wrote, if it is there."""
         self._files.delete(name)
+
+    def file_names(self, folder: str, suffix: str) -> list[str]:
+        """The names of such files in a folder, as `read_file` takes them."""
+        return list(self._files.names(folder, suffix))
 
     def read_files(self, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
         """Path and content of each such file in a folder, in the order of their names."""
