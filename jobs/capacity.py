@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import ray
@@ -32,13 +33,12 @@ class Slots:
         return " and ".join(both)
 
 
-def slots(device: str, cpus: int | None = None) -> Slots:
-    """The room for trials on `device`; with `auto` on whatever there is.
+def slots(device: str, cpus: int | None = None, could: Amounts = MappingProxyType({})) -> Slots:
+    """The room for trials on `device`, with what the cluster `could` have; `auto` is on both kinds.
 
     Raises InputError where the cluster has no such device and no autoscaler that adds one.
     """
     has = ray.cluster_resources()
-    could = promised()
     cpu, gpu = (int(max(has.get(kind, 0), could.get(kind, 0))) for kind in ("CPU", "GPU"))
     if device == "cuda" and not gpu:
         raise InputError(

@@ -57,12 +57,16 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
         ray.shutdown()
 
 
-def check_shared(out: str, is_local: bool, shared_fs: bool) -> None:
-    """Raises InputError for results in a local folder when several nodes would write to it."""
+def check_shared(out: str, is_local: bool, shared_fs: bool, grows: bool = False) -> None:
+    """Raises InputError for results in a local folder when several nodes would write to it.
+
+    `grows` says that nodes may be added.
+    """
     alive = sum(node["Alive"] for node in ray.nodes())
-    if is_local and alive > 1 and not shared_fs:
+    if is_local and (alive > 1 or grows) and not shared_fs:
+        nodes = "an autoscaler that adds nodes" if grows else f"{alive} nodes"
         raise InputError(
-            f"--out {out} is a local folder and the cluster has {alive} nodes: name a URI such as"
+            f"--out {out} is a local folder and the cluster has {nodes}: name a URI such as"
             " s3://bucket/path, or say --shared-fs if every node sees that folder"
         )
 

@@ -74,8 +74,9 @@ def sweep(
         stored = f"{total - models} of {total} are stored, " if models < total else ""
         say(f"{study.name}: {stored}{models} models to train")
         with cluster.connected(options.address, options.cpus) as where:
-            cluster.check_shared(store.out, store.is_local, options.shared_fs)
-            slots = capacity.slots(options.device, options.cpus)
+            could = capacity.promised()
+            cluster.check_shared(store.out, store.is_local, options.shared_fs, grows=bool(could))
+            slots = capacity.slots(options.device, options.cpus, could)
             batches = place(left, cost, gpu_cost or cost, slots, options.engine)
             on_cpus = [j.cell for b in batches if b.device == "cpu" for j in b.jobs]
             engines.warm_up(on_cpus, options.engine)

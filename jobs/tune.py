@@ -70,8 +70,9 @@ def tune(
         told = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
         seconds = cost(tuning.job) * left
         with cluster.connected(options.address, options.cpus) as where:
-            cluster.check_shared(store.out, store.is_local, options.shared_fs)
-            slots = capacity.slots(options.device, options.cpus)
+            could = capacity.promised()
+            cluster.check_shared(store.out, store.is_local, options.shared_fs, grows=bool(could))
+            slots = capacity.slots(options.device, options.cpus, could)
             engines.warm_up([tuning.job.cell], options.engine, options.device)
             at_once = min(slots.cpu + slots.gpu, left)
             say(
