@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 from raycluster import Driver, Nodes, assert_same, nodes, stored
 
-SEED, KILLS = (
-    int(os.environ.get(f"SCALING_SOAK_{w}", d)) for w, d in (("SEED", 0), ("KILLS", 100))
-)
+SEED = int(os.environ.get("SCALING_SOAK_SEED", "0"))
+KILLS = int(os.environ.get("SCALING_SOAK_KILLS", "100"))
 SIZES = range(200, 300)
 CELLS = 2 * len(SIZES)  # two recipes
 # Workers are what is killed most, as they are most; the head and Ray's own services stay.
