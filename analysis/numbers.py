@@ -22,6 +22,7 @@ def make_numbers(
     claims: Sequence[dict[str, Any]] = (),
     digits: dict[str, Any] | None = None,
     bench: dict[str, Any] | None = None,
+    engines: dict[str, Any] | None = None,
     forecasts: dict[str, Any] | None = None,
     worth: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def make_numbers(
         "claims": list(claims),
         "digits": digits,
         "bench": bench,
+        "engines": engines,
         "forecasts": forecasts,
         "worth": list(worth),
         "failures": _failures(results),

@@ -18,7 +18,7 @@ from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import learning_figure, scaling_figure
 from analysis.response import response_figure
-from analysis.sections import KINDS, Section, extrapolation, measure_all, throughput
+from analysis.sections import KINDS, Section, engines, extrapolation, measure_all, throughput
 from analysis.sections.overall import show_claims, show_digits
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
@@ -57,6 +57,7 @@ def report(
         claims=claims if any_run(claims) else (),
         digits=missed and missed[0],
         bench=throughput.read_bench(results.store),
+        engines=engines.measure(results),
         forecasts=extrapolation.read_forecasts(results),
         worth=extrapolation.measure_worth(curves),
     )
@@ -137,6 +138,8 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         parts.append(Part(id=extrapolation.WORTH, section=extrapolation.show_worth(worth)))
     if ahead := numbers["forecasts"]:
         parts.append(Part(id=extrapolation.FORECASTS, section=extrapolation.show_forecasts(ahead)))
+    if numbers["engines"]:
+        parts.append(Part(id=engines.NAME, section=engines.show(numbers["engines"])))
     if numbers["bench"]:
         parts.append(Part(id=throughput.NAME, section=throughput.show(numbers["bench"])))
     if numbers["digits"]:

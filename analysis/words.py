@@ -56,3 +56,9 @@ def yes(value: bool | None) -> str:
 
 
 _percent = percent  # `interval` has a flag of this name
+
+
+def p_value(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"

@@ -83,7 +83,9 @@ def _sweep(p: Parser) -> None:
     p.add_argument("--address", default="auto", metavar="auto|local|HOST")
     p.add_argument("--dry-run", action="store_true", help="print cells and predicted cost only")
     p.add_argument("--cpus", type=whole, metavar="N", help="models to train at once")
-    p.add_argument("--device", choices=DEVICES, default="cpu")
+    p.add_argument(
+        "--device", choices=(*DEVICES, "auto"), default="cpu", help="auto: cores and GPUs at once"
+    )
     p.add_argument("--engine", choices=ENGINES)
     p.add_argument("--retry-failed", action="store_true", help="train again what became NaN")
     p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")

@@ -4,7 +4,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 
-from jobs import cluster
+from jobs import capacity, cluster
 from jobs.batches import MOST_S
 from jobs.sweep import Options, sweep
 from scaling import datasets
@@ -42,7 +42,7 @@ def sweep_overhead(us: float, seconds: float = 1.0) -> Overhead:
     n_train = max(1, round(seconds * 1e6 / us / EPOCHS))
     datasets.load("strokes", n_train)  # drawn before, once
     with cluster.connected("local"), tempfile.TemporaryDirectory() as folder:
-        slots = cluster.slots("cpu")
+        slots = capacity.slots("cpu").cpu
         grid = Grid(
             dataset=("strokes",),
             n_train=(n_train,),

@@ -1,11 +1,10 @@
-"""Results as Parquet: the schema, atomic writes, and reading that survives a torn file.
+"""Results as Parquet: what is there of which model, and reading that survives a torn file.
 
-The only file that knows pyarrow. A model's rows are one file named by its run_id, so writing a
-result twice replaces it and can never double it. A folder or any URI that pyarrow knows will do.
+A model's rows are one file named by its run_id, so writing a result twice replaces it and can never
+double it. pyarrow is known here, in schema.py (the columns) and in files.py (folders and URIs).
 """
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,76 +14,29 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
+from scaling.files import Files, Unwritable, line_of
+from scaling.schema import FAILURES, METRICS, PREDICTIONS, SCHEMA_VERSION, SCHEMAS
 
-SCHEMA_VERSION = 1  # in every row
-_TIME = pa.timestamp("us", tz="UTC")
-
-METRICS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("cell_id", pa.string()),
-        ("study", pa.string()),
-        ("dataset", pa.string()),
-        ("test_set_id", pa.string()),
-        ("split", pa.string()),
-        ("n_train", pa.int64()),
-        ("n_test", pa.int64()),
-        ("width", pa.float64()),
-        ("recipe", pa.string()),
-        ("tricks", pa.list_(pa.string())),
-        ("model", pa.string()),
-        ("engine", pa.string()),
-        ("device", pa.string()),
-        ("seed", pa.int64()),
-        ("lr", pa.float64()),
-        ("weight_decay", pa.float64()),
-        ("batch_size", pa.int64()),
-        ("epochs", pa.int64()),
-        ("epoch", pa.int64()),
-        ("examples_seen", pa.int64()),
-        ("train_flop", pa.float64()),  # 2**63 is too few for large studies
-        ("n_params", pa.int64()),
-        ("n_macs", pa.int64()),
-        *[
-            (f"{part}_{what}", kind)
-            for part in ("train", "val", "test")
-            for what, kind in (("loss", pa.float64()), ("misses", pa.int64()), ("n", pa.int64()))
-            if (part, what) != ("test", "n")  # that is n_test
-        ],
-        ("wall_s", pa.float64()),
-        ("cpu_s", pa.float64()),
-        ("created_at", _TIME),
-        ("git_commit", pa.string()),
-        ("host", pa.string()),
-        ("versions", pa.map_(pa.string(), pa.string())),
-        ("schema_version", pa.int64()),
-    ]
-)
-PREDICTIONS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("test_set_id", pa.string()),
-        ("n_test", pa.int64()),
-        ("correct", pa.binary()),
-        ("predicted", pa.binary()),
-    ]
-)
-FAILURES = pa.schema(
-    [
-        ("cell_id", pa.string()),
-        ("run_id", pa.string()),
-        ("kind", pa.string()),
-        ("error", pa.string()),
-        ("traceback", pa.string()),
-        ("created_at", _TIME),
-    ]
-)
-SCHEMAS = {"metrics": METRICS, "predictions": PREDICTIONS, "failures": FAILURES}
+__all__ = [
+    "FAILURES",
+    "METRICS",
+    "PREDICTIONS",
+    "SCHEMAS",
+    "SCHEMA_VERSION",
+    "Read",
+    "State",
+    "Store",
+    "Torn",
+    "Unwritable",
+    "now",
+    "pack_correct",
+    "state_of",
+    "unpack_correct",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,41 +99,33 @@ def state_of(metrics: Read, predictions: Read, failures: Read) -> State:
 
 
 class Store:
-    """A results folder: metrics/, predictions/, failures/ and studies/."""
+    """A results folder: metrics/, predictions/, failures/, studies/ and what else belongs to it."""
 
     def __init__(self, out: str | Path) -> None:
-        text = str(out)
-        try:
-            if "://" in text:
-                self._fs, self._root = pafs.FileSystem.from_uri(text)
-                self.is_local = isinstance(self._fs, pafs.LocalFileSystem)
-            else:
-                self._fs, self._root = pafs.LocalFileSystem(), str(Path(text).absolute())
-                self.is_local = True
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(f"--out {text}: {_line(error)}; expected a folder or a URI") from error
-        self.out = text
+        """Raises InputError for what is neither a folder nor a URI that pyarrow knows."""
+        self._files = Files(out)
+        self.out, self.is_local = self._files.out, self._files.is_local
 
     @property
     def root(self) -> Path:
         """The folder itself, where it is one on this machine."""
-        return Path(self._root)
+        return self._files.root
 
     def check_writable(self) -> None:
         """Raises InputError unless files can be made here: asked before anything is trained."""
         try:
             for kind in SCHEMAS:
-                self._fs.create_dir(f"{self._root}/{kind}", recursive=True)
-            self._write_bytes("metrics", ".probe", b"ok")
-            self._fs.delete_file(f"{self._root}/metrics/.probe")
+                self._files.make_folder(kind)
+            self._files.write_once("metrics/.probe", b"ok")
+            self._files.delete("metrics/.probe")
         except (OSError, pa.ArrowException) as error:
             raise InputError(
-                f"results cannot be written to {self.out} ({_line(error)}):"
+                f"results cannot be written to {self.out} ({line_of(error)}):"
                 " name another folder with --out"
             ) from error
 
     def exists(self) -> bool:
-        return bool(self._fs.get_file_info(self._root).type == pafs.FileType.Directory)
+        return self._files.exists()
 
     def write_model(self, rows: Sequence[Mapping[str, Any]], prediction: Mapping[str, Any]) -> None:
         """A finished model: predictions first, as the metrics say that it is there."""
@@ -207,12 +151,18 @@ class Store:
         if columns:
             schema = pa.schema([schema.field(name) for name in columns])
         tables, torn = [], []
-        for path in self._files(kind, ".parquet") if names is None else self._named(kind, names):
+        if names is None:
+            found: Iterable[str] = self._files.names(kind, ".parquet")
+        else:
+            found = self._files.existing([f"{kind}/{name}.parquet" for name in names])
+        for name in found:
             try:
-                with self._fs.open_input_file(path) as source:
+                body = self._files.read(name)
+                if body is not None:  # else it was deleted meanwhile
+                    source = pa.BufferReader(body)
                     tables.append(pq.read_table(source, columns=columns).select(schema.names))
             except (pa.ArrowException, OSError, KeyError) as error:
-                torn.append(Torn(path, _line(error)))
+                torn.append(Torn(self._files.path(name), line_of(error)))
         return Read(_joined(tables, schema), tuple(torn))
 
     def state(self) -> State:
@@ -224,81 +174,50 @@ class Store:
         )
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
-        self._fs.create_dir(f"{self._root}/studies", recursive=True)
         body = json.dumps({**plan, "written_at": now().isoformat()}, indent=1).encode()
-        self._write_bytes("studies", f"{plan['name']}.json", body)
+        self._files.write(f"studies/{plan['name']}.json", body)
 
     def read_plans(self) -> dict[str, dict[str, Any]]:
         """The plan of each study by name. Raises InputError for one that is no plan."""
         plans = {}
-        for path in self._files("studies", ".json"):
-            with self._fs.open_input_file(path) as source:
-                try:
-                    plan = json.loads(source.read())
-                    plans[plan["name"]] = plan
-                except (ValueError, KeyError, TypeError) as error:
-                    raise InputError(
-                        f"{path} is not a study's plan ({_line(error)}):"
-                        " run `scaling sweep` again and it is written anew"
-                    ) from error
+        for path, body in self.read_files("studies", ".json"):
+            try:
+                plan = json.loads(body)
+                plans[plan["name"]] = plan
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(
+                    f"{path} is not a study's plan ({line_of(error)}):"
+                    " run `scaling sweep` again and it is written anew"
+                ) from error
         return plans
 
     def write_file(self, name: str, body: bytes) -> None:
         """Anything else that belongs to the results, atomically."""
-        folder, _, last = name.rpartition("/")
-        self._fs.create_dir(f"{self._root}/{folder}", recursive=True)
-        self._write_bytes(folder, last, body)
+        self._files.write(name, body)
 
     def read_file(self, name: str) -> bytes | None:
         """What `write_file` wrote; None if there is no such file."""
-        path = f"{self._root}/{name}"
-        if self._fs.get_file_info(path).type != pafs.FileType.File:
-            return None
-        with self._fs.open_input_file(path) as source:
-            return bytes(source.read())
+        return self._files.read(name)
+
+    def delete_file(self, name: str) -> None:
+        """Remove what `write_file` wrote, if it is there."""
+        self._files.delete(name)
+
+    def file_names(self, folder: str, suffix: str) -> list[str]:
+        """The names of such files in a folder, as `read_file` takes them."""
+        return list(self._files.names(folder, suffix))
 
     def read_files(self, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
         """Path and content of each such file in a folder, in the order of their names."""
-        for path in self._files(folder, suffix):
-            with self._fs.open_input_file(path) as source:
-                yield path, source.read()
+        for name in self._files.names(folder, suffix):
+            if (body := self._files.read(name)) is not None:
+                yield self._files.path(name), body
 
     def _write(self, kind: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[kind])
-        self._fs.create_dir(f"{self._root}/{kind}", recursive=True)
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        self._write_bytes(kind, f"{name}.parquet", sink.getvalue())
-
-    def _write_bytes(self, folder: str, name: str, body: bytes | pa.Buffer) -> None:
-        """Visible whole or not at all: files are moved into place, objects appear at close."""
-        final = f"{self._root}/{folder}/{name}"
-        if not self.is_local:
-            with self._fs.open_output_stream(final) as stream:
-                stream.write(body)
-            return
-        parts = self.root / ".part"  # beside the tables, where no reader looks
-        parts.mkdir(exist_ok=True)
-        part = parts / uuid.uuid4().hex
-        try:
-            part.write_bytes(body)
-            part.replace(final)
-        finally:
-            part.unlink(missing_ok=True)
-
-    def _files(self, folder: str, suffix: str) -> Iterator[str]:
-        selector = pafs.FileSelector(f"{self._root}/{folder}", allow_not_found=True)
-        for info in sorted(self._fs.get_file_info(selector), key=lambda info: info.path):
-            hidden = info.base_name.startswith(".")
-            if info.type == pafs.FileType.File and info.base_name.endswith(suffix) and not hidden:
-                yield info.path
-
-    def _named(self, folder: str, names: Sequence[str]) -> Iterator[str]:
-        """The files of these models that are there."""
-        paths = [f"{self._root}/{folder}/{name}.parquet" for name in names]
-        for info in self._fs.get_file_info(paths):
-            if info.type == pafs.FileType.File:
-                yield info.path
+        self._files.write(f"{kind}/{name}.parquet", sink.getvalue())
 
 
 def pack_correct(correct: NDArray[np.bool_]) -> bytes:
@@ -317,7 +236,3 @@ def now() -> datetime:
 def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
     table = pa.concat_tables([schema.empty_table(), *tables], promote_options="permissive")
     return table.select(schema.names)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

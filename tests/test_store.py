@@ -1,5 +1,6 @@
 """Parquet: the contract's columns, atomic writes, torn files, and readers other than ours."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaling import files
 from scaling import store as store_module
 from scaling.data import Dataset
 from scaling.engines import train
 from scaling.errors import InputError
 from scaling.recipes import find_recipe
 from scaling.rows import metric_rows, prediction_row
-from scaling.store import Store, pack_correct, unpack_correct
+from scaling.store import Store, Unwritable, pack_correct, unpack_correct
 from scaling.study import Cell, evaluated_epochs, make_cell, make_members
 
 METRICS = """run_id, cell_id, study, dataset, test_set_id, split, n_train, n_test, width, recipe,
@@ -147,12 +149,42 @@ def test_a_write_that_fails_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(files, "WAITS_S", (0, 0))
+    with pytest.raises(Unwritable, match=r"No space left.*run the same command again"):
         store.write_model(rows, prediction)
     monkeypatch.undo()
     assert store.read("metrics").table.equals(before)
     assert not store.read("predictions").torn
     assert not list((store.root / ".part").iterdir())
+
+
+def test_a_write_is_tried_again_while_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, write_bytes, waited = [], Path.write_bytes, list[float]()
+
+    def full_at_first(self: Path, body: bytes) -> int:
+        tries.append(self)
+        if len(tries) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_bytes(self, body)
+
+    monkeypatch.setattr(Path, "write_bytes", full_at_first)
+    monkeypatch.setattr("time.sleep", waited.append)
+    store = Store(tmp_path)
+    store.write_file("notes/a.txt", b"a")
+    assert (store.read_file("notes/a.txt"), len(tries)) == (b"a", 3)
+    assert waited == sorted(waited) == list(files.WAITS_S[:2])
+    assert not list((tmp_path / ".part").iterdir())
+
+
+def test_what_trying_again_cannot_mend_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited for nothing"))
+    (tmp_path / "notes").write_text("a file where a folder should be")
+    with pytest.raises(Unwritable, match="notes"):
+        Store(tmp_path).write_file("notes/a.txt", b"a")
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -192,6 +192,10 @@ def test_a_local_folder_on_several_nodes_is_refused_unless_shared(
     with pytest.raises(InputError, match=r"2 nodes.*--shared-fs"):
         cluster.check_shared("out", is_local=True, shared_fs=False)
     cluster.check_shared("out", is_local=True, shared_fs=True)
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}])
+    cluster.check_shared("out", is_local=True, shared_fs=False)
+    with pytest.raises(InputError, match=r"autoscaler.*--shared-fs"):
+        cluster.check_shared("out", is_local=True, shared_fs=False, grows=True)
     cluster.check_shared("s3://bucket", is_local=False, shared_fs=False)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import recipe_title
 from analysis.verdicts import ALPHA, MARGIN
-from analysis.words import NONE
+from analysis.words import NONE, p_value
 
 
 def show_claims(claims: Sequence[Data]) -> Section:
@@ -28,8 +28,8 @@ def show_claims(claims: Sequence[Data]) -> Section:
             row["claim"],
             row["verdict"],
             row["figure"] or NONE,
-            _p(row["p"]),
-            _p(row["p_holm"]),
+            p_value(row["p"]),
+            p_value(row["p_holm"]),
         )
         for row in claims
     )
@@ -57,9 +57,3 @@ def show_digits(data: Data) -> Section:
         text=(text,),
         pictures=(picture,) if n else (),
     )
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return NONE
-    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
