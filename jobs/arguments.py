@@ -154,6 +154,7 @@ def _tune(p: Parser) -> None:
 
 def _status(p: Parser) -> None:
     p.add_argument("out", metavar="OUT")
+    p.add_argument("--watch", action="store_true", help="until nothing is missing, or Ctrl-C")
     p.add_argument("--json", action="store_true")
 
 

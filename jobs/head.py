@@ -11,6 +11,7 @@ import psutil  # Ray brings it
 import ray.exceptions
 import requests
 from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
+from ray.dashboard.modules import dashboard_sdk
 from ray.job_submission import JobSubmissionClient
 
 from jobs.token import keep_private
@@ -39,16 +40,20 @@ def reach(address: str | None) -> Head:
     Raises InputError where none answers, where it wants another token, or is no Ray.
     """
     url = url_of(address)
-    logging.getLogger("ray").setLevel(logging.ERROR)  # it tells of every upload
+    logging.getLogger(dashboard_sdk.__name__).setLevel(logging.ERROR)  # it tells of every upload
     keep_private()
     try:
         session = _session(url)
         with _named(url):
             client = JobSubmissionClient(url)
-    except ray.exceptions.AuthenticationError:
-        raise InputError(f"the cluster at {url} did not take our token: {TOKEN_ADVICE}") from None
-    except (requests.RequestException, ConnectionError, RuntimeError) as error:
-        raise _nobody(url, error) from error
+    except ray.exceptions.AuthenticationError:  # asked for before anything is sent
+        raise InputError(f"there is no token to show to {url}: {TOKEN_ADVICE}") from None
+    except requests.Timeout as error:
+        raise _nobody(url, f"no answer in {ANSWER_S:g} s") from error
+    except (requests.ConnectionError, ConnectionError) as error:
+        raise _nobody(url, "no connection") from error
+    except (requests.RequestException, RuntimeError) as error:
+        raise _nobody(url, " ".join(str(error).split())[:120]) from error
     return Head(url=url, client=client, here=_runs_here(session))
 
 
@@ -114,8 +119,8 @@ def _named(url: str) -> Iterator[None]:
             os.environ["RAY_API_SERVER_ADDRESS"] = before
 
 
-def _nobody(url: str, error: Exception) -> InputError:
+def _nobody(url: str, why: str) -> InputError:
     return InputError(
-        f"no Ray cluster answers at {url} ({' '.join(str(error).split())[:120]}): start one with"
-        " `ray start --head`, or name another with --address"
+        f"no Ray cluster answers at {url} ({why}): start one with `ray start --head`, or name"
+        " another with --address"
     )

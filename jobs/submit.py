@@ -11,7 +11,6 @@ import shlex
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +77,7 @@ def submit(a: argparse.Namespace) -> int:
         return follow(head, name)
     print(
         f"follow it: ray job logs --follow {name} --address {head.url}\n"
-        f"how far it is: scaling status {out} --watch"
+        f"how far it is: scaling status {shlex.quote(out)} --watch"
     )
     return 0
 
