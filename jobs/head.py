@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import psutil  # Ray brings it
 import ray.exceptions
 import requests
 from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
@@ -97,6 +96,8 @@ def _runs_here(session: str) -> bool:
 
     A loopback address does not say so: behind it may be a tunnel to a cloud.
     """
+    import psutil  # Ray brings it, once it is imported
+
     flag = f"--session-name={session}"
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []

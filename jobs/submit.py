@@ -7,6 +7,7 @@ go where `--out` says, which the head must be able to reach.
 import argparse
 import asyncio
 import hashlib
+import re
 import shlex
 import shutil
 import sys
@@ -102,13 +103,10 @@ def identity(study: str, out: str) -> str:
 
 def attempts_of(name: str, found: Sequence[JobDetails]) -> list[JobDetails]:
     """The jobs of one identity in the order of their attempts: NAME, NAME-2, NAME-3 ..."""
-    numbers = {
-        int((job.submission_id or "").removeprefix(name).removeprefix("-") or 1): job
-        for job in found
-        if (rest := (job.submission_id or "").removeprefix(name)) == ""
-        or (rest != job.submission_id and rest[1:].isdecimal())
-    }
-    return [numbers[number] for number in sorted(numbers)]
+    pattern = re.compile(rf"{re.escape(name)}(?:-(\d+))?")
+    matches = [(pattern.fullmatch(job.submission_id or ""), job) for job in found]
+    numbered = {int(match[1] or 1): job for match, job in matches if match}
+    return [numbered[number] for number in sorted(numbered)]
 
 
 def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> str:
