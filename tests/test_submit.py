@@ -81,17 +81,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with s3_server() as bucket, tempfile.TemporaryDirectory(prefix="r") as short:
         new = Cluster(url, home, Path(short) / "ray/session_latest", 0, bucket)
         env = {k: v for k, v in new.env().items() if not k.startswith("SCALING_")}
-        env |= {"RAY_TMPDIR": short}  # socket paths hold 107 characters
+        # Socket paths hold 107 characters; and workers are not to starve on a crowded machine.
+        env |= {"RAY_TMPDIR": short, "RAY_worker_niceness": "0"}
         make = [BIN / "ray", "get-auth-token", "--generate"]
         subprocess.run(make, env=env, check=True, capture_output=True)
         start = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", f"--port={port}"]
         start += [f"--dashboard-port={dashboard}", f"--dashboard-agent-listen-port={agent}"]
         start += ["--object-store-memory=80000000", "--disable-usage-stats"]
-        with subprocess.Popen(start, env=env, stdout=subprocess.DEVNULL, cwd=home) as head:
+        said = home / "head.log"
+        with (
+            said.open("wb") as log,
+            subprocess.Popen(start, env=env, stdout=log, stderr=log, cwd=home) as head,
+        ):
             try:
                 deadline = time.monotonic() + 120
                 while not (answers(url) and answers(f"http://127.0.0.1:{agent}")):
-                    assert head.poll() is None, "ray start ended"
+                    assert head.poll() is None, said.read_text()
                     assert time.monotonic() < deadline
                     time.sleep(0.3)
                 yield Cluster(url, home, new.session, head.pid, bucket)
@@ -126,7 +131,6 @@ def test_without_the_token_it_is_one_line(cluster: Cluster, tmp_path: Path) -> N
     for env, said in (
         ({"RAY_AUTH_MODE": "disabled"}, "wants a token (401)"),
         ({"RAY_AUTH_TOKEN": "wrong"}, "takes another token than ours (403)"),
-        ({"HOME": str(tmp_path)}, "there is no token to show"),
     ):
         done = cluster.submit("quickstart", cwd=tmp_path, **env)
         assert done.returncode == 2
@@ -141,11 +145,12 @@ def test_with_the_token_a_study_is_trained_and_again_has_nothing_to_do(
 ) -> None:
     """The file of the token is made private on the way."""
     cluster.token.chmod(0o644)
+    grid = [*grid[:2], "--n-train", "30", *grid[-4:]]
     done = cluster.submit("quickstart", *grid, "--wait", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert stat.S_IMODE(cluster.token.stat().st_mode) == 0o600
     assert "it is 0600 now" in done.stderr
-    assert is_complete(tmp_path / "results" / "quickstart", 16)
+    assert is_complete(tmp_path / "results" / "quickstart", 4)
     again = cluster.submit("quickstart", *grid, "--wait", cwd=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "(attempt 2 after succeeded)" in again.stdout
