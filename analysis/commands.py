@@ -92,8 +92,8 @@ def write_report(
 ) -> list[str]:
     """Write the report; the paths of its three files."""
     report(results, html=html, test_images=test_images)
-    out = results.store.out.rstrip("/")
-    return [html or f"{out}/report.html", f"{out}/report.md", f"{out}/numbers.json"]
+    page, *others = map(results.store.address, ("report.html", "report.md", "numbers.json"))
+    return [html or page, *others]
 
 
 def write_tuning(store: Store, name: str) -> tuple[dict[str, Any], list[str]]:
@@ -110,4 +110,4 @@ def write_tuning(store: Store, name: str) -> tuple[dict[str, Any], list[str]]:
         ):
             store.write_file(path, body)
             paths.append(path)
-    return tuned.summary(), [f"{store.out.rstrip('/')}/{path}" for path in paths]
+    return tuned.summary(), [store.address(path) for path in paths]

@@ -84,7 +84,7 @@ def predict(a: argparse.Namespace) -> int:
         )
         print(f"{row['cell_id']}: {said}")
     made = sum(row["reason"] is None for row in rows)
-    print(f"{made} forecasts written to {a.out}/forecasts", file=sys.stderr)
+    print(f"{made} forecasts written to {results.store.address('forecasts')}", file=sys.stderr)
     return name_torn(results.torn)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from jobs.studies import all_studies
 from jobs.training import cost_by, failures, name_torn
+from jobs.watching import watch
 from scaling import datasets
 from scaling.data import Array, DatasetInfo, test_order
 from scaling.download import Unavailable
@@ -73,6 +74,11 @@ def studies(a: argparse.Namespace) -> int:
 
 def status(a: argparse.Namespace) -> int:
     """Finished, failed and missing cells of a results folder."""
+    if a.watch:
+        try:
+            watch(Store(a.out), as_json=a.json)
+        except KeyboardInterrupt:  # how one leaves
+            return 0
     store = existing(a.out)
     state, plans = store.state(), store.read_plans()
     total = {"cells": 0, "finished": 0, "failed": 0, "missing": 0}

@@ -128,6 +128,13 @@ def sweep(a: argparse.Namespace) -> int:
     return closing(plan(study, jobs, [0.0] * len(jobs)), state, a.out)
 
 
+def submit(a: argparse.Namespace) -> int:
+    """Run a study on a Ray cluster as a job, the same as `ray job submit`."""
+    from jobs.submit import submit as run  # Ray takes a second to import
+
+    return run(a)
+
+
 def overridden(a: argparse.Namespace) -> Study:
     """The study of the command line, with the axes that it replaces."""
     return find_study(a.study).override(

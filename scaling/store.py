@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.files import Files, Unwritable, line_of
+from scaling.files import Files, Stamp, Unwritable, check_uri, line_of
 from scaling.schema import FAILURES, METRICS, PREDICTIONS, SCHEMA_VERSION, SCHEMAS
 
 __all__ = [
@@ -28,10 +28,12 @@ __all__ = [
     "SCHEMAS",
     "SCHEMA_VERSION",
     "Read",
+    "Stamp",
     "State",
     "Store",
     "Torn",
     "Unwritable",
+    "check_uri",
     "now",
     "pack_correct",
     "state_of",
@@ -125,7 +127,23 @@ class Store:
             ) from error
 
     def exists(self) -> bool:
-        return self._files.exists()
+        """Raises InputError where there is no telling."""
+        try:
+            return self._files.exists()
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(
+                f"{self.out} cannot be looked at ({line_of(error)}): expected a folder, or a URI"
+                " whose server answers and lets us in (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL)"
+            ) from error
+
+    def address(self, name: str) -> str:
+        """What somebody would type to get at a file of the results."""
+        return self._files.address(name)
+
+    def stamps(self, kind: str) -> dict[str, Stamp]:
+        """By run_id, what changes when the rows of a model do; nothing is opened."""
+        found = self._files.stamps(kind, ".parquet")
+        return {Path(name).stem: stamp for name, stamp in found.items()}
 
     def write_model(self, rows: Sequence[Mapping[str, Any]], prediction: Mapping[str, Any]) -> None:
         """A finished model: predictions first, as the metrics say that it is there."""
@@ -150,20 +168,28 @@ class Store:
         schema = SCHEMAS[kind]
         if columns:
             schema = pa.schema([schema.field(name) for name in columns])
-        tables, torn = [], []
         if names is None:
-            found: Iterable[str] = self._files.names(kind, ".parquet")
+            paths = list(self._files.names(kind, ".parquet"))
         else:
-            found = self._files.existing([f"{kind}/{name}.parquet" for name in names])
-        for name in found:
-            try:
-                body = self._files.read(name)
-                if body is not None:  # else it was deleted meanwhile
-                    source = pa.BufferReader(body)
-                    tables.append(pq.read_table(source, columns=columns).select(schema.names))
-            except (pa.ArrowException, OSError, KeyError) as error:
-                torn.append(Torn(self._files.path(name), line_of(error)))
+            paths = [f"{kind}/{name}.parquet" for name in names]
+        tables: list[pa.Table] = []
+        torn: list[Torn] = []
+        for found in self._files.each(paths, lambda path: self._table(path, schema)):
+            if isinstance(found, Torn):
+                torn.append(found)
+            elif found is not None:
+                tables.append(found)
         return Read(_joined(tables, schema), tuple(torn))
+
+    def _table(self, path: str, schema: pa.Schema) -> pa.Table | Torn | None:
+        """The rows of a file; None if there is none (any more)."""
+        try:
+            if (body := self._files.read(path)) is None:
+                return None
+            names = schema.names
+            return pq.read_table(pa.BufferReader(body), columns=names).select(names)
+        except (pa.ArrowException, OSError, KeyError) as error:
+            return Torn(self._files.path(path), line_of(error))
 
     def state(self) -> State:
         """What is there of which model: finished with its predictions, or failed."""
