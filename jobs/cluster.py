@@ -14,6 +14,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
+from jobs.token import keep_private
 from scaling.engines import available_cores
 from scaling.errors import InputError
 
@@ -43,6 +44,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
             logging_level=logging.ERROR,
         )
     else:
+        keep_private()
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:

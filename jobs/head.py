@@ -40,7 +40,6 @@ def reach(address: str | None) -> Head:
     """
     url = url_of(address)
     logging.getLogger(dashboard_sdk.__name__).setLevel(logging.ERROR)  # it tells of every upload
-    keep_private()
     try:
         session = _session(url)
         with _named(url):
@@ -53,6 +52,7 @@ def reach(address: str | None) -> Head:
         raise _nobody(url, "no connection") from error
     except (requests.RequestException, RuntimeError) as error:
         raise _nobody(url, " ".join(str(error).split())[:120]) from error
+    keep_private()
     return Head(url=url, client=client, here=_runs_here(session))
 
 
