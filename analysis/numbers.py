@@ -24,6 +24,8 @@ def make_numbers(
     bench: dict[str, Any] | None = None,
     forecasts: dict[str, Any] | None = None,
     worth: Sequence[dict[str, Any]] = (),
+    frontier: Mapping[str, Any] | None = None,
+    future: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
     numbers = {
@@ -51,6 +53,8 @@ def make_numbers(
         "bench": bench,
         "forecasts": forecasts,
         "worth": list(worth),
+        "frontier": frontier,
+        "future": future,
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],

@@ -28,7 +28,7 @@ from analysis.trends import AHEAD, NETWORK, NOW, THEN, outlooks
 REACH = 10.0  # as far as calibrated intervals are shown: the bank tests ratios up to 8
 ALIKE = 2.0  # the set of forms determines an error if all it allows is within this factor (assumed)
 BASELINE = "1989"
-LINE = 60  # points of each line that figures draw
+LINE = 40  # points of each line that figures draw
 
 Data = dict[str, Any]
 
@@ -93,7 +93,11 @@ def look_far(curve: Curve) -> Data:
         "seeds": min(summary.n_seeds for summary in curve.summaries),
         "law": None if law is None else _law(law.fit, curve),
         "ahead": _ahead(curve, largest),
-        "far": {"n_train": far, "times": fact("claim_2055_data_model").value, "beyond": far / largest}
+        "far": {
+            "n_train": far,
+            "times": fact("claim_2055_data_model").value,
+            "beyond": far / largest,
+        }
         | _far(tried, far, _label_noise(curve)),
     }
 
@@ -189,6 +193,4 @@ def _line(x: Floats, y: Floats, low: Floats, high: Floats) -> Data:
 
 
 def _size(curve: Curve) -> tuple[float, int]:
-    return curve.n_train[-1] / curve.n_train[0], int(len(curve.models))
-
-
+    return curve.n_train[-1] / curve.n_train[0], len(curve.models)

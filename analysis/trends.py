@@ -52,8 +52,8 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook2055:
-    """One quantity: what it was, what it may become, and what a claim asks for."""
+class Growth:
+    """One quantity: what it was, and what it may become."""
 
     name: str
     unit: str
@@ -61,6 +61,7 @@ class Outlook2055:
     now: float
     scenarios: tuple[Scenario, ...]
     cited: Cited
+    claimed: float | None  # by the write-up, for 2055
 
 
 NAMES = {
@@ -123,13 +124,13 @@ HARDWARE = (  # trend and whether it is drawn, slowest first
 )
 
 
-def outlooks() -> list[Outlook2055]:
+def outlooks() -> list[Growth]:
     """Parameters, data and compute: every trend with its test."""
     found = []
     for name, (unit, first, last, trends) in QUANTITIES.items():
         then, now = fact(first).value, fact(last).value
         found.append(
-            Outlook2055(
+            Growth(
                 name=name,
                 unit=unit,
                 then=then,
@@ -138,6 +139,7 @@ def outlooks() -> list[Outlook2055]:
                     _scenario(fact(trend, years), then, now, drawn)
                     for trend, years, drawn in trends
                 ),
+                claimed=None if name == "compute" else now * fact("claim_2055_data_model").value,
                 cited=Cited(
                     missed=fact(f"backtest33_median_{_short(name)}").value,
                     coverage=fact(f"backtest33_coverage_{_short(name)}").value,
@@ -157,8 +159,7 @@ def put_to_test(found: Fact, then: float, now: float, years: float, sign: int = 
     """Carry `then` on from 1989 for some years, and compare; with sign -1 the quantity falls."""
     rate = found.rate
     ends = [
-        None if end is None else project(then, sign * end, years)
-        for end in (rate.low, rate.high)
+        None if end is None else project(then, sign * end, years) for end in (rate.low, rate.high)
     ]
     low, high = ends
     projected = project(then, sign * rate.value, years)

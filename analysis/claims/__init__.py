@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from analysis.claims import beyond, future, ladder, scale  # they fill the table  # noqa: F401
+from analysis.claims import (  # they fill the table  # noqa: F401
+    beyond,
+    future,
+    future_fits,
+    ladder,
+    scale,
+)
 from analysis.claims.claim import CLAIMS, Claim, Evidence, NotRun, Outcome, evidence
 from analysis.verdicts import ALPHA, holm
 
