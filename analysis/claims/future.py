@@ -1,7 +1,8 @@
 """Claims about 2055 that rest on the trends of others: what facts say of them, and cannot.
 
-Rules, written with the facts in sight, before the verdicts were computed. A trend decides a claim only if every trend
-there is agrees, by the ends of its interval, and of sizes by more than such trends have missed.
+Rules, written with the facts in sight, before the verdicts were computed. A trend decides a claim
+only if every trend there is agrees, by the ends of its interval, and where sizes are asked for by
+more than such trends have missed before.
 """
 
 import math
@@ -21,7 +22,7 @@ def c14(e: Evidence) -> Outcome:
     sizes = next(found for found in outlooks() if found.name == "parameters")
     return outcome(
         Judged(UNKNOWABLE, None),
-        "Not testable: a study trains networks that there are, here {kinds} kind(s). Of “bigger”"
+        "Not testable: a study trains networks that there are, here {kinds} of them. Of “bigger”"
         " alone: fits to systems before 1990 missed the parameters of {years:.0f} years later by"
         " {missed:.1f} orders of magnitude, and {coverage:.0%} of systems lay in their intervals.",
         kinds=len(kinds),
@@ -73,7 +74,8 @@ def c15(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
 )
 def c16(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     """On hardware alone, and with algorithms that need less compute year by year."""
-    needed, now = fact("needed_flops_1min_ViT_G14").value, fact("m1_peak_fp32_gpu").value
+    needed = fact("train_flop_ViT_G14").value / fact("claim_2055_train_time").value
+    now = fact("m1_peak_fp32_gpu").value
     times = math.log10(needed / now)
     years = AHEAD - float(fact("m1_peak_fp32_gpu").year)
     hardware = [fact(name).rate for name, _ in HARDWARE]

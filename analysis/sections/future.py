@@ -95,8 +95,8 @@ def _of_forms(curve: Data) -> str:
     floors = [f["floor"] for f in far["forms"] if not f["rejected"] and f["floor"] is not None]
     if floors:
         said += (
-            " What is left then is all floor, which the forms that are not rejected put at"
-            f" {percent(min(floors))} to {percent(max(floors))}."
+            f" The floors of those that are not rejected are {percent(min(floors))} to"
+            f" {percent(max(floors))}."
         )
     if far["label_noise"] is not None:
         said += (
@@ -114,8 +114,9 @@ def _of_trends(data: Data) -> str:
     return (
         "The trends below are scenarios and no forecasts. Log-linear fits to systems before 1990,"
         f" carried on to {data['now']}, missed by so many orders of magnitude (and of systems"
-        f" so many lay in their nominal 90 % intervals): {missed}; that is cited, as the systems it was made from are no part of this project. What is computed here"
-        f" is each trend from the network of {data['then']} on to one of {data['network']}"
+        f" so many lay in their nominal 90 % intervals): {missed}; that is cited, as the"
+        " systems it was made from are no part of this project. What is computed here is each"
+        f" trend from the network of {data['then']} on to one of {data['network']}"
         " (ViT-G/14); most had seen years they are tested on, which is said beside them."
     )
 

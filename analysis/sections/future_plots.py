@@ -199,7 +199,7 @@ def _draw_times(ax: Any, data: Data, palette: Any) -> None:
     ax.yaxis.set_major_formatter(
         FuncFormatter(lambda v, _: seconds(v).replace("60 s", "1 min").replace("1 days", "1 day"))
     )
-    ax.set_title("time of the training of 1989")
+    ax.set_title("training time")
     ax.legend(frameon=False, fontsize=6.5, loc="lower left", handlelength=1.2)
 
 
