@@ -83,7 +83,7 @@ def measured_seconds(cells: Cells) -> Seconds | None:
     if best is None:
         return None
     made = pd.to_datetime(best["created_at"]).max()
-    year, seconds = made.year + (made.dayofyear - 1) / 365, float(best["cpu_s"].median())
+    year, seconds = made.year + (made.day_of_year - 1) / 365, float(best["cpu_s"].median())
     since = [project(1.0, fact(trend).rate.value, year - NOW) for trend, _ in HARDWARE]
     return Seconds(
         seconds=seconds,

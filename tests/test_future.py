@@ -1,5 +1,6 @@
 """2055: the arithmetic of trends and their tests, the forms that stay, and what the report says."""
 
+import copy
 import math
 import re
 from dataclasses import asdict, replace
@@ -52,6 +53,8 @@ def curve(errors: np.ndarray, sizes: np.ndarray = SIZES, seeds: int = 5, sd: flo
 WITH_FLOOR = curve(0.012 + 6 * SIZES**-0.75)
 NO_FLOOR = curve(0.9 * SIZES**-0.4)
 ONE_SEED = curve(0.9 * SIZES**-0.4, seeds=1)
+DRAWN_DIGITS = curve(0.9 * SIZES[:4] ** -0.4, SIZES[:4])
+DRAWN_DIGITS.fixed["dataset"] = "strokes"
 
 
 def trend(rate: float, years: str, low: float | None = None, high: float | None = None) -> Fact:
@@ -122,8 +125,13 @@ def test_a_form_that_fits_is_rejected_for_what_it_did_not_foresee() -> None:
     assert law.p_held_out < 1e-6
 
 
-def test_far_away_the_set_is_all_that_the_forms_allow() -> None:
-    found = look_far(WITH_FLOOR)
+@pytest.fixture(scope="module")
+def looked() -> dict[str, Any]:
+    return look_far(WITH_FLOOR)
+
+
+def test_far_away_the_set_is_all_that_the_forms_allow(looked: dict[str, Any]) -> None:
+    found = looked
     far = found["far"]
     assert far["n_train"] == 7291e7
     kept = [form for form in far["forms"] if not form["rejected"]]
@@ -135,8 +143,6 @@ def test_far_away_the_set_is_all_that_the_forms_allow() -> None:
     assert found["ahead"]["n_train"] == pytest.approx(600_000)
     assert found["ahead"]["low"] < 0.012 + 6 * 6e5**-0.75 < found["ahead"]["high"]
     assert far["label_noise"] == 0.0015
-    other = replace(WITH_FLOOR, fixed=WITH_FLOOR.fixed | {"dataset": "strokes"})
-    assert look_far(other)["far"]["label_noise"] is None
 
 
 def test_the_best_curve_comes_first_and_that_of_1989_beside_it() -> None:
@@ -170,7 +176,6 @@ def printed(data: dict[str, Any]) -> list[str]:
 
 def test_the_sentence_has_the_range_and_what_cannot_be_determined(cells: Cells) -> None:
     data = project_2055([WITH_FLOOR], cells)
-    assert data is not None
     first = show(plain(data)).text[0]
     assert first.startswith("From 911 to 60,000 training images the test error of “2022 (all")
     assert "cannot be determined from this study" in first
@@ -180,9 +185,14 @@ def test_the_sentence_has_the_range_and_what_cannot_be_determined(cells: Cells) 
     assert "No training of it is here to be measured" in said
 
 
-@pytest.mark.parametrize("shape", [WITH_FLOOR, NO_FLOOR, ONE_SEED, None], ids=str.__call__)
-def test_whatever_there_is_it_can_be_shown(cells: Cells, shape: Curve | None) -> None:
+@pytest.mark.parametrize(
+    "shape", [NO_FLOOR, ONE_SEED, DRAWN_DIGITS, None], ids=("steep", "seed", "strokes", "size")
+)
+def test_whatever_there_is_it_can_be_shown(
+    cells: Cells, shape: Curve | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also a curve of one size, of which nothing is said but what is missing."""
+    monkeypatch.setattr("analysis.form_set.DRAWN", 50)
     few = curve(np.array([0.05]), SIZES[:1], seeds=1)
     data = plain(project_2055([shape or few], cells))
     figures = draw(data)
@@ -192,6 +202,8 @@ def test_whatever_there_is_it_can_be_shown(cells: Cells, shape: Curve | None) ->
     assert project_2055([], cells) is None
     if shape is None:
         assert "it takes a curve of 4 sizes at least, the longest here has 1" in section.text[0]
+    if shape is DRAWN_DIGITS:
+        assert data["curves"][0]["far"]["label_noise"] is None
     if shape is ONE_SEED:
         assert "With one seed the noise is not known" in section.text[1]
 
@@ -269,9 +281,14 @@ def test_what_facts_cannot_decide_they_do_not(
     ],
 )
 def test_data_alone_is_judged_by_all_forms(
-    nothing: Results, low: float, high: float, determined: bool, verdict: str
+    nothing: Results,
+    looked: dict[str, Any],
+    low: float,
+    high: float,
+    determined: bool,
+    verdict: str,
 ) -> None:
-    future = look_far(WITH_FLOOR)
+    future = copy.deepcopy(looked)
     last = future["errors"][-1]
     future["far"] |= {"low": low * last, "high": high * last, "determined": determined}
     e = replace(evidence(nothing), future={"curves": [future]})
@@ -279,10 +296,15 @@ def test_data_alone_is_judged_by_all_forms(
 
 
 def test_a_wider_network_is_judged_at_the_largest_size_it_was_tried_with(tmp_path: Path) -> None:
-    fill_study(tmp_path, find_study("grid"), truth, seeds=range(4), seed_sd=0.02)
+    fill_study(tmp_path, find_study("grid"), truth, seeds=range(3), seed_sd=0.02)
     found = CLAIMS["C19"].judge(evidence(load(tmp_path)))
     assert found.verdict == SUPPORTED
-    assert found.values["n_train"] == 50_000
+    assert (found.values["n_train"], found.values["width"]) == (50_000, 4)
+    assert found.values["cells"] == 12
+    assert found.values["E"] < 0.01  # in this truth there is no floor
+    narrow = tmp_path / "narrow"
+    fill_study(narrow, find_study("grid"), truth, seeds=range(2), only=lambda c: c.width < 4)
+    found = CLAIMS["C19"].judge(evidence(load(narrow)))
     assert "A joint fit takes three widths" in found.sentence
 
 

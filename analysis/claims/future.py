@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.claims.claim import Evidence, Outcome, claim, outcome
 from analysis.facts import Rate, fact
-from analysis.trends import AHEAD, HARDWARE, NETWORK, NOW, Growth, outlooks
+from analysis.trends import AHEAD, BEFORE, HARDWARE, NETWORK, NOW, Growth, outlooks
 from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged
 
 YEARS = AHEAD - NOW
@@ -23,9 +23,11 @@ def c14(e: Evidence) -> Outcome:
     return outcome(
         Judged(UNKNOWABLE, None),
         "Not testable: a study trains networks that there are, here {kinds} of them. Of “bigger”"
-        " alone: fits to systems before 1990 missed the parameters of {years:.0f} years later by"
-        " {missed:.1f} orders of magnitude, and {coverage:.0%} of systems lay in their intervals.",
+        " alone: fits to systems before {before} missed the parameters of {years:.0f} years later"
+        " by {missed:.1f} orders of magnitude, and {coverage:.0%} of systems lay in their"
+        " intervals.",
         kinds=len(kinds),
+        before=BEFORE,
         years=YEARS,
         missed=sizes.cited.missed,
         coverage=sizes.cited.coverage,
@@ -44,7 +46,13 @@ def c15(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
         next(found for found in outlooks() if found.name == name) for name in ("parameters", "data")
     )
     judged = [_trends_say(found, asked) for found in (models, data)]
-    values: dict[str, Any] = {"asked": asked, "orders": times, "years": YEARS}
+    values: dict[str, Any] = {
+        "asked": asked,
+        "orders": times,
+        "years": YEARS,
+        "before": BEFORE,
+        "network": int(NETWORK),
+    }
     for name, found in (("models", models), ("data", data)):
         rates = [scenario.rate.value for scenario in found.scenarios]
         values |= {
@@ -59,10 +67,10 @@ def c15(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
         Judged(_agreed(judged), None),
         "It asks for {asked:.3f} orders of magnitude a year, {orders:.0f} in {years:.0f} years."
         " {models_n} trends of models give {models_low:.3f} to {models_high:.3f} a year, {data_n}"
-        " of data {data_low:.3f} to {data_high:.3f}. From the network of 1989 to that of 2021"
+        " of data {data_low:.3f} to {data_high:.3f}. From the network of 1989 to that of {network}"
         " parameters grew by {models_grew:.1f} orders and images by {data_grew:.1f}. Fits to"
-        " systems before 1990 missed by {models_missed:.1f} and {data_missed:.1f} orders and their"
-        " intervals held {models_coverage:.0%} and {data_coverage:.0%}.",
+        " systems before {before} missed by {models_missed:.1f} and {data_missed:.1f} orders and"
+        " their intervals held {models_coverage:.0%} and {data_coverage:.0%}.",
         **values,
     )
 
@@ -85,7 +93,7 @@ def c16(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     return outcome(
         Judged(_agreed([*alone, *together]), None),
         "It takes {needed:.3g} FLOP/s, {orders:.1f} orders of magnitude more than the {now:.2g} of"
-        " a laptop chip of 2020: {asked:.3f} a year. {n} trends of hardware at equal price give"
+        " a laptop chip of {chip}: {asked:.3f} a year. {n} trends of hardware at equal price give"
         " {low:.3f} to {high:.3f} a year; {n_alone} of them reach it even at the fast end of their"
         " interval. With algorithms that need less compute each year ({algorithms:.3f} orders, a"
         " trend too) {n_together} of {n} do. None of these trends was tested on years before it was"
@@ -93,6 +101,7 @@ def c16(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
         needed=needed,
         orders=times,
         now=now,
+        chip=int(fact("m1_peak_fp32_gpu").year),
         asked=times / years,
         n=len(hardware),
         low=min(rate.value for rate in hardware),
