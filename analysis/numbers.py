@@ -25,6 +25,8 @@ def make_numbers(
     engines: dict[str, Any] | None = None,
     forecasts: dict[str, Any] | None = None,
     worth: Sequence[dict[str, Any]] = (),
+    frontier: Mapping[str, Any] | None = None,
+    future: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
     numbers = {
@@ -53,6 +55,8 @@ def make_numbers(
         "engines": engines,
         "forecasts": forecasts,
         "worth": list(worth),
+        "frontier": frontier,
+        "future": future,
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],

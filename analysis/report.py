@@ -17,8 +17,18 @@ from analysis.digits import TestImages
 from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import learning_figure, scaling_figure
+from analysis.project2055 import project_2055
 from analysis.response import response_figure
-from analysis.sections import KINDS, Section, engines, extrapolation, measure_all, throughput
+from analysis.sections import (
+    KINDS,
+    Section,
+    engines,
+    extrapolation,
+    future,
+    measure_all,
+    throughput,
+)
+from analysis.sections.frontier import FRONTIER, draw_frontier, measure_frontier, show_frontier
 from analysis.sections.overall import show_claims, show_digits
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
@@ -48,6 +58,7 @@ def report(
     results = out if isinstance(out, Results) else load(out)
     curves = find_curves(results.of([name for name in results.plans if name not in KINDS]))
     found = evidence(results)
+    found = replace(found, future=project_2055(curves, found.cells))
     claims = judge_all(found)
     missed = digits.hardest(results, found.cells, test_images) if test_images else None
     numbers = make_numbers(
@@ -60,6 +71,8 @@ def report(
         engines=engines.measure(results),
         forecasts=extrapolation.read_forecasts(results),
         worth=extrapolation.measure_worth(curves),
+        frontier=measure_frontier(found.cells),
+        future=found.future,
     )
     tunings = find_tunings(results)
     figures = _figures(results, curves, numbers)
@@ -120,8 +133,12 @@ def _figures(
         figures |= extrapolation.draw_worth(numbers["worth"])
     if numbers["forecasts"]:
         figures |= extrapolation.draw_forecasts(numbers["forecasts"])
+    if numbers["frontier"]:
+        figures |= draw_frontier(numbers["frontier"])
     if numbers["bench"]:
         figures |= throughput.draw(numbers["bench"])
+    if numbers["future"]:
+        figures |= future.draw(numbers["future"])
     return figures
 
 
@@ -140,8 +157,12 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         parts.append(Part(id=extrapolation.FORECASTS, section=extrapolation.show_forecasts(ahead)))
     if numbers["engines"]:
         parts.append(Part(id=engines.NAME, section=engines.show(numbers["engines"])))
+    if best := numbers["frontier"]:
+        parts.append(Part(id=FRONTIER, section=show_frontier(best)))
     if numbers["bench"]:
         parts.append(Part(id=throughput.NAME, section=throughput.show(numbers["bench"])))
+    if numbers["future"]:
+        parts.append(Part(id=future.FUTURE, section=future.show(numbers["future"])))
     if numbers["digits"]:
         parts.append(Part(id="digits", section=show_digits(numbers["digits"])))
     return parts

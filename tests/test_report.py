@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,8 +83,14 @@ def fill(
     return out
 
 
-def test_the_report_finds_the_laws_it_was_given(tmp_path: Path) -> None:
-    numbers = report(fill(tmp_path))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = fill(tmp_path_factory.mktemp("whole"))
+    return out, report(out)
+
+
+def test_the_report_finds_the_laws_it_was_given(whole: tuple[Path, dict[str, Any]]) -> None:
+    numbers = whole[1]
     first, second = numbers["curves"]
     low, high = first["exponent"]["interval"]
     assert low < 0.5 < high
@@ -97,10 +104,10 @@ def test_the_report_finds_the_laws_it_was_given(tmp_path: Path) -> None:
     assert comparison["verdict"] == "more misses"
 
 
-def test_all_files_are_written_and_say_the_same(tmp_path: Path) -> None:
-    numbers = report(fill(tmp_path))
-    assert json.loads((tmp_path / "numbers.json").read_text()) == numbers
-    page, text = (tmp_path / "report.html").read_text(), (tmp_path / "report.md").read_text()
+def test_all_files_are_written_and_say_the_same(whole: tuple[Path, dict[str, Any]]) -> None:
+    out, numbers = whole
+    assert json.loads((out / "numbers.json").read_text()) == numbers
+    page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
     for said in ("MNIST at 16×16", "A note to readers.", "scaling sweep quickstart --out here"):
         assert said in page
         assert said in text
@@ -108,15 +115,16 @@ def test_all_files_are_written_and_say_the_same(tmp_path: Path) -> None:
         for size in curve["sizes"]:
             assert f"{100 * size['error']:.2f} %" in text
             assert ", ".join(map(str, size["misses"])) in page
-    for name in ("error_vs_n_train", "learning_curves"):
-        assert (tmp_path / "figures" / f"{name}.svg").read_text().lstrip().startswith("<?xml")
-        assert (tmp_path / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+    for name in ("error_vs_n_train", "learning_curves", "future_forms", "future_trends"):
+        assert (out / "figures" / f"{name}.svg").read_text().lstrip().startswith("<?xml")
+        assert (out / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
         assert f"figures/{name}.png" in text
 
 
-def test_the_page_is_self_contained(tmp_path: Path) -> None:
-    report(fill(tmp_path))
-    page = (tmp_path / "report.html").read_text()
+def test_the_page_is_self_contained(whole: tuple[Path, dict[str, Any]]) -> None:
+    page = (whole[0] / "report.html").read_text()
+    assert '<h2 id="2055">' in page
+    assert "cannot be determined from this study" in page
     links = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert links
     assert all(link.startswith(("data:", "#")) for link in links)
@@ -208,11 +216,10 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 @pytest.mark.skipif(BROWSER is None, reason="needs a browser: chromium")
 @pytest.mark.parametrize("width", [1200, 390])
 def test_a_browser_shows_the_figures_and_nothing_runs_over_the_edge(
-    tmp_path: Path, width: int
+    whole: tuple[Path, dict[str, Any]], tmp_path: Path, width: int
 ) -> None:
     """The page as rendered: every image loads, and the body is no wider than the window."""
-    report(fill(tmp_path / "out"))
-    page = (tmp_path / "out" / "report.html").read_text()
+    page = (whole[0] / "report.html").read_text()
     probe = (
         "<script>addEventListener('load', () => { document.title = JSON.stringify({"
         "images: [...document.images].map(i => i.naturalWidth),"
@@ -230,7 +237,7 @@ def test_a_browser_shows_the_figures_and_nothing_runs_over_the_edge(
     title = re.search(r"<title>(\{.*?\})</title>", dom)
     assert title, dom[:500]
     seen = json.loads(title[1])
-    assert len(seen["images"]) == 3  # errors, what the tricks are worth in data, learning curves
+    assert len(seen["images"]) == 5  # errors, worth in data, learning curves, two of 2055
     assert min(seen["images"]) > 300
     assert seen["anchors"] == 0
     assert seen["over"] <= 0
