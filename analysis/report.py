@@ -14,6 +14,7 @@ from analysis import digits, words
 from analysis.claims import any_run, evidence, judge_all
 from analysis.curves import Curve, find_curves
 from analysis.digits import TestImages
+from analysis.links import link, linked, row_anchor, unlinked
 from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import learning_figure, scaling_figure
@@ -160,6 +161,8 @@ def _render(
         lstrip_blocks=True,
     )
     environment.filters.update(percent=words.percent, number=words.number, interval=words.interval)
+    environment.filters.update(link=link, text=linked if escape else unlinked)
+    environment.globals["row_anchor"] = row_anchor
     images = {
         name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
         for name, (svg, _) in drawn.items()

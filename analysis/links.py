@@ -1,0 +1,37 @@
+"""Links from a number in the prose to the row of the table that it stands on.
+
+Sections write them as `[90.8](#ladder-1-2)`: the page makes links of them, plain text leaves them
+out. Every row of every table has such a name, made of its section, its table and its place.
+"""
+
+import re
+
+from markupsafe import Markup, escape
+
+_LINK = re.compile(r"\[([^\[\]]+)\]\(#([\w.-]+)\)")
+
+
+def row_anchor(part: str, row: int, table: int = 1) -> str:
+    """The name of a row; rows and tables of a section are counted from 1."""
+    return f"{part}-{table}-{row}"
+
+
+def link(shown: str, anchor: str) -> str:
+    """The text with a link to an anchor of the page."""
+    return f"[{shown}](#{anchor})"
+
+
+def unlinked(text: str) -> str:
+    """The text as it reads, for what is no page."""
+    return _LINK.sub(r"\1", text)
+
+
+def linked(text: str) -> Markup:
+    """The text as HTML, all of it escaped but the links; what is HTML already stays as it is."""
+    html = Markup if isinstance(text, Markup) else escape
+    parts, end = [], 0
+    for found in _LINK.finditer(text):
+        parts.append(html(text[end : found.start()]))
+        parts.append(Markup('<a href="#{}">{}</a>').format(found[2], html(found[1])))
+        end = found.end()
+    return Markup("").join([*parts, html(text[end:])])
