@@ -16,6 +16,11 @@ def row_anchor(part: str, row: int, table: int = 1) -> str:
     return f"{part}-{table}-{row}"
 
 
+def table_anchor(part: str, table: int = 1) -> str:
+    """The name of a whole table, for what is counted over its rows."""
+    return f"{part}-{table}"
+
+
 def link(shown: str, anchor: str) -> str:
     """The text with a link to an anchor of the page."""
     return f"[{shown}](#{anchor})"
