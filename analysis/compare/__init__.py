@@ -25,7 +25,7 @@ Data = dict[str, Any]
 
 
 def compare(a: Results, b: Results) -> Data:
-    """What the comparison says, before it is words; changes are of B against A.
+    """What the comparison says, before it is words; changes are of B against A, and come first.
 
     Holm's correction is over the cells of both that are not identical and have two seeds.
     """
@@ -46,7 +46,7 @@ def compare(a: Results, b: Results) -> Data:
         "only_b": [_cell(cell) for cell in matched.only_b],
         "models_common": len(common),
         "models_identical": len(same),
-        "nothing_differs": bool(common) and set(common) == set(same) == runs_a == runs_b,
+        "nothing_differs": runs_a == runs_b == same and runs_a != set() and _plan(a) == _plan(b),
         "identical": verdicts.count(IDENTICAL),
         "tested": sum(row["p"] is not None for row in rows),
         "fewer": verdicts.count(FEWER),
@@ -71,7 +71,13 @@ def _changes(pairs: Sequence[Pair], same: frozenset[str]) -> list[Data]:
         row["verdict"] = NOISE
         if adjusted < ALPHA:
             row["verdict"] = FEWER if row["change"]["change"] < 0 else MORE
-    return rows
+    return sorted(rows, key=lambda row: row["verdict"] not in (FEWER, MORE))
+
+
+def _plan(results: Results) -> dict[str, bool]:
+    """Every planned model, and whether it failed."""
+    runs = [member["run_id"] for cell in results.cells for member in cell["members"]]
+    return {run: results.state.failed(run) for run in runs}
 
 
 def _row(pair: Pair, same: frozenset[str], resampler: Resampler) -> Data:

@@ -15,13 +15,12 @@ MEASURED = [
 
 def identical_models(a: Results, b: Results, runs: Sequence[str]) -> frozenset[str]:
     """Of models that both folders have, those that are equal; times and machines may differ."""
-    rows = _rows(a.metrics, runs).join(
-        _rows(b.metrics, runs), how="outer", lsuffix="_a", rsuffix="_b"
-    )
+    left, right = (_rows(of.metrics, runs).add_suffix(end) for of, end in ((a, "_a"), (b, "_b")))
+    rows = left.join(right, how="outer")
     equal = pd.Series(data=True, index=rows.index)
     for name in MEASURED:
-        left, right = rows[f"{name}_a"], rows[f"{name}_b"]
-        equal &= (left == right) | (left.isna() & right.isna())
+        one, other = rows[f"{name}_a"], rows[f"{name}_b"]
+        equal &= (one == other) | (one.isna() & other.isna())
     alike = equal.groupby(level="run_id").all()
     return frozenset(
         run
