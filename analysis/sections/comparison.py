@@ -171,8 +171,8 @@ HEADINGS = {
 def show(data: Data) -> Section:
     rows, level = data["rows"], f"{100 * data['level']:.0f} %"
     told = [name for name in varied(rows) if name in HEADINGS]
-    of = table_anchor(data["study"])
-    compared, fewer, more = (link(str(data[n]), of) for n in ("compared", "fewer", "more"))
+    rows_of = table_anchor(data["study"])
+    compared, fewer, more = (link(str(data[n]), rows_of) for n in ("compared", "fewer", "more"))
     text = (
         f"{compared} comparison{'s' if data['compared'] != 1 else ''} with {data['against']}, on"
         f" the same seeds and test images: {fewer} with fewer misses, {more} with more; each"
