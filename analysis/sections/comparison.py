@@ -14,7 +14,7 @@ from analysis.sections.comparison_plots import draw, varied
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import recipe_title
 from analysis.verdicts import MARGIN
-from analysis.words import NONE, change, interval, percent
+from analysis.words import NONE, change, interval, of, percent
 
 Base = Callable[[Measured, Sequence[Measured]], Measured | None]
 Axis = Literal["n_train", "n_macs"]
