@@ -9,6 +9,7 @@ import re
 from markupsafe import Markup, escape
 
 _LINK = re.compile(r"\[([^\[\]]+)\]\(#([\w.-]+)\)")
+_CODE = re.compile(r"`([^`]+)`")
 
 
 def row_anchor(part: str, row: int, table: int = 1) -> str:
@@ -32,11 +33,15 @@ def unlinked(text: str) -> str:
 
 
 def linked(text: str) -> Markup:
-    """The text as HTML, all of it escaped but the links; what is HTML already stays as it is."""
+    """The text as HTML, all of it escaped but links and `code`; what is HTML already stays."""
     html = Markup if isinstance(text, Markup) else escape
     parts, end = [], 0
     for found in _LINK.finditer(text):
-        parts.append(html(text[end : found.start()]))
+        parts.append(_code(html(text[end : found.start()])))
         parts.append(Markup('<a href="#{}">{}</a>').format(found[2], html(found[1])))
         end = found.end()
-    return Markup("").join([*parts, html(text[end:])])
+    return Markup("").join([*parts, _code(html(text[end:]))])
+
+
+def _code(html: Markup) -> Markup:
+    return Markup(_CODE.sub(r"<code>\1</code>", "".join(html)))  # a Markup would escape again

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from printed import unknown_numbers
 from simulated import N_TEST, fill_study
 from test_claims import OTHERS, flat, said_numbers, truth
 
@@ -67,6 +68,20 @@ def test_every_part_has_its_figure_and_its_heading(whole: tuple[Path, dict[str, 
     assert "{" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.S)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
     assert json.loads((out / "numbers.json").read_text()) == numbers
+
+
+def test_the_whole_text_prints_no_other_number(whole: tuple[Path, dict[str, Any]]) -> None:
+    assert unknown_numbers((whole[0] / "report.md").read_text(), whole[1]) == []
+
+
+def test_every_link_of_the_page_leads_to_a_row(whole: tuple[Path, dict[str, Any]]) -> None:
+    page = (whole[0] / "report.html").read_text()
+    ids = re.findall(r' id="([^"]+)"', page)
+    links = re.findall(r' href="#([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(links) <= set(ids)
+    assert {"ladder-1-1", "ablation-1-1", "claims-1", "screening-1-1"} <= set(links)
+    assert "](#" not in page + (whole[0] / "report.md").read_text()
 
 
 @pytest.mark.parametrize("study", STUDIES)
