@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from analysis.compare.page import NUMBERS, PAGE, TEXT
+from analysis.compare.page import write_comparison as compare_folders
 from analysis.curves import find_curves, series_of
 from analysis.digits import TestImages
 from analysis.forecasts import forecast_cells
@@ -28,6 +30,7 @@ __all__ = [
     "predict_cells",
     "validate_points",
     "validate_results",
+    "write_comparison",
     "write_report",
     "write_tuning",
 ]
@@ -94,6 +97,13 @@ def write_report(
     report(results, html=html, test_images=test_images)
     page, *others = map(results.store.address, ("report.html", "report.md", "numbers.json"))
     return [html or page, *others]
+
+
+def write_comparison(a: Results, b: Results, html: str | None = None) -> list[str]:
+    """Write what sets folder B apart from A, into A; the paths of its three files."""
+    compare_folders(a, b, html=html)
+    out = a.store.out.rstrip("/")
+    return [html or f"{out}/{PAGE}", f"{out}/{TEXT}", f"{out}/{NUMBERS}"]
 
 
 def write_tuning(store: Store, name: str) -> tuple[dict[str, Any], list[str]]:

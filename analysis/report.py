@@ -1,16 +1,14 @@
 """The report of a results folder: report.html (self-contained), report.md, numbers.json."""
 
-import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from matplotlib.figure import Figure
 
-from analysis import digits, words
+from analysis import digits
 from analysis.claims import any_run, evidence, judge_all
 from analysis.curves import Curve, find_curves
 from analysis.digits import TestImages
@@ -18,31 +16,15 @@ from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import learning_figure, scaling_figure
 from analysis.project2055 import project_2055
+from analysis.rendering import Part, render
 from analysis.response import response_figure
-from analysis.sections import (
-    KINDS,
-    Section,
-    engines,
-    extrapolation,
-    future,
-    measure_all,
-    throughput,
-)
+from analysis.sections import KINDS, engines, extrapolation, future, measure_all, throughput
 from analysis.sections.frontier import FRONTIER, draw_frontier, measure_frontier, show_frontier
 from analysis.sections.overall import show_claims, show_digits
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
 from scaling.errors import InputError
 from scaling.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A section as the templates print it, with its anchor and the notes of its study."""
-
-    id: str
-    section: Section
-    notes: tuple[str, ...] = ()
 
 
 def report(
@@ -80,7 +62,7 @@ def report(
     if missed and missed[0]["digits"]:
         figures["digits"] = digits.draw(*missed)
     drawn = {name: (as_svg(fig), as_png(fig)) for name, fig in figures.items()}
-    page = _render("report.html.jinja", numbers, drawn, results, escape=True)
+    page = _render("report.html.jinja", numbers, drawn, results)
     try:
         for tuned in tunings:
             write_tuning(results, tuned)
@@ -90,7 +72,7 @@ def report(
         results.store.write_file(
             "numbers.json", json.dumps(numbers, indent=1, allow_nan=False).encode()
         )
-        text = _render("report.md.jinja", numbers, drawn, results, escape=False)
+        text = _render("report.md.jinja", numbers, drawn, results)
         results.store.write_file("report.md", text.encode())
         if html is None:
             results.store.write_file("report.html", page.encode())
@@ -150,7 +132,7 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         for data in numbers["sections"]
     ]
     if numbers["claims"]:
-        parts.append(Part(id="claims", section=show_claims(numbers["claims"])))
+        parts.append(Part(id="claims", section=show_claims(numbers["claims"], notes)))
     if worth := numbers["worth"]:
         parts.append(Part(id=extrapolation.WORTH, section=extrapolation.show_worth(worth)))
     if ahead := numbers["forecasts"]:
@@ -169,34 +151,18 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
 
 
 def _render(
-    template: str,
-    numbers: dict[str, Any],
-    drawn: dict[str, tuple[bytes, bytes]],
-    results: Results,
-    *,
-    escape: bool,
+    template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes, bytes]], results: Results
 ) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=escape,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=words.percent, number=words.number, interval=words.interval)
-    images = {
-        name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
-        for name, (svg, _) in drawn.items()
-    }
     parts = _parts(numbers)
     lead = ""  # without curves, the first section's first words open the page
     if parts and parts[0].section.text and not numbers["curves"]:
         lead, *rest = parts[0].section.text
         parts[0] = replace(parts[0], section=replace(parts[0].section, text=tuple(rest)))
-    return environment.get_template(template).render(
+    return render(
+        template,
+        drawn,
         numbers=numbers,
         title=title(numbers),
-        images=images,
         parts=parts,
         lead=lead,
         sectioned={part.id for part in parts},

@@ -52,6 +52,12 @@ def change(row: Mapping[str, Any] | None) -> str:
     return f"{100 * row['change']:+.1f} % ({100 * row['low']:+.1f} to {100 * row['high']:+.1f} %)"
 
 
+def p_value(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
 def of(done: int, planned: int) -> str:
     """How many are there, and of how many where some are missing."""
     return str(done) if done >= planned else f"{done} of {planned}"
@@ -78,9 +84,3 @@ def yes(value: bool | None) -> str:
 
 
 _percent = percent  # `interval` has a flag of this name
-
-
-def p_value(value: float | None) -> str:
-    if value is None:
-        return NONE
-    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"

@@ -201,6 +201,9 @@ def _columns(p: Parser) -> None:
 
 def _report(p: Parser) -> None:
     p.add_argument("out", metavar="OUT")
+    p.add_argument(
+        "out2", metavar="OUT2", nargs="?", help="compare this with OUT: OUT/comparison.html"
+    )
     p.add_argument("--html", metavar="FILE", help="where the page goes (OUT/report.html)")
 
 

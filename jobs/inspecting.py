@@ -98,10 +98,15 @@ def status(a: argparse.Namespace) -> int:
 
 
 def report(a: argparse.Namespace) -> int:
-    """Write report.html, report.md and numbers.json of a results folder."""
+    """Write report.html, report.md and numbers.json of a results folder, or compare two."""
     from analysis import commands
 
-    results = commands.load(existing(a.out))
+    stores = [existing(out) for out in (a.out, a.out2) if out is not None]
+    results, *others = map(commands.load, stores)
+    for other in others:
+        for path in commands.write_comparison(results, other, html=a.html):
+            print(path)
+        return max(name_torn(results.torn), name_torn(other.torn))
     for path in commands.write_report(results, html=a.html, test_images=_test_images):
         print(path)
     return name_torn(results.torn)
