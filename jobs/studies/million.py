@@ -17,7 +17,7 @@ STUDY = Study(
             n_train=FITTED,
             recipe=RECIPES,
             epochs=(EPOCHS,),
-            seeds=tuple(range(10)),
+            seeds=tuple(range(5)),
         ),
         Grid(
             dataset=("strokes",),
@@ -28,8 +28,10 @@ STUDY = Study(
         ),
     ),
     notes=(
-        f"The regime is fixed epochs: {EPOCHS} at every size, so more images are also more updates.",
-        f"To predict first: `scaling sweep million --n-train {' '.join(map(str, FITTED))} --out OUT`,"
-        " `scaling predict OUT --study million`, then `scaling sweep million --out OUT`.",
+        f"The regime is fixed epochs: {EPOCHS} at every size, so that more images are also more"
+        " updates.",
+        "To predict first: `scaling sweep million --out OUT --n-train"
+        f" {' '.join(map(str, FITTED))}` and `scaling predict OUT --study million`, then `scaling"
+        " sweep million --out OUT`.",
     ),
 )
