@@ -14,7 +14,8 @@ from analysis.equations import Floats
 from analysis.fitted import Fit, Prediction, Status
 from analysis.forms import Form, find_form
 from analysis.noise import Noise, case_noise, known_noise, replicate_noise, residual_noise
-from analysis.solve import Objective, check_objective, make_bounds, pick_starts, search
+from analysis.solve import Objective, check_objective, search
+from analysis.starts import make_bounds, pick_starts
 from scaling.errors import InputError
 
 __all__ = ["Fit", "Prediction", "Status", "fit"]

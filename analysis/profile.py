@@ -15,7 +15,8 @@ from analysis.batch import Points, choose_ceiling, fit_many, pack
 from analysis.equations import Floats
 from analysis.forms import Form, find_form
 from analysis.noise import known_noise, replicate_noise
-from analysis.solve import make_bounds, search
+from analysis.solve import search
+from analysis.starts import make_bounds
 from scaling.errors import InputError
 
 GRID = 25  # values of the parameter on each side
