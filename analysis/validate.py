@@ -62,7 +62,10 @@ def validate(
             f" {' or '.join(f'{r:g}' for r in rolling.ratios)} times further (--window,"
             " --min-origin, --ratios)"
         )
-        raise InputError(f"validate: none of {len(curves)} curves can be judged: it takes {wanted}")
+        said = "".join(f"; {_name(curve)}: {note}" for curve in curves[:3] for note in curve.notes)
+        raise InputError(
+            f"validate: none of {len(curves)} curves can be judged: it takes {wanted}{said}"
+        )
     forecasts = forecast_windows(windows, progress)
     cases = make_cases(windows, forecasts)
     progress(f"{len(curves)} curves, {len(windows)} windows, {len(cases)} forecasts scored")
