@@ -76,7 +76,7 @@ def validate(
         "level": LEVEL,
         "curves": len(curves),
         "windows": len(windows),
-        "notes": _notes(curves, by_curve),
+        "notes": [*_notes(curves, by_curve), *_unknown(windows, bank)],
     }
 
 
@@ -134,6 +134,18 @@ def _notes(curves: Sequence[Series], by_curve: Sequence[Sequence[Window]]) -> li
     if short:
         notes.append(f"{len(short)} curves too short to be judged: {', '.join(short)}")
     return notes
+
+
+def _unknown(windows: Sequence[Window], bank: Bank) -> list[str]:
+    """Says where k may have been learned from the very curves that are judged."""
+    names = {tuple(map(str, w.group.values())) for w in windows if bank.data_set(w.group) is None}
+    if not names:
+        return []
+    return [
+        f"{len(names)} curves are judged with the k of the whole bank: if they are the bank's own"
+        " under other names, their coverage is too good (group by the columns that name the data"
+        " set)"
+    ]
 
 
 def _name(curve: Series) -> str:
