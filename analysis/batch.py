@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from analysis.equations import Floats
 from analysis.forms import CEILING, Form
-from analysis.solve import Objective, Problems, make_bounds, pick_starts, search
+from analysis.solve import Objective, Problems, search
+from analysis.starts import make_bounds, pick_starts
 
 # errors of predictions stay the same to three digits (measured), in a third of the time
 QUICK: dict[str, Any] = {"steps": 60, "tolerance": 1e-6}

@@ -16,12 +16,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.calibration import FILE, LEVEL, RATIOS, Bank, learn_k, make_cases
-from analysis.combine import forecast_windows
+from analysis.calibration import FILE, LEVEL, RATIOS, Bank, alias, learn_k, make_cases
+from analysis.combine import COMBINED, forecast_windows
 from analysis.points import read_series
 from analysis.series import Window, rolling_windows, split_window
 from analysis.validate import Rolling, score_cases
 from scaling.errors import InputError
+
+BASELINES = ("last_value", "power_law")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,10 @@ SOURCES = (
         x="n_train",
         y="test_mean",
         se="test_se",
-        group=("dataset", "learner"),
+        group=("dataset", "openml_id", "learner"),
         split=None,
         data_set=lambda group: str(group["dataset"]),
-        aliases=("dataset",),
+        aliases=("dataset", "openml_id"),
     ),
     Source(
         file="vision_fewshot.csv",
@@ -105,7 +107,7 @@ def calibrate(folder: Path) -> dict[str, Any]:
                 {
                     "data_set": name,
                     "aliases": sorted(
-                        {str(w.group[c]) for w in own for c in source.aliases} | {name}
+                        {alias(c, w.group[c]) for w in own for c in source.aliases} | {name}
                     ),
                     "windows": len(own),
                     "file": source.file,
@@ -148,7 +150,21 @@ def _forms(
     for (form, ratio), part in scored.groupby(["form", "ratio"]):
         coverage = learned[str(form)].setdefault("coverage", {})
         coverage[ratio] = [round(float(part[c].mean()), 3) for c in ("held_before", "held")]
+    for (form, name, ratio), part in scored.groupby(["form", "data_set", "ratio"], sort=False):
+        if form in (COMBINED, *BASELINES):
+            by_name = learned[str(form)].setdefault("by_data_set", {}).setdefault(str(name), {})
+            by_name[ratio] = _spread(part)
     return learned
+
+
+def _spread(part: pd.DataFrame) -> dict[str, Any]:
+    """How forecasts of one data set missed: quantiles of the log error, and coverage."""
+    tails = part["error"].quantile([(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+    return {
+        "n": len(part),
+        "log_error": [round(float(value), 4) for value in tails],
+        "coverage": [round(float(part[c].mean()), 3) for c in ("held_before", "held")],
+    }
 
 
 def main() -> None:

@@ -40,10 +40,16 @@ class Bank:
         Forms that were not tested (the joint ones) get that of a power law with a floor (assumed).
         """
         like = form if form in self.k else "power_law_floor"
-        for value in (group or {}).values():
-            if (data_set := self.aliases.get(str(value))) is not None:
-                return self.without[data_set][like]
-        return self.k[like]
+        data_set = self.data_set(group)
+        return self.k[like] if data_set is None else self.without[data_set][like]
+
+    def data_set(self, group: Mapping[str, object] | None) -> str | None:
+        """The bank's own data set that a curve is of, as far as its names tell."""
+        for name, value in (group or {}).items():
+            for known in (str(value), alias(name, value)):
+                if known in self.aliases:
+                    return self.aliases[known]
+        return None
 
 
 @cache
@@ -63,6 +69,12 @@ def read_bank(path: Path = FILE) -> Bank:
             alias: source["data_set"] for source in stored["bank"] for alias in source["aliases"]
         },
     )
+
+
+def alias(column: str, value: object) -> str:
+    """What names a data set in a table: a word by itself, a number only with its column."""
+    word = isinstance(value, str) and not value.replace(".", "").isdigit()
+    return str(value) if word else f"{column}={value}"
 
 
 def quantile(level: float) -> float:

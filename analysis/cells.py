@@ -47,6 +47,10 @@ class Measured:
     wrong: Wrong = field(repr=False)
 
     @property
+    def cell_id(self) -> str:
+        return str(self.models["cell_id"].iloc[0])
+
+    @property
     def n_seeds(self) -> int:
         return len(self.models)
 
@@ -106,6 +110,13 @@ class Cells:
         """The first such cell, on the largest test set that it was tested on."""
         found = self.find(study, **where)
         return max(found, key=lambda cell: cell.n_test, default=None)
+
+
+def every_cell(results: Results) -> list[Measured]:
+    """Each cell that has a finished model once, with its models of all studies but tunings."""
+    results = results.of([name for name, plan in results.plans.items() if "tuning" not in plan])
+    rows = {run: row for row, run in enumerate(results.models["run_id"])}
+    return [measured for cell in results.cells for measured in _measured("", cell, rows, results)]
 
 
 def _measured(

@@ -122,18 +122,19 @@ def _finish(window: Window, judged: dict[str, _Judged]) -> dict[str, Forecast]:
 
 def _combine(window: Window, judged: dict[str, _Judged], noise: float) -> Forecast:
     held_out = np.array([j.held_out for j in judged.values()])
-    weight = 1 / (held_out + EQUAL**2)
+    weight = 1 / (held_out + EQUAL**2 + noise**2)
     weight /= weight.sum()
     means = np.array([j.mean for j in judged.values()])
     middle, reach = _median(means, weight), STRAY * np.log(window.reach)
     means = np.clip(means, middle - reach, middle + reach)
     mean = weight @ means
-    between = np.sqrt(weight @ (means - mean) ** 2)
+    within = np.array([np.minimum(j.sd, LOST) for j in judged.values()])
+    spread = np.sqrt(weight @ ((means - mean) ** 2 + within**2))
     tested = held_out.min() < LOST**2
     return Forecast(
         form=COMBINED,
         mean=mean,
-        sd=np.hypot(noise, between),
+        sd=np.hypot(noise, spread),
         rate=float(np.sqrt(weight @ held_out) / np.log(HELD_OUT)) if tested else 0.0,
         weights=tuple(zip(judged, map(float, weight), strict=True)),
     )

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from analysis.compare.page import NUMBERS, PAGE, TEXT
+from analysis.compare.page import write_comparison as compare_folders
 from analysis.curves import find_curves, series_of
 from analysis.digits import TestImages
 from analysis.forecasts import forecast_cells
@@ -28,6 +30,7 @@ __all__ = [
     "predict_cells",
     "validate_points",
     "validate_results",
+    "write_comparison",
     "write_report",
     "write_tuning",
 ]
@@ -92,8 +95,15 @@ def write_report(
 ) -> list[str]:
     """Write the report; the paths of its three files."""
     report(results, html=html, test_images=test_images)
-    out = results.store.out.rstrip("/")
-    return [html or f"{out}/report.html", f"{out}/report.md", f"{out}/numbers.json"]
+    page, *others = map(results.store.address, ("report.html", "report.md", "numbers.json"))
+    return [html or page, *others]
+
+
+def write_comparison(a: Results, b: Results, html: str | None = None) -> list[str]:
+    """Write what sets folder B apart from A, into A; the paths of its three files."""
+    compare_folders(a, b, html=html)
+    out = a.store.out.rstrip("/")
+    return [html or f"{out}/{PAGE}", f"{out}/{TEXT}", f"{out}/{NUMBERS}"]
 
 
 def write_tuning(store: Store, name: str) -> tuple[dict[str, Any], list[str]]:
@@ -110,4 +120,4 @@ def write_tuning(store: Store, name: str) -> tuple[dict[str, Any], list[str]]:
         ):
             store.write_file(path, body)
             paths.append(path)
-    return tuned.summary(), [f"{store.out.rstrip('/')}/{path}" for path in paths]
+    return tuned.summary(), [store.address(path) for path in paths]

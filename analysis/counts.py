@@ -58,6 +58,8 @@ def fit_counts(
     whole = np.isfinite(k).all() and (k == np.round(k)).all() and (k >= 0).all() and (k <= n).all()
     if x_N.ndim != 1 or not whole or not (n > 0).all() or not (x_N > 0).all():
         raise InputError("fit_counts: expected sizes from 1 and whole misses from 0 to trials")
+    if not k.any():
+        raise InputError("fit_counts: no miss at any size: there is nothing to fit")
     if len(np.unique(x_N)) < chosen.n_free or chosen.variables > 1 or chosen.last_only:
         raise InputError(
             f"fit_counts: {len(np.unique(x_N))} sizes for the {chosen.n_free} parameters of"

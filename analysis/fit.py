@@ -13,8 +13,10 @@ from analysis.batch import QUICK, Points, choose_ceiling, fit_many, pack, unscal
 from analysis.equations import Floats
 from analysis.fitted import Fit, Prediction, Status
 from analysis.forms import Form, find_form
+from analysis.inputs import check_curve, check_level, curve_numbers, numbers
 from analysis.noise import Noise, case_noise, known_noise, replicate_noise, residual_noise
-from analysis.solve import Objective, check_objective, make_bounds, pick_starts, search
+from analysis.solve import Objective, check_objective, search
+from analysis.starts import make_bounds, pick_starts
 from scaling.errors import InputError
 
 __all__ = ["Fit", "Prediction", "Status", "fit"]
@@ -46,9 +48,10 @@ def fit(
     `ceiling` is the error of guessing, for forms with one; 0.9 unless the errors exceed it.
     Raises InputError for values that are not positive, or for fewer points than parameters.
     """
-    x_VN, y_N, se_N = _numbers(x, y, se)
+    x_VN, y_N, se_N = curve_numbers(x, y, se)
+    check_level(level)
     chosen = find_form(form or ("power_law_floor" if len(x_VN) == 1 else "additive"))
-    _check(chosen, x_VN, y_N, se_N)
+    check_curve(chosen, x_VN, y_N, se_N)
     known = se_N is not None or replicates is not None
     aim = check_objective(objective or ("ls" if known else "huber"), delta)
     top = choose_ceiling(y_N, ceiling)
@@ -88,47 +91,13 @@ def fit(
     )
 
 
-def _numbers(
-    x: ArrayLike | Sequence[ArrayLike], y: ArrayLike, se: ArrayLike | None
-) -> tuple[Floats, Floats, Floats | None]:
-    try:
-        x_VN, y_N = np.atleast_2d(np.asarray(x, float)), np.asarray(y, float)
-        se_N = None if se is None else np.asarray(se, float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"fit: sizes and errors must be numbers ({error})") from error
-    fits = y_N.ndim == 1 and x_VN.shape in ((1, len(y_N)), (2, len(y_N)))
-    if not fits or (se_N is not None and se_N.shape != y_N.shape):
-        raise InputError(
-            f"fit: x of shape {x_VN.shape} and y of {y_N.shape}, expected equal vectors, or a pair"
-            " (x, x2) of such"
-        )
-    return x_VN, y_N, se_N
-
-
-def _check(form: Form, x_VN: Floats, y_N: Floats, se_N: Floats | None) -> None:
-    if len(x_VN) != form.variables:
-        raise InputError(
-            f"fit: {form.name} is of {form.variables} variable(s), got {len(x_VN)}:"
-            f" give {'x alone' if form.variables == 1 else 'x and x2'}, or another form"
-        )
-    for name, values in (("x", x_VN), ("y", y_N), ("se", se_N)):
-        if values is not None and not (np.isfinite(values).all() and (values > 0).all()):
-            raise InputError(
-                f"fit: {name} must be positive and finite, got {values[~(values > 0)]}"
-            )
-    distinct = len(np.unique(x_VN, axis=1).T)
-    if distinct < form.n_free:
-        raise InputError(
-            f"fit: {distinct} sizes for the {form.n_free} parameters of {form.name}:"
-            " give more sizes, or a form with fewer parameters"
-        )
-
-
 def _known(y_N: Floats, se_N: Floats | None, replicates: ArrayLike | None) -> Noise | None:
     if replicates is not None:
-        y_RN = np.asarray(replicates, float)
+        y_RN = numbers("fit: replicates", replicates)
         if y_RN.ndim != 2 or y_RN.shape[1] != len(y_N) or len(y_RN) < 2:
             raise InputError(f"fit: replicates of shape {y_RN.shape}, expected (R, {len(y_N)})")
+        if not (np.isfinite(y_RN).all() and (y_RN > 0).all() and np.ptp(y_RN, axis=0).all()):
+            raise InputError("fit: replicates must be positive and finite, and differ at each size")
         return replicate_noise(y_RN)
     return None if se_N is None else known_noise(y_N, se_N)
 

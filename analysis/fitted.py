@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from analysis.calibration import quantile, read_bank
 from analysis.equations import Floats
 from analysis.forms import find_form
+from analysis.inputs import check_level, numbers
+from scaling.errors import InputError
 
 Status = Literal["converged", "at_bound", "stopped", "failed"]
 
@@ -60,11 +62,14 @@ class Fit:
         """The fitted curve and its interval at sizes x, calibrated beyond the fitted range.
 
         `group` names the curve, so that one of the bank is judged by what the others taught.
+        Raises InputError for sizes that are not positive, or a level that is no share.
         """
-        level = self.level if level is None else level
+        level = check_level(self.level if level is None else level)
         form = find_form(self.form)
-        sizes = np.asarray(x, float)
+        sizes = numbers("predict: sizes", x)
         sizes = np.atleast_1d(sizes) if form.variables == 1 else np.reshape(sizes, (2, -1))
+        if not (np.isfinite(sizes).all() and (sizes > 0).all()):
+            raise InputError(f"predict: sizes must be positive and finite, got {sizes}")
         centre = form.predict(sizes, np.array([list(self.params.values())]))[0]
         low, high = np.full_like(centre, np.nan), np.full_like(centre, np.nan)
         if len(self.replicates):
@@ -104,7 +109,7 @@ class Fit:
             "intervals": {name: list(ends) for name, ends in self.intervals.items()},
             "level": self.level,
             "standard_errors": self.standard_errors,
-            "upper_bounds": ["E"] if floor is not None and not floor[0] else [],
+            "upper_bounds": ["E"] if floor is not None and floor[0] == 0 else [],
             "noise": self.noise,
             "residual": self.residual,
             "replicates": self.n_replicates,

@@ -18,6 +18,7 @@ from analysis.calibration import LEVEL, quantile, read_bank, widened
 from analysis.combine import COMBINED, Forecast, forecast_windows
 from analysis.curves import FIXED, find_curves, series_of
 from analysis.equations import Floats
+from analysis.inputs import HIGH, LOW, check_level, check_many, numbers
 from analysis.load import Results
 from analysis.series import LEAST, Series, Window, make_series
 from scaling.errors import InputError
@@ -51,15 +52,15 @@ def forecast(
 
     Raises InputError for fewer than four sizes, or for values that are not positive.
     """
-    try:
-        numbers = [np.asarray(v, float).ravel() for v in (x, y, x if se is None else se)]
-    except (TypeError, ValueError) as error:
-        raise InputError(f"forecast: sizes and errors must be numbers ({error})") from error
-    if len({len(values) for values in numbers}) > 1:
+    columns = [
+        numbers("forecast: sizes and errors", v).ravel() for v in (x, y, x if se is None else se)
+    ]
+    if len({len(values) for values in columns}) > 1:
         raise InputError("forecast: x, y and se must be as long as each other")
-    x_N, y_N, se_N = numbers
+    x_N, y_N, se_N = columns
+    check_many(len(y_N))
     series = make_series(group or {}, x_N, y_N, None if se is None else se_N)
-    return look_ahead(series, np.atleast_1d(np.asarray(at, float)), level)
+    return look_ahead(series, np.atleast_1d(numbers("forecast: sizes", at)), check_level(level))
 
 
 def look_ahead(series: Series, at: Floats, level: float = LEVEL) -> Outlook:
@@ -68,6 +69,9 @@ def look_ahead(series: Series, at: Floats, level: float = LEVEL) -> Outlook:
         raise InputError(f"a forecast needs {LEAST} sizes, got {len(series.x)}")
     if not (np.isfinite(at).all() and (at > 0).all()):
         raise InputError(f"forecast: sizes must be positive and finite, got {at}")
+    for name, values in (("sizes", series.x), ("errors", series.y), ("sizes ahead", at)):
+        if ((values < LOW) | (values > HIGH)).any():
+            raise InputError(f"forecast: {name} must lie within {LOW:g} and {HIGH:g}")
     window = Window(
         group=series.group,
         x=series.x,

@@ -5,14 +5,13 @@ report and the recovery test pick it up.
 Shapes: K parameter vectors of P parameters; S starts; N points; V variables.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis import equations
+from analysis import equations, grids, units
 from analysis.equations import Floats, LogSizes, Terms
 from scaling.errors import InputError
 
@@ -90,105 +89,6 @@ _ALPHA = Parameter(name="alpha", unit="1", low=1e-4, high=10.0)
 _BETA = Parameter(name="beta", unit="1", low=1e-4, high=10.0)
 _E = Parameter(name="E", unit="error", low=1e-9, high=1e3)
 _C = Parameter(name="C", unit="error, given", low=1e-9, high=1e9)
-_EXPONENTS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
-_FLOORS = (1e-3, 0.1, 0.3, 0.6, 0.9)
-
-
-def _starts(*axes: Sequence[float]) -> list[tuple[float, ...]]:
-    return list(product(*axes))
-
-
-def _fixed(starts: Sequence[Sequence[float]]) -> Callable[[float], Floats]:
-    return lambda _ceiling: np.array(starts, float)
-
-
-def _logistic_grid(c: float) -> Floats:
-    """Curves through 1 at x = 1, of several slopes there."""
-    return np.array(
-        [
-            [(1 - e) / (c - 1), alpha * c / (c - 1), e, c]
-            for alpha, e in product(_EXPONENTS, _FLOORS)
-        ]
-    )
-
-
-def _m4_grid(c: float) -> Floats:
-    return np.array(
-        [
-            [(1 - e) / (c - 1) ** g, alpha * (1 + g / (c - 1)), e, g, c]
-            for alpha, e, g in product(_EXPONENTS, _FLOORS, (0.1, 0.5, 1.0, 2.0))
-        ]
-    )
-
-
-def _rosenfeld_grid(c: float) -> Floats:
-    t = 1 / np.sqrt(1 - 1 / c**2)  # so that the error is 1 at x = x2 = 1
-    return np.array([[*np.array(s[:3]) * t, *s[3:], c] for s in _ADDITIVE])
-
-
-_ADDITIVE = [
-    [(1 - e) * share, (1 - e) * (1 - share), e, alpha, beta]
-    for e, share, alpha, beta in product(
-        (1e-3, 0.3, 0.7, 0.9), (0.1, 0.5, 0.9), (0.1, 0.3, 0.6, 1.0), (0.1, 0.3, 0.6, 1.0)
-    )
-]
-_BNSL1 = [
-    [(1 - e) * 2 ** ((beta - alpha) * f), alpha, beta, d, f, e]
-    for alpha, beta, d, f, e in product(
-        (0.02, 0.2, 0.6), (0.1, 0.4, 1.0, 2.0), (0.1, 0.5, 2.0, 10.0), (0.1, 0.7), (1e-3, 0.3)
-    )
-]
-
-
-def _errors_scale(count: int) -> Callable[[Floats, Floats, Floats], Floats]:
-    """The first `count` parameters are errors."""
-
-    def rescale(theta_KP: Floats, _x0_VK: Floats, y0_K: Floats) -> Floats:
-        theta = theta_KP.copy()
-        theta[:, :count] *= y0_K[:, None]
-        return theta
-
-    return rescale
-
-
-def _rescale_power(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
-    """A (x / x0)^-alpha is A x0^alpha times x^-alpha."""
-    theta = theta_KP.copy()
-    theta[:, 0] *= x0_VK[0] ** theta[:, 1] * y0_K
-    theta[:, 2:] *= y0_K[:, None]
-    return theta
-
-
-def _rescale_logistic(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
-    theta = theta_KP.copy()
-    theta[:, 0] *= x0_VK[0] ** theta[:, 1]
-    theta[:, 2:] *= y0_K[:, None]
-    return theta
-
-
-def _rescale_m4(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
-    theta = theta_KP.copy()
-    theta[:, 0] *= x0_VK[0] ** theta[:, 1] * y0_K ** (1 - theta[:, 3])
-    theta[:, [2, 4]] *= y0_K[:, None]
-    return theta
-
-
-def _rescale_bnsl1(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
-    theta = theta_KP.copy()
-    theta[:, 0] *= x0_VK[0] ** theta[:, 1] * y0_K
-    theta[:, 3] *= x0_VK[0]
-    theta[:, 5] *= y0_K
-    return theta
-
-
-def _rescale_joint(theta_KP: Floats, x0_VK: Floats, y0_K: Floats) -> Floats:
-    theta = theta_KP.copy()
-    theta[:, 0] *= x0_VK[0] ** theta[:, 3] * y0_K
-    theta[:, 1] *= x0_VK[1] ** theta[:, 4] * y0_K
-    theta[:, 2] *= y0_K
-    theta[:, 5:] *= y0_K[:, None]
-    return theta
-
 
 FORMS = {
     form.name: form
@@ -198,9 +98,9 @@ FORMS = {
             title="last value",
             latex=r"\epsilon(x) = A",
             parameters=(Parameter(name="A", unit="error", low=1e-9, high=1e9),),
-            grid=_fixed([[1.0]]),
+            grid=grids.fixed([[1.0]]),
             terms=equations.last_value,
-            rescale=_errors_scale(1),
+            rescale=units.errors(1),
             source="a baseline: the error at the largest size, at every size",
             last_only=True,
         ),
@@ -209,9 +109,9 @@ FORMS = {
             title="power law",
             latex=r"\epsilon(x) = A\,x^{-\alpha}",
             parameters=(_A, _ALPHA),
-            grid=_fixed(_starts((1.0,), _EXPONENTS)),
+            grid=grids.fixed(grids.POWER),
             terms=equations.power_law,
-            rescale=_rescale_power,
+            rescale=units.power,
             source="Hestness et al. 2017 (arXiv 1712.00409)",
         ),
         Form(
@@ -219,9 +119,9 @@ FORMS = {
             title="power law + floor",
             latex=r"\epsilon(x) = E + A\,x^{-\alpha}",
             parameters=(_A, _ALPHA, _E),
-            grid=_fixed([[1 - e, alpha, e] for alpha, e in product(_EXPONENTS, _FLOORS)]),
+            grid=grids.fixed(grids.POWER_FLOOR),
             terms=equations.power_law_floor,
-            rescale=_rescale_power,
+            rescale=units.power,
             source="Rosenfeld et al. 2019 (arXiv 1909.12673), at one width",
         ),
         Form(
@@ -229,9 +129,9 @@ FORMS = {
             title="logistic",
             latex=r"\epsilon(x) = E + (C - E) / (1 + x^{\alpha} / A)",
             parameters=(Parameter(name="A", unit="x^alpha", low=1e-9, high=1e9), _ALPHA, _E, _C),
-            grid=_logistic_grid,
+            grid=grids.logistic,
             terms=equations.logistic,
-            rescale=_rescale_logistic,
+            rescale=units.logistic,
             source="Viering & Loog 2021 (arXiv 2103.10948), from a ceiling C to a floor E",
         ),
         Form(
@@ -245,9 +145,9 @@ FORMS = {
                 Parameter(name="gamma", unit="1", low=1e-3, high=20.0),
                 _C,
             ),
-            grid=_m4_grid,
+            grid=grids.m4,
             terms=equations.m4,
-            rescale=_rescale_m4,
+            rescale=units.m4,
             source="Alabdulmohsin et al. 2022 (arXiv 2209.06640), estimator M4",
         ),
         Form(
@@ -262,9 +162,9 @@ FORMS = {
                 Parameter(name="f", unit="1", low=0.02, high=5.0),
                 _E,
             ),
-            grid=_fixed(_BNSL1),
+            grid=grids.fixed(grids.BNSL1),
             terms=equations.bnsl1,
-            rescale=_rescale_bnsl1,
+            rescale=units.bnsl1,
             source="Caballero et al. 2022 (arXiv 2210.14891), n = 1; c1 there is beta - alpha here",
         ),
         Form(
@@ -272,9 +172,9 @@ FORMS = {
             title="additive",
             latex=r"\epsilon(x, x_2) = E + A\,x^{-\alpha} + B\,x_2^{-\beta}",
             parameters=(_A, _B, _E, _ALPHA, _BETA),
-            grid=_fixed(_ADDITIVE),
+            grid=grids.fixed(grids.ADDITIVE),
             terms=equations.additive,
-            rescale=_rescale_joint,
+            rescale=units.joint,
             source="Hoffmann et al. 2022 (arXiv 2203.15556), equation 2",
             variables=2,
         ),
@@ -283,9 +183,9 @@ FORMS = {
             title="Rosenfeld's joint form",
             latex=r"\epsilon = t / \sqrt{1 + (t/C)^2},\ t = E + A\,x^{-\alpha} + B\,x_2^{-\beta}",
             parameters=(_A, _B, _E, _ALPHA, _BETA, _C),
-            grid=_rosenfeld_grid,
+            grid=grids.rosenfeld,
             terms=equations.rosenfeld,
-            rescale=_rescale_joint,
+            rescale=units.joint,
             source="Rosenfeld et al. 2019 (arXiv 1909.12673), equation 5 with eta = epsilon_0 = C",
             variables=2,
         ),

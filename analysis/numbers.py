@@ -11,6 +11,7 @@ from analysis.curves import LEVEL, Curve
 from analysis.fit import Fit
 from analysis.forms import FORMS
 from analysis.load import Results
+from analysis.methods import methods
 from analysis.plots import curve_title
 from analysis.tuning import find_tunings
 
@@ -22,8 +23,11 @@ def make_numbers(
     claims: Sequence[dict[str, Any]] = (),
     digits: dict[str, Any] | None = None,
     bench: dict[str, Any] | None = None,
+    engines: dict[str, Any] | None = None,
     forecasts: dict[str, Any] | None = None,
     worth: Sequence[dict[str, Any]] = (),
+    frontier: Mapping[str, Any] | None = None,
+    future: Mapping[str, Any] | None = None,
     planning: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
@@ -50,13 +54,16 @@ def make_numbers(
         "claims": list(claims),
         "digits": digits,
         "bench": bench,
+        "engines": engines,
         "forecasts": forecasts,
         "worth": list(worth),
+        "frontier": frontier,
+        "future": future,
         "planning": planning,
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],
-        "methods": _methods(results.models),
+        "methods": methods(results.models),
     }
     return plain(numbers)  # type: ignore[no-any-return]
 
@@ -184,26 +191,6 @@ def _missing(results: Results) -> list[dict[str, Any]]:
                 }
             )
     return rows
-
-
-def _methods(models: pd.DataFrame) -> dict[str, Any]:
-    """Where, by what and at what cost the models were trained."""
-    versions = {name: value for row in models.get("versions", []) for name, value in row}
-    seeds = models.groupby("cell_id")["seed"].nunique() if len(models) else pd.Series([0])
-    us = 1e6 * models["cpu_s"].sum() / max(models["examples_seen"].sum(), 1)
-    return {
-        "commits": sorted({c[:12] for c in models["git_commit"] if c}),
-        "engines": sorted(set(models["engine"])),
-        "devices": sorted(set(models["device"])),
-        "machines": int(models["host"].nunique()),
-        "versions": versions,
-        "core_hours": models["cpu_s"].sum() / 3600,
-        "us_per_example": us,
-        "epochs": sorted({int(e) for e in models["epochs"]}),
-        "seeds": [int(seeds.min()), int(seeds.max())],
-        "first": str(models["created_at"].min())[:16] if len(models) else None,
-        "last": str(models["created_at"].max())[:16] if len(models) else None,
-    }
 
 
 def _quantiles(drawn: Any) -> list[float]:

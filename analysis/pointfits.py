@@ -55,7 +55,7 @@ def fit_points(
                 ceiling=ceiling,
             )
         except InputError as error:
-            refused.append(str(error))
+            refused.append("; ".join([*notes, str(error)]))
             rows.append(_failed(chosen, named, len(kept), [*notes, str(error)]))
             continue
         rows.append(found.as_row(named) | {"notes": notes})

@@ -16,6 +16,8 @@ def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
         raise InputError(f"points {path}: no such file")
     try:
         table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+    except UnicodeDecodeError as error:
+        raise InputError(f"points {path} is not in UTF-8 ({error}): save it as UTF-8") from error
     except (ValueError, OSError) as error:
         raise InputError(f"points {path} cannot be read as CSV or Parquet ({error})") from error
     missing = [column for column in columns if column not in table.columns]
@@ -62,8 +64,12 @@ def read_series(
 
 
 def check_numbers(path: str, table: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raises InputError where a column holds words."""
+    """Raises InputError where a column holds words, dates, or yes and no."""
     for column in columns:
+        if table[column].dtype.kind in "bMm":
+            raise InputError(
+                f"points {path}: column {column} must hold numbers, got '{table[column].iloc[0]}'"
+            )
         bad = table[column][pd.to_numeric(table[column], "coerce").isna() & table[column].notna()]
         if len(bad):
             raise InputError(

@@ -14,8 +14,10 @@ from scipy import stats
 from analysis.batch import Points, choose_ceiling, fit_many, pack
 from analysis.equations import Floats
 from analysis.forms import Form, find_form
+from analysis.inputs import check_curve, check_level, curve_numbers
 from analysis.noise import known_noise, replicate_noise
-from analysis.solve import make_bounds, search
+from analysis.solve import search
+from analysis.starts import make_bounds
 from scaling.errors import InputError
 
 GRID = 25  # values of the parameter on each side
@@ -59,15 +61,17 @@ def profile(
     free = [name for name in chosen.names if name != "C"]
     if parameter not in free:
         raise InputError(f"{form} has no parameter '{parameter}' to fit: it has {', '.join(free)}")
-    x_VN, y_N = np.atleast_2d(np.asarray(x, float)), np.asarray(y, float)
+    x_VN, y_N, se_N = curve_numbers(x, y, se)
+    check_level(level)
+    check_curve(chosen, x_VN, y_N, se_N)
     weight, whiten, unit = np.ones_like(y_N), None, 0.0
     if replicates is not None:
         noise = replicate_noise(np.asarray(replicates, float))
         weight, whiten = noise.weight, noise.whiten
         unit = float(np.median(np.log(np.asarray(replicates, float)).std(axis=0, ddof=1)))
-    elif se is not None:
-        weight = known_noise(y_N, np.asarray(se, float)).weight
-        unit = float(np.median(np.asarray(se, float) / y_N))
+    elif se_N is not None:
+        weight = known_noise(y_N, se_N).weight
+        unit = float(np.median(se_N / y_N))
     points = Points(x=x_VN, y=y_N, weight=weight)
     top = choose_ceiling(y_N, ceiling)
     best = fit_many(chosen, [points], [top], whiten=whiten)

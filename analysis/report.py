@@ -1,38 +1,38 @@
 """The report of a results folder: report.html (self-contained), report.md, numbers.json."""
 
-import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from matplotlib.figure import Figure
 
-from analysis import digits, words
+from analysis import digits
 from analysis.claims import any_run, evidence, judge_all
 from analysis.curves import Curve, find_curves
 from analysis.digits import TestImages
 from analysis.load import Results, load
 from analysis.numbers import make_numbers
 from analysis.plots import learning_figure, scaling_figure
+from analysis.project2055 import project_2055
+from analysis.rendering import Part, render
 from analysis.response import response_figure
-from analysis.sections import KINDS, Section, extrapolation, measure_all, planning, throughput
+from analysis.sections import (
+    KINDS,
+    engines,
+    extrapolation,
+    future,
+    measure_all,
+    planning,
+    throughput,
+)
+from analysis.sections.frontier import FRONTIER, draw_frontier, measure_frontier, show_frontier
 from analysis.sections.overall import show_claims, show_digits
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
 from scaling.errors import InputError
 from scaling.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A section as the templates print it, with its anchor and the notes of its study."""
-
-    id: str
-    section: Section
-    notes: tuple[str, ...] = ()
 
 
 def report(
@@ -48,6 +48,7 @@ def report(
     results = out if isinstance(out, Results) else load(out)
     curves = find_curves(results.of([name for name in results.plans if name not in KINDS]))
     found = evidence(results)
+    found = replace(found, future=project_2055(curves, found.cells))
     claims = judge_all(found)
     missed = digits.hardest(results, found.cells, test_images) if test_images else None
     numbers = make_numbers(
@@ -57,8 +58,11 @@ def report(
         claims=claims if any_run(claims) else (),
         digits=missed and missed[0],
         bench=throughput.read_bench(results.store),
+        engines=engines.measure(results),
         forecasts=extrapolation.read_forecasts(results),
         worth=extrapolation.measure_worth(curves),
+        frontier=measure_frontier(found.cells),
+        future=found.future,
         planning=planning.measure(results),
     )
     tunings = find_tunings(results)
@@ -67,7 +71,7 @@ def report(
     if missed and missed[0]["digits"]:
         figures["digits"] = digits.draw(*missed)
     drawn = {name: (as_svg(fig), as_png(fig)) for name, fig in figures.items()}
-    page = _render("report.html.jinja", numbers, drawn, results, escape=True)
+    page = _render("report.html.jinja", numbers, drawn, results)
     try:
         for tuned in tunings:
             write_tuning(results, tuned)
@@ -77,7 +81,7 @@ def report(
         results.store.write_file(
             "numbers.json", json.dumps(numbers, indent=1, allow_nan=False).encode()
         )
-        text = _render("report.md.jinja", numbers, drawn, results, escape=False)
+        text = _render("report.md.jinja", numbers, drawn, results)
         results.store.write_file("report.md", text.encode())
         if html is None:
             results.store.write_file("report.html", page.encode())
@@ -120,8 +124,12 @@ def _figures(
         figures |= extrapolation.draw_worth(numbers["worth"])
     if numbers["forecasts"]:
         figures |= extrapolation.draw_forecasts(numbers["forecasts"])
+    if numbers["frontier"]:
+        figures |= draw_frontier(numbers["frontier"])
     if numbers["bench"]:
         figures |= throughput.draw(numbers["bench"])
+    if numbers["future"]:
+        figures |= future.draw(numbers["future"])
     return figures
 
 
@@ -133,49 +141,39 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         for data in numbers["sections"]
     ]
     if numbers["claims"]:
-        parts.append(Part(id="claims", section=show_claims(numbers["claims"])))
+        parts.append(Part(id="claims", section=show_claims(numbers["claims"], notes)))
     if worth := numbers["worth"]:
         parts.append(Part(id=extrapolation.WORTH, section=extrapolation.show_worth(worth)))
     if ahead := numbers["forecasts"]:
         parts.append(Part(id=extrapolation.FORECASTS, section=extrapolation.show_forecasts(ahead)))
+    if numbers["engines"]:
+        parts.append(Part(id=engines.NAME, section=engines.show(numbers["engines"])))
+    if best := numbers["frontier"]:
+        parts.append(Part(id=FRONTIER, section=show_frontier(best)))
     if numbers["bench"]:
         parts.append(Part(id=throughput.NAME, section=throughput.show(numbers["bench"])))
     if numbers["planning"]:
         parts.append(Part(id=planning.NAME, section=planning.show(numbers["planning"])))
+    if numbers["future"]:
+        parts.append(Part(id=future.FUTURE, section=future.show(numbers["future"])))
     if numbers["digits"]:
         parts.append(Part(id="digits", section=show_digits(numbers["digits"])))
     return parts
 
 
 def _render(
-    template: str,
-    numbers: dict[str, Any],
-    drawn: dict[str, tuple[bytes, bytes]],
-    results: Results,
-    *,
-    escape: bool,
+    template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes, bytes]], results: Results
 ) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=escape,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=words.percent, number=words.number, interval=words.interval)
-    images = {
-        name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
-        for name, (svg, _) in drawn.items()
-    }
     parts = _parts(numbers)
     lead = ""  # without curves, the first section's first words open the page
     if parts and parts[0].section.text and not numbers["curves"]:
         lead, *rest = parts[0].section.text
         parts[0] = replace(parts[0], section=replace(parts[0].section, text=tuple(rest)))
-    return environment.get_template(template).render(
+    return render(
+        template,
+        drawn,
         numbers=numbers,
         title=title(numbers),
-        images=images,
         parts=parts,
         lead=lead,
         sectioned={part.id for part in parts},

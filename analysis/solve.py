@@ -23,7 +23,6 @@ AT_REST = 3  # such changes in a row that end it: one may be the damping's doing
 EXACT = 1e-24  # squared log residuals below this are rounding
 LAD_DELTA = 1e-7  # least absolute residuals are Huber's with this delta, reached in stages
 STAGE = 0.25  # each stage's delta is this share of the one before
-KEEP = 5  # starts that are searched from, of the grid
 CHUNK = 4_000_000  # values held at once, in points x derivatives
 
 
@@ -146,39 +145,6 @@ def search(
     cost = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(n_K, n_S)
     best = np.arange(n_K) * n_S + np.argmin(cost, axis=1)
     return Solution(phi=found.phi[best], cost=found.cost[best], rested=found.rested[best])
-
-
-def pick_starts(
-    form: Form, problems: Problems, ceilings_K: Floats, low_P: Floats, high_P: Floats
-) -> Floats:
-    """The most promising starts of the form's grid for each problem, as logarithms (K, KEEP, P).
-
-    Where the equation is a sum of errors, each start is first moved up or down to its best level.
-    """
-    levels = [] if form.has_ceiling else [form.names.index(n) for n in "ABE" if n in form.names]
-    picked = []
-    for k in range(len(problems)):
-        one = problems.take(np.array([k]))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            phi = np.clip(np.log(form.grid(float(ceilings_K[k]))), low_P, high_P)
-            r = np.log(form.terms(one.z, np.exp(phi))[0]) - one.target
-        weight = one.weight**2 * one.count
-        level = (r * weight).sum(axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
-        if levels:
-            phi[:, levels] = np.clip(phi[:, levels] - level, low_P[levels], high_P[levels])
-            r = r - level
-        cost = (weight * r**2).sum(axis=1)
-        order = np.argsort(np.where(np.isfinite(cost), cost, np.inf), kind="stable")
-        spread = np.unique(np.geomspace(1, len(order), KEEP).astype(int)) - 1
-        chosen = np.concatenate([order[:KEEP], order[spread]])  # the best, and some others
-        picked.append(phi[np.resize(chosen, 2 * KEEP)])
-    return np.stack(picked)
-
-
-def make_bounds(form: Form) -> tuple[Floats, Floats]:
-    """Bounds of the log parameters, for scaled sizes and errors."""
-    low, high = (np.log([getattr(p, side) for p in form.parameters]) for side in ("low", "high"))
-    return low, high
 
 
 def check_objective(objective: str, delta: float) -> Objective:

@@ -62,7 +62,10 @@ def validate(
             f" {' or '.join(f'{r:g}' for r in rolling.ratios)} times further (--window,"
             " --min-origin, --ratios)"
         )
-        raise InputError(f"validate: none of {len(curves)} curves can be judged: it takes {wanted}")
+        said = "".join(f"; {_name(curve)}: {note}" for curve in curves[:3] for note in curve.notes)
+        raise InputError(
+            f"validate: none of {len(curves)} curves can be judged: it takes {wanted}{said}"
+        )
     forecasts = forecast_windows(windows, progress)
     cases = make_cases(windows, forecasts)
     progress(f"{len(curves)} curves, {len(windows)} windows, {len(cases)} forecasts scored")
@@ -73,7 +76,7 @@ def validate(
         "level": LEVEL,
         "curves": len(curves),
         "windows": len(windows),
-        "notes": _notes(curves, by_curve),
+        "notes": [*_notes(curves, by_curve), *_unknown(windows, bank)],
     }
 
 
@@ -131,6 +134,18 @@ def _notes(curves: Sequence[Series], by_curve: Sequence[Sequence[Window]]) -> li
     if short:
         notes.append(f"{len(short)} curves too short to be judged: {', '.join(short)}")
     return notes
+
+
+def _unknown(windows: Sequence[Window], bank: Bank) -> list[str]:
+    """Says where k may have been learned from the very curves that are judged."""
+    names = {tuple(map(str, w.group.values())) for w in windows if bank.data_set(w.group) is None}
+    if not names:
+        return []
+    return [
+        f"{len(names)} curves are judged with the k of the whole bank: if they are the bank's own"
+        " under other names, their coverage is too good (group by the columns that name the data"
+        " set)"
+    ]
 
 
 def _name(curve: Series) -> str:

@@ -4,6 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NONE = "–"
+WRITTEN_OUT = 1e6  # the least number that is written as a power of ten
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+UNITS_OF_TIME = (  # from how many seconds on, its seconds, the unit
+    *((86_400.0, 86_400.0, "days"), (3600.0, 3600.0, "h"), (120.0, 60.0, "min"), (1.0, 1.0, "s")),
+    *((1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs"), (1e-9, 1e-9, "ns")),
+)
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -46,9 +52,31 @@ def change(row: Mapping[str, Any] | None) -> str:
     return f"{100 * row['change']:+.1f} % ({100 * row['low']:+.1f} to {100 * row['high']:+.1f} %)"
 
 
+def p_value(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
 def of(done: int, planned: int) -> str:
     """How many are there, and of how many where some are missing."""
     return str(done) if done >= planned else f"{done} of {planned}"
+
+
+def scientific(value: float) -> str:
+    """As 6.9 × 10¹⁴; what is short enough as it is stays so."""
+    if not 1e-3 <= abs(value) < WRITTEN_OUT:
+        digits, exponent = f"{value:.1e}".split("e")
+        power = f"10{str(int(exponent)).translate(RAISED)}"
+        return power if digits == "1.0" else f"{digits} × {power}"
+    return number(value)
+
+
+def seconds(value: float) -> str:
+    """A time in the unit in which it is best read."""
+    found = [(scale, unit) for least, scale, unit in UNITS_OF_TIME if value >= least]
+    scale, unit = found[0] if found else UNITS_OF_TIME[-1][1:]
+    return f"{value / scale:.3g} {unit}"
 
 
 def yes(value: bool | None) -> str:

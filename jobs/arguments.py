@@ -32,6 +32,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         "train": _train,
         "studies": _studies,
         "sweep": _sweep,
+        "submit": _submit,
         "tune": _tune,
         "status": _status,
         "fit": _fit,
@@ -84,12 +85,42 @@ def _sweep(p: Parser) -> None:
     p.add_argument("--dry-run", action="store_true", help="print cells and predicted cost only")
     p.add_argument("--cluster", metavar="'N cpu, M gpu'", help="of a dry run: its time on these")
     p.add_argument("--price", metavar="'P cpu, Q gpu'", help="of a core hour and of a GPU hour")
+    _how(p)
+    _overrides(p)
+
+
+def _submit(p: Parser) -> None:
+    p.add_argument("study", metavar="STUDY", help="a name, or a Python file with a STUDY in it")
+    p.add_argument("--out", metavar="URI", help="results/STUDY where the head is this machine")
+    p.add_argument("--address", metavar="URL", help="of the dashboard (http://127.0.0.1:8265)")
+    p.add_argument("--wait", action="store_true", help="follow the log; the job's exit status")
+    _how(p)
+    _overrides(p)
+
+
+def sweep_words(a: argparse.Namespace) -> list[str]:
+    """What a submission passes on to the sweep: each option that is not as it would be anyway."""
+    passed = Parser(add_help=False)
+    _how(passed)
+    _overrides(passed)
+    words = []
+    for action in passed._actions:
+        value = getattr(a, action.dest)
+        if value != action.default:
+            several = value if isinstance(value, list) else [value]
+            words += [action.option_strings[0], *(str(v) for v in several if v is not True)]
+    return words
+
+
+def _how(p: Parser) -> None:
+    """How a sweep trains, wherever it was started."""
     p.add_argument("--cpus", type=whole, metavar="N", help="models to train at once")
-    p.add_argument("--device", choices=DEVICES, default="cpu")
+    p.add_argument(
+        "--device", choices=(*DEVICES, "auto"), default="cpu", help="auto: cores and GPUs at once"
+    )
     p.add_argument("--engine", choices=ENGINES)
     p.add_argument("--retry-failed", action="store_true", help="train again what became NaN")
     p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")
-    _overrides(p)
 
 
 def _overrides(p: Parser) -> None:
@@ -127,6 +158,7 @@ def _tune(p: Parser) -> None:
 
 def _status(p: Parser) -> None:
     p.add_argument("out", metavar="OUT")
+    p.add_argument("--watch", action="store_true", help="until nothing is missing, or Ctrl-C")
     p.add_argument("--json", action="store_true")
 
 
@@ -171,6 +203,9 @@ def _columns(p: Parser) -> None:
 
 def _report(p: Parser) -> None:
     p.add_argument("out", metavar="OUT")
+    p.add_argument(
+        "out2", metavar="OUT2", nargs="?", help="compare this with OUT: OUT/comparison.html"
+    )
     p.add_argument("--html", metavar="FILE", help="where the page goes (OUT/report.html)")
 
 

@@ -17,10 +17,15 @@ FEW_SLOTS = 16  # assumed: the driver starts as many before anybody notices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some models of some cells, and their predicted core seconds."""
+    """Some models of some cells, what trains them, and its predicted seconds.
+
+    `share` is the part of that device which the batch needs.
+    """
 
     jobs: tuple[Job, ...]
     seconds: float
+    device: str = "cpu"
+    share: float = 1.0
 
     @property
     def n_models(self) -> int:
@@ -80,6 +85,34 @@ def make_batches(
     if open_batch.jobs:
         batches.append(open_batch)
     return tuple(sorted(batches, key=lambda batch: -batch.seconds))
+
+
+def divide(
+    jobs: Sequence[Job],
+    cpu_cost: Callable[[Job], float],
+    gpu_cost: Callable[[Job], float],
+    cpus: int,
+    gpus: int,
+) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
+    """The jobs for cores and those for GPUs, so that both end together, as predicted.
+
+    What gains most on a GPU goes there; the cell in between is divided by its members.
+    """
+    if not gpus or not cpus:
+        return ((), tuple(jobs)) if gpus else (tuple(jobs), ())
+    cheapest_on_gpu = sorted(jobs, key=lambda job: gpu_cost(job) / max(cpu_cost(job), 1e-9))
+    on_cpus = sum(map(cpu_cost, jobs)) / cpus
+    on_gpus = 0.0
+    cpu_jobs, gpu_jobs = list[Job](), list[Job]()
+    for job in cheapest_on_gpu:
+        n = len(job.members)
+        cpu_each, gpu_each = cpu_cost(job) / n / cpus, gpu_cost(job) / n / gpus
+        # Each member that moves takes one from the left and adds the other to the right.
+        moving = max(0, min(n, round((on_cpus - on_gpus) / (cpu_each + gpu_each))))
+        on_cpus, on_gpus = on_cpus - moving * cpu_each, on_gpus + moving * gpu_each
+        cpu_jobs += [replace(job, members=job.members[moving:])] if moving < n else []
+        gpu_jobs += [replace(job, members=job.members[:moving])] if moving else []
+    return tuple(cpu_jobs), tuple(gpu_jobs)
 
 
 def _pieces(

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": training.train,
     "studies": inspecting.studies,
     "sweep": training.sweep,
+    "submit": training.submit,
     "tune": tuning.tune,
     "status": inspecting.status,
     "fit": fitting.fit,

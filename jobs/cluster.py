@@ -14,6 +14,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
+from jobs.token import keep_private
 from scaling.engines import available_cores
 from scaling.errors import InputError
 
@@ -43,6 +44,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
             logging_level=logging.ERROR,
         )
     else:
+        keep_private()
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -57,29 +59,16 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
         ray.shutdown()
 
 
-def slots(device: str, cpus: int | None = None) -> int:
-    """How many models train at once. Raises InputError where the cluster has no such device."""
-    resources = ray.cluster_resources()
-    if device == "cuda":
-        gpus = int(resources.get("GPU", 0))
-        if not gpus:
-            raise InputError(
-                f"device cuda: the cluster has {resources.get('CPU', 0):g} CPUs and no GPU;"
-                " use --device cpu or join a cluster with GPUs (--address)"
-            )
-        return gpus
-    available = int(resources.get("CPU", 0))
-    if not available:
-        raise InputError("the cluster has no CPU for trials: add a worker node and try again")
-    return min(cpus or available, available)
+def check_shared(out: str, is_local: bool, shared_fs: bool, grows: bool = False) -> None:
+    """Raises InputError for results in a local folder when several nodes would write to it.
 
-
-def check_shared(out: str, is_local: bool, shared_fs: bool) -> None:
-    """Raises InputError for results in a local folder when several nodes would write to it."""
+    `grows` says that nodes may be added.
+    """
     alive = sum(node["Alive"] for node in ray.nodes())
-    if is_local and alive > 1 and not shared_fs:
+    if is_local and (alive > 1 or grows) and not shared_fs:
+        nodes = "an autoscaler that adds nodes" if grows else f"{alive} nodes"
         raise InputError(
-            f"--out {out} is a local folder and the cluster has {alive} nodes: name a URI such as"
+            f"--out {out} is a local folder and the cluster has {nodes}: name a URI such as"
             " s3://bucket/path, or say --shared-fs if every node sees that folder"
         )
 

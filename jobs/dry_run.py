@@ -1,15 +1,20 @@
 """What `sweep --dry-run` prints: what there is to train, what it costs here and on a cluster."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from jobs.batches import remaining
-from jobs.planning import DEVICE, OVERHEAD, Cluster, Forecast, Price, forecast
+from jobs.planning import OVERHEAD, Cluster, Forecast, Price, forecast
 from scaling import engines
 from scaling.progress import duration
 from scaling.store import State
 from scaling.study import Job, Study
 
 TIMES = (1, 2, 4)
+UNUSED = {
+    "cpu": ": GPUs would not make it quicker, leave them out",
+    "cuda": ": cores would not make it quicker",
+}
 
 
 def dry_run(
@@ -57,21 +62,22 @@ def on_cluster(
 
 def _engines(found: Forecast, engine: str | None) -> list[str]:
     """What trains how much of it, and where its microseconds come from."""
-    rows: dict[tuple[str, str], list[float]] = {}
+    us: dict[tuple[str, str], list[float]] = {}
     models: dict[tuple[str, str], int] = {}
-    for kind, jobs in found.jobs.items():
-        for job in jobs:
+    for batch in found.batches:
+        for job in batch.jobs:
             n = len(job.members)
-            key = (engines.choose(job.cell, engine, DEVICE[kind], n), kind)
-            us, _ = engines.us_per_example(job.cell, n, engine, DEVICE[kind])
-            rows.setdefault(key, []).append(us)
+            key = (engines.choose(job.cell, engine, batch.device, n), batch.device)
+            us.setdefault(key, []).append(
+                engines.us_per_example(job.cell, n, engine, batch.device)[0]
+            )
             models[key] = models.get(key, 0) + n
-    lines = [f"{'engine':10}  on   models  us an example  by"]
-    for (name, kind), found_us in rows.items():
-        low, high = f"{min(found_us):.3g}", f"{max(found_us):.3g}"
+    lines = [f"{'engine':10}  on    models  us an example  by"]
+    for (name, device), taken in us.items():
+        low, high = f"{min(taken):.3g}", f"{max(taken):.3g}"
         span = low if low == high else f"{low} to {high}"
-        source = engines.figures_of(name, DEVICE[kind])
-        lines.append(f"{name:10}  {kind}  {models[name, kind]:6,}  {span:>13}  {source}")
+        source = engines.figures_of(name, device)
+        lines.append(f"{name:10}  {device:4}  {models[name, device]:6,}  {span:>13}  {source}")
     return lines
 
 
@@ -82,7 +88,7 @@ def _table(found: Sequence[Forecast], price: Price | None) -> list[str]:
         paid = f"  {f.cost(price):9,.2f}" if price else ""
         lines.append(
             f"{f.cluster!s:22} {duration(f.schedule.makespan):>10}  {f.schedule.trials:6,}"
-            f"  {_hours(f.schedule.work, 'cpu'):>10}  {_hours(f.schedule.work, 'gpu'):>9}{paid}"
+            f"  {_hours(f.work('cpu')):>10}  {_hours(f.work('cuda')):>9}{paid}"
             f"  {f.limit}"
         )
     return lines
@@ -100,20 +106,17 @@ def _limits(found: Forecast, price: Price | None) -> list[str]:
             f"cost: all of the cluster from start to end, at {price.cpu:g} a core hour and"
             f" {price.gpu:g} a GPU hour"
         )
-    if found.cluster.gpu and "gpu" not in found.schedule.work:
-        lines.append("no GPU would train anything: leave them out")
-    work = sum(found.schedule.work.values())
-    if len(found.schedule.work) == 1 and found.longest_model:
-        lines.append(
-            f"its longest model takes {duration(found.longest_model)}: no cluster is faster, and"
-            f" more than {max(1, round(work / found.longest_model)):,} slots are of no use"
-        )
-    elif found.longest_model:
-        lines.append(
-            f"its longest model takes {duration(found.longest_model)}: no cluster is faster"
-        )
+    if found.cluster.gpu:
+        lines.append(f"this is with --device {found.device}" + UNUSED.get(found.device, ""))
+    longest = found.longest_model
+    if longest:
+        said = f"its longest model takes {duration(longest)}: no cluster is faster"
+        core = found.work("cpu")
+        if core and found.work("cuda") is None:
+            said += f", and more than {math.ceil(core / longest):,} cores are of no use"
+        lines.append(said)
     return lines
 
 
-def _hours(work: Mapping[str, float], kind: str) -> str:
-    return f"{work[kind] / 3600:,.2f}" if kind in work else "-"
+def _hours(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds / 3600:,.2f}"

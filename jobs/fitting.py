@@ -84,7 +84,7 @@ def predict(a: argparse.Namespace) -> int:
         )
         print(f"{row['cell_id']}: {said}")
     made = sum(row["reason"] is None for row in rows)
-    print(f"{made} forecasts written to {a.out}/forecasts", file=sys.stderr)
+    print(f"{made} forecasts written to {results.store.address('forecasts')}", file=sys.stderr)
     return name_torn(results.torn)
 
 
@@ -124,6 +124,8 @@ def _print_fits(rows: list[dict[str, Any]], *, as_json: bool) -> int:
         for name, value in row["params"].items() if row["status"] != "failed" else ():
             low, high = row["intervals"][name]
             ends = f"{_number(low)} to {_number(high)}"
+            if not row["replicates"]:
+                ends = "unknown, with no point to spare"
             if name in row["upper_bounds"]:
                 ends = f"at most {_number(high)}: its interval touches 0"
             print(f"  {name} = {_number(value)}  ({row['level']:.0%}: {ends})")

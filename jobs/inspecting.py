@@ -6,6 +6,7 @@ from typing import Any
 
 from jobs.studies import all_studies
 from jobs.training import cost_by, failures, name_torn
+from jobs.watching import watch
 from scaling import datasets
 from scaling.data import Array, DatasetInfo, test_order
 from scaling.download import Unavailable
@@ -73,6 +74,11 @@ def studies(a: argparse.Namespace) -> int:
 
 def status(a: argparse.Namespace) -> int:
     """Finished, failed and missing cells of a results folder."""
+    if a.watch:
+        try:
+            watch(Store(a.out), as_json=a.json)
+        except KeyboardInterrupt:  # how one leaves
+            return 0
     store = existing(a.out)
     state, plans = store.state(), store.read_plans()
     total = {"cells": 0, "finished": 0, "failed": 0, "missing": 0}
@@ -92,10 +98,15 @@ def status(a: argparse.Namespace) -> int:
 
 
 def report(a: argparse.Namespace) -> int:
-    """Write report.html, report.md and numbers.json of a results folder."""
+    """Write report.html, report.md and numbers.json of a results folder, or compare two."""
     from analysis import commands
 
-    results = commands.load(existing(a.out))
+    stores = [existing(out) for out in (a.out, a.out2) if out is not None]
+    results, *others = map(commands.load, stores)
+    for other in others:
+        for path in commands.write_comparison(results, other, html=a.html):
+            print(path)
+        return max(name_torn(results.torn), name_torn(other.torn))
     for path in commands.write_report(results, html=a.html, test_images=_test_images):
         print(path)
     return name_torn(results.torn)

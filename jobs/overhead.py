@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jobs import cluster
+from jobs import capacity, cluster
 from jobs.batches import MOST_S
 from jobs.sweep import Options, sweep
 from jobs.training import cost_by
@@ -89,7 +89,7 @@ def sweep_overhead(us: float, seconds: float = 1.0, cpus: int | None = None) -> 
     """
     n_train = max(1, round(seconds * 1e6 / us / EPOCHS))
     datasets.load("strokes", n_train)  # drawn before, once
-    slots = cluster.slots("cpu", cpus)
+    slots = capacity.slots("cpu", cpus).cpu
     wall, began, rows = _swept(
         *_study((n_train,), EPOCHS, range(TRIALS_PER_SLOT * slots)),
         lambda job: MOST_S * len(job.members),  # so that every model is a trial of its own
@@ -117,7 +117,7 @@ def tiny_cells(cells: int = TINY_CELLS) -> Tiny:
     loop = _timed(_train, jobs)
     with tempfile.TemporaryDirectory() as folder:
         stored = _timed(partial(_train_and_store, store=Store(folder)), jobs)
-    slots = cluster.slots("cpu")
+    slots = capacity.slots("cpu").cpu
     wall, _, rows = _swept(study, jobs, cost_by(), None)
     assert len(rows) == cells
     return Tiny(

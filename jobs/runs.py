@@ -8,19 +8,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from jobs.batches import Batch
-from jobs.planning import OVERHEAD
-from jobs.schedule import simulate
+from jobs.capacity import Slots
+from jobs.planning import OVERHEAD, expected
 from scaling.store import Store, now
-
-
-def to_wait(batches: Sequence[Batch], slots: int) -> float:
-    """Predicted seconds from when Ray is up until all batches are done."""
-    return simulate({"slots": [b.seconds for b in batches]}, {"slots": slots}, OVERHEAD).makespan
 
 
 @contextmanager
 def recorded(
-    store: Store, study: str, batches: Sequence[Batch], slots: int, device: str, command: str
+    store: Store, study: str, batches: Sequence[Batch], slots: Slots, device: str, command: str
 ) -> Iterator[None]:
     """Write what is expected, and when the block ends what came; a sweep that is killed has no end.
 
@@ -32,11 +27,13 @@ def recorded(
         "command": command,
         "host": socket.gethostname(),
         "device": device,
-        "slots": slots,
+        "cpus": slots.cpu,
+        "gpus": slots.gpu,
         "trials": len(batches),
         "models": sum(batch.n_models for batch in batches),
-        "predicted_core_s": round(sum(batch.seconds for batch in batches), 3),
-        "predicted_wall_s": round(to_wait(batches, slots), 3),
+        "predicted_core_s": round(_seconds(batches, "cpu"), 3),
+        "predicted_gpu_s": round(_seconds(batches, "cuda"), 3),
+        "predicted_wall_s": round(expected(batches, slots.cpu, slots.gpu).makespan, 3),
         "overhead": asdict(OVERHEAD),
         "started_at": began.isoformat(),
         "wall_s": None,
@@ -46,3 +43,7 @@ def recorded(
     yield
     record["wall_s"] = round((now() - began).total_seconds(), 3)
     store.write_file(name, json.dumps(record, indent=1).encode())
+
+
+def _seconds(batches: Sequence[Batch], device: str) -> float:
+    return sum(batch.seconds * batch.share for batch in batches if batch.device == device)

@@ -23,15 +23,10 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When everything is done, and how long each kind of slot worked. Units: seconds."""
+    """When everything is done, in seconds, and how many tasks that were."""
 
     makespan: float
-    work: Mapping[str, float]
-    tasks: Mapping[str, int]
-
-    @property
-    def trials(self) -> int:
-        return sum(self.tasks.values())
+    trials: int
 
 
 def simulate(
@@ -53,26 +48,4 @@ def simulate(
         end = driver + left[kind].pop()
         makespan = max(makespan, end)
         heapq.heappush(free, (end + overhead.trial, kind))
-    return Schedule(
-        makespan=makespan,
-        work={kind: sum(seconds) for kind, seconds in tasks.items()},
-        tasks={kind: len(seconds) for kind, seconds in tasks.items()},
-    )
-
-
-def assign(costs: Sequence[Mapping[str, float]], slots: Mapping[str, int]) -> list[str]:
-    """The kind of slot on which each task would finish first, the longest tasks choosing first.
-
-    `costs` are seconds by kind, of the kinds that can do it.
-    """
-    queued = dict.fromkeys(slots, 0.0)
-    chosen = [""] * len(costs)
-
-    def finish(task: int, kind: str) -> float:
-        return queued[kind] / slots[kind] + costs[task][kind]
-
-    for task in sorted(range(len(costs)), key=lambda i: -min(costs[i].values())):
-        able = [kind for kind in slots if kind in costs[task]]
-        chosen[task] = min(able, key=lambda kind: finish(task, kind))
-        queued[chosen[task]] += costs[task][chosen[task]]
-    return chosen
+    return Schedule(makespan=makespan, trials=sum(map(len, tasks.values())))

@@ -6,9 +6,8 @@
 import os
 import re
 import sys
-import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,17 +15,19 @@ from typing import Any
 from filelock import FileLock, Timeout
 from ray import tune
 
-from jobs import cluster
-from jobs.batches import Batch, Packed, make_batches, remaining
-from jobs.runs import recorded, to_wait
+from jobs import capacity, cluster
+from jobs.batches import Batch, Packed, remaining
+from jobs.capacity import Slots
+from jobs.placing import place, predicted, seconds_by_model
+from jobs.queue import Queue
+from jobs.runs import recorded
 from jobs.trial import train_batch
+from jobs.trials import asks, run_trials
 from scaling import engines
 from scaling.errors import InputError
-from scaling.progress import Progress, duration
+from scaling.progress import Progress
 from scaling.store import State, Store
 from scaling.study import Job, Study, plan
-
-INFRASTRUCTURE_RETRIES = 3  # assumed: for workers that are killed; a model's NaN is never retried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,12 @@ def sweep(
     options: Options,
     say: Callable[[str], None],
     command: str = "",
+    gpu_cost: Callable[[Job], float] | None = None,
 ) -> State:
     """Train the models of a study that are not stored; what is stored afterwards.
+
+    `cost` predicts a job's seconds on the device of the options; where that is `auto`, on a core,
+    and `gpu_cost` on a GPU.
 
     Raises InputError where results cannot be written, the cluster cannot do it, or another sweep
     is writing to the same folder.
@@ -69,68 +74,48 @@ def sweep(
             return state
         stored = f"{total - models} of {total} are stored, " if models < total else ""
         say(f"{study.name}: {stored}{models} models to train")
-        engines.warm_up([job.cell for job in left], options.engine, options.device)
         with cluster.connected(options.address, options.cpus) as where:
-            cluster.check_shared(store.out, store.is_local, options.shared_fs)
-            slots = cluster.slots(options.device, options.cpus)
-            batches = make_batches(
-                left,
-                cost,
-                slots,
-                lambda job: engines.together(job.cell, options.engine, options.device),
-            )
-            seconds = sum(batch.seconds for batch in batches)
-            say(
-                f"on {where}, {slots} at a time: predicted {duration(seconds)} of core time,"
-                f" {duration(to_wait(batches, slots))} to wait"
-            )
+            could = capacity.promised()
+            cluster.check_shared(store.out, store.is_local, options.shared_fs, grows=bool(could))
+            slots = capacity.slots(options.device, options.cpus, could)
+            batches = place(left, cost, gpu_cost or cost, slots, options.engine)
+            on_cpus = [j.cell for b in batches if b.device == "cpu" for j in b.jobs]
+            engines.warm_up(on_cpus, options.engine)
+            say(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
+            seconds = seconds_by_model(batches, cost, gpu_cost or cost)
             with recorded(store, study.name, batches, slots, options.device, command):
-                _run(study, batches, cost, store, options, slots)
+                _run(study, batches, seconds, store, options, slots)
         return store.state()
 
 
 def _run(
     study: Study,
     batches: Sequence[Batch],
-    cost: Callable[[Job], float],
+    seconds: Mapping[str, float],
     store: Store,
     options: Options,
-    slots: int,
+    slots: Slots,
 ) -> None:
-    resources: dict[str, float] = {"cpu": 1, "gpu": 1} if options.device == "cuda" else {"cpu": 1}
-    trainable = tune.with_parameters(
-        train_batch,
-        batches=Packed(batches),
-        seconds=_seconds_by_model(batches, cost),
-        study=study.name,
-        out=store.out if not store.is_local else str(store.root),
-        engine=options.engine,
-        device=options.device,
-        settings=cluster.settings(),
-    )
+    def ask(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        batch = batches[config["batch"]]
+        return asks(batch.device, batch.share)
+
     models = sum(batch.n_models for batch in batches)
-    with (
-        tempfile.TemporaryDirectory(prefix="scaling-tune-") as scratch,
-        Progress(study.name, sum(batch.seconds for batch in batches)) as bar,
-    ):
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, resources),
-            param_space={"batch": tune.grid_search(list(range(len(batches))))},
-            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=slots),
-            run_config=tune.RunConfig(
-                storage_path=scratch,  # Ray's own state is disposable: ours is the store
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=INFRASTRUCTURE_RETRIES),
-                callbacks=[Watcher(bar, models)],
-            ),
+    with Progress(study.name, sum(batch.seconds for batch in batches)) as bar:
+        lost = run_trials(
+            train_batch,
+            Queue(batches, slots),
+            count=len(batches),
+            at_once=slots.cpu + round(slots.gpu / min(batch.share for batch in batches)),
+            resources=ask,
+            store=store,
+            callbacks=[Watcher(bar, models)],
+            batches=Packed(batches),
+            seconds=seconds,
+            study=study.name,
+            engine=options.engine,
         )
-        results = tuner.fit()
-    lost = [
-        (batches[result.config["batch"]].jobs, result.error)
-        for result in map(results.__getitem__, range(len(results)))
-        if result.error is not None and result.config
-    ]
-    note_failures(lost, store)
+    note_failures([(batches[config["batch"]].jobs, error) for config, error in lost], store)
 
 
 class Watcher(tune.Callback):
@@ -150,6 +135,8 @@ class Watcher(tune.Callback):
         result: dict[str, Any],
         **info: Any,  # noqa: ARG002
     ) -> None:
+        if result.get("said"):
+            self.bar.say(result["said"])
         if result.get("finished"):
             self.finished.add(result["finished"])
             self.failed += result["failed"]
@@ -185,15 +172,6 @@ def _done(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
         run
         for run in runs
         if run in state.finished or (state.failed(run, "numeric") and not retry_failed)
-    }
-
-
-def _seconds_by_model(batches: Sequence[Batch], cost: Callable[[Job], float]) -> dict[str, float]:
-    return {
-        job.cell.run_id(member): cost(job) / len(job.members)
-        for batch in batches
-        for job in batch.jobs
-        for member in job.members
     }
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -106,9 +107,10 @@ def sweep(a: argparse.Namespace) -> int:
     jobs = resolve(study, datasets.find)
     for name, note in {job.cell.dataset: job.note for job in jobs}.items():
         print(f"data set {name}: {note}", flush=True)
-    for job in jobs:
-        engines.choose(job.cell, a.engine, a.device)
-    store, cost = Store(a.out) if a.out else None, cost_by(a.engine, a.device)
+    devices = ("cpu", "cuda") if a.device == "auto" else (a.device,)
+    for job, device in product(jobs, devices):
+        engines.choose(job.cell, a.engine, device)
+    store, cost = Store(a.out) if a.out else None, cost_by(a.engine, devices[0])
     if a.dry_run:
         left = dry_run(study, jobs, cost, store.state() if store else None, a.cpus)
         if cluster:
@@ -127,7 +129,8 @@ def sweep(a: argparse.Namespace) -> int:
         retry_failed=a.retry_failed,
         shared_fs=a.shared_fs,
     )
-    state = run(study, jobs, cost, store, options, partial(print, flush=True), a.command)
+    say, gpu_cost = partial(print, flush=True), cost_by(a.engine, devices[-1])
+    state = run(study, jobs, cost, store, options, say, a.command, gpu_cost)
     return closing(plan(study, jobs, [0.0] * len(jobs)), state, a.out)
 
 
@@ -138,6 +141,13 @@ def _asked_cluster(a: argparse.Namespace) -> tuple[Cluster | None, Price | None]
     if a.price and not a.cluster:
         raise InputError("--price is of a cluster: say --cluster '64 cpu, 8 gpu' as well")
     return a.cluster and parse_cluster(a.cluster), a.price and parse_price(a.price)
+
+
+def submit(a: argparse.Namespace) -> int:
+    """Run a study on a Ray cluster as a job, the same as `ray job submit`."""
+    from jobs.submit import submit as run  # Ray takes a second to import
+
+    return run(a)
 
 
 def overridden(a: argparse.Namespace) -> Study:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ray import tune
 
 from jobs.batches import Batch
 from scaling import datasets, engines
+from scaling.checkpoints import Checkpoints
 from scaling.engines import Evaluation, NumericFailure
 from scaling.pretraining import start_of
 from scaling.rows import failure_row, metric_rows, prediction_row
@@ -22,7 +24,6 @@ def train_batch(
     study: str,
     out: str,
     engine: str | None,
-    device: str,
     settings: dict[str, str],
 ) -> None:
     """A Tune trial: the batch whose number the configuration holds.
@@ -32,8 +33,10 @@ def train_batch(
     """
     os.environ.update(settings)
     store = Store(out)
-    for job in batches[config["batch"]].jobs:
-        train_job(job, store, seconds, study, engine, device, tune.report)
+    batch = batches[config["batch"]]
+    checkpoints = Checkpoints(store, lambda line: tune.report({"said": line}))
+    for job in batch.jobs:
+        train_job(job, store, seconds, study, engine, batch.device, tune.report, checkpoints)
 
 
 def train_job(
@@ -44,6 +47,7 @@ def train_job(
     engine: str | None,
     device: str,
     report: Callable[[dict[str, Any]], None],
+    checkpoints: Checkpoints | None = None,
 ) -> None:
     """Train and store the members of a job; reports progress, and each model once it is stored."""
     cell = job.cell
@@ -66,6 +70,7 @@ def train_job(
         epochs_evaluated=evaluated_epochs(cell.recipe.epochs),
         observe=observe,
         start=start_of(cell, job.start_source),
+        keep=partial(checkpoints.of, cell) if checkpoints else None,
     ):
         run_id = cell.run_id(result.member)
         failed = isinstance(result, NumericFailure)

@@ -4,23 +4,24 @@ What is tried and stored is kept: a killed tuning goes on where it was, by the s
 """
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from ray import tune as ray_tune
 from ray.tune.search import Searcher
 
-from jobs import cluster
+from jobs import capacity, cluster
 from jobs.batches import remaining
+from jobs.capacity import Slots
 from jobs.outcome import run_ids, stored
 from jobs.space import Tunable, suggested
 from jobs.suggestions import Suggestion, Suggestions
-from jobs.sweep import INFRASTRUCTURE_RETRIES, Options, alone, note_failures
+from jobs.sweep import Options, alone, note_failures
 from jobs.trial import train_job
+from jobs.trials import Source, asks, run_trials
 from scaling import engines
+from scaling.checkpoints import Checkpoints
 from scaling.progress import Progress, duration
 from scaling.store import State, Store
 from scaling.study import Job, Study, plan
@@ -68,14 +69,16 @@ def tune(
         left = tuning.suggestions - settled
         told = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
         seconds = cost(tuning.job) * left
-        engines.warm_up([tuning.job.cell], options.engine, options.device)
         with cluster.connected(options.address, options.cpus) as where:
-            cluster.check_shared(store.out, store.is_local, options.shared_fs)
-            slots = cluster.slots(options.device, options.cpus)
+            could = capacity.promised()
+            cluster.check_shared(store.out, store.is_local, options.shared_fs, grows=bool(could))
+            slots = capacity.slots(options.device, options.cpus, could)
+            engines.warm_up([tuning.job.cell], options.engine, options.device)
+            at_once = min(slots.cpu + slots.gpu, left)
             say(
                 f"{tuning.name}: {told}{left} suggestions of {len(tuning.job.members)} models to"
                 f" train on {where}, {slots} at a time: about {duration(seconds)} of core time,"
-                f" {duration(seconds / min(slots, left))} to wait, at the published epochs"
+                f" {duration(seconds / at_once)} to wait, at the published epochs"
             )
             _run(tuning, suggestions, first, write_plan, cost, store, options, slots)
         return write_plan(), store.state()
@@ -89,48 +92,29 @@ def _run(
     cost: Callable[[Job], float],
     store: Store,
     options: Options,
-    slots: int,
+    slots: Slots,
 ) -> None:
-    resources: dict[str, float] = {"cpu": 1, "gpu": 1} if options.device == "cuda" else {"cpu": 1}
-    trainable = ray_tune.with_parameters(
-        train_suggestion,
-        base=tuning.job,
-        seconds=cost(tuning.job) / len(tuning.job.members),
-        study=tuning.name,
-        out=store.out if not store.is_local else str(store.root),
-        engine=options.engine,
-        device=options.device,
-        settings=cluster.settings(),
-    )
     left = tuning.suggestions - len(suggestions.finished())
-    with (
-        tempfile.TemporaryDirectory(prefix="scaling-tune-") as scratch,
-        Progress(tuning.name, left) as bar,
-    ):
-        tuner = ray_tune.Tuner(
-            ray_tune.with_resources(trainable, resources),
-            tune_config=ray_tune.TuneConfig(
-                search_alg=Search(suggestions, first, write_plan, bar),
-                num_samples=left,
-                reuse_actors=True,
-                max_concurrent_trials=slots,
-            ),
-            run_config=ray_tune.RunConfig(
-                storage_path=scratch,  # Ray's own state is disposable: ours is the store
-                verbose=0,
-                failure_config=ray_tune.FailureConfig(max_failures=INFRASTRUCTURE_RETRIES),
-            ),
+    with Progress(tuning.name, left) as bar:
+        lost = run_trials(
+            train_suggestion,
+            Search(suggestions, first, write_plan, bar),
+            count=left,
+            at_once=slots.cpu + slots.gpu,
+            resources=lambda _: asks(options.device),
+            store=store,
+            base=tuning.job,
+            seconds=cost(tuning.job) / len(tuning.job.members),
+            study=tuning.name,
+            engine=options.engine,
+            device=options.device,
         )
-        results = tuner.fit()
-    lost = [
-        ([suggested(tuning.job, result.config["values"])], result.error)
-        for result in map(results.__getitem__, range(len(results)))
-        if result.error is not None and result.config
-    ]
-    note_failures(lost, store)
+    note_failures(
+        [([suggested(tuning.job, config["values"])], error) for config, error in lost], store
+    )
 
 
-class Search(Searcher):
+class Search(Source):
     """Our suggestions as Tune's search algorithm.
 
     Tune's own OptunaSearch neither resumes a suggestion that was being trained, nor moves ranges,
@@ -152,7 +136,7 @@ class Search(Searcher):
     def suggest(self, trial_id: str) -> Any:
         """The configuration of a trial; the plan names its models before they are trained."""
         new, self.first = self.first or self.suggestions.next(), None
-        if new is None:
+        if new is None or self.ended:
             return Searcher.FINISHED
         self.running[trial_id] = new
         self.write_plan()
@@ -175,13 +159,6 @@ class Search(Searcher):
             text += f", best {finished[best.number]:.2%} of validation images missed at {shown}"
         self.bar.advance(1, text)
 
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the journal is the state. Tune wants the file."""
-        Path(checkpoint_path).touch()
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing: see `save`."""
-
 
 def train_suggestion(
     config: Mapping[str, Any],
@@ -198,8 +175,10 @@ def train_suggestion(
     store, job = Store(out), suggested(base, config["values"])
     runs, state = run_ids(job), stored(job, store)
     done = {run for run in runs if run in state.finished or state.failed(run, "numeric")}
+    checkpoints = Checkpoints(store, lambda line: ray_tune.report({"said": line}))
+    expected, report = dict.fromkeys(runs, seconds), ray_tune.report
     for left in remaining([job], done):
-        train_job(left, store, dict.fromkeys(runs, seconds), study, engine, device, ray_tune.report)
+        train_job(left, store, expected, study, engine, device, report, checkpoints)
 
 
 def _plan(

@@ -78,6 +78,8 @@ def read_npz(path: str) -> dict[str, NDArray[np.float32] | Bytes]:
                     f" expected the arrays {', '.join(NPZ_ARRAYS)}"
                 )
             arrays = {name: file[name] for name in NPZ_ARRAYS}
+            if odd := [name for name, found in arrays.items() if isinstance(found, bytes)]:
+                raise ValueError(f"{', '.join(odd)} is no array of numpy's")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError(
             f"{path} cannot be read as an .npz file ({error}): write it with numpy.savez"

@@ -56,7 +56,7 @@ class MuonAndAdamW(torch.optim.AdamW):
         named = {name: p for name, p in module.named_parameters() if p.requires_grad}
         hidden = hidden_matrices(dict(module.named_parameters()))
         self._matrices = [named.pop(name) for name in hidden if name in named]
-        self._means = [torch.zeros_like(matrix) for matrix in self._matrices]
+        self.means = [torch.zeros_like(matrix) for matrix in self._matrices]
         super().__init__(named.values(), lr=lr, weight_decay=weight_decay, fused=True)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -68,7 +68,7 @@ class MuonAndAdamW(torch.optim.AdamW):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         super().step(closure)
         (rates,) = self.param_groups
-        for matrix, mean in zip(self._matrices, self._means, strict=True):
+        for matrix, mean in zip(self._matrices, self.means, strict=True):
             assert matrix.grad is not None
             mean.lerp_(matrix.grad, 1 - MOMENTUM)
             ahead = matrix.grad.lerp(mean, MOMENTUM).flatten(1)

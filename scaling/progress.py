@@ -53,6 +53,12 @@ class Progress:
         self._shown = now
         self._write(f"{self.what}: {text or self._percent()}, {self._times(now)}")
 
+    def say(self, line: str) -> None:
+        """A line of its own, above."""
+        end = "\r" + " " * self._width + "\r" if self._width else ""
+        sys.stderr.write(f"{end}{line}\n")
+        sys.stderr.flush()
+
     def _percent(self) -> str:
         return f"{min(self.done / self.total, 1):.0%}" if self.total else f"{self.done:,.0f}"
 

@@ -6,7 +6,6 @@ double it. pyarrow is known here, in schema.py (the columns) and in files.py (fo
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.files import Files, line_of
+from scaling.files import Files, Stamp, Unwritable, check_uri, line_of
 from scaling.schema import FAILURES, METRICS, PREDICTIONS, SCHEMA_VERSION, SCHEMAS
 
 __all__ = [
@@ -29,9 +28,12 @@ __all__ = [
     "SCHEMAS",
     "SCHEMA_VERSION",
     "Read",
+    "Stamp",
     "State",
     "Store",
     "Torn",
+    "Unwritable",
+    "check_uri",
     "now",
     "pack_correct",
     "state_of",
@@ -39,7 +41,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-READERS = 16  # assumed: files are small, so that a bucket's answer is waited for, not its bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,23 @@ class Store:
             ) from error
 
     def exists(self) -> bool:
-        return self._files.exists()
+        """Raises InputError where there is no telling."""
+        try:
+            return self._files.exists()
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(
+                f"{self.out} cannot be looked at ({line_of(error)}): expected a folder, or a URI"
+                " whose server answers and lets us in (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL)"
+            ) from error
+
+    def address(self, name: str) -> str:
+        """What somebody would type to get at a file of the results."""
+        return self._files.address(name)
+
+    def stamps(self, kind: str) -> dict[str, Stamp]:
+        """By run_id, what changes when the rows of a model do; nothing is opened."""
+        found = self._files.stamps(kind, ".parquet")
+        return {Path(name).stem: stamp for name, stamp in found.items()}
 
     def write_model(self, rows: Sequence[Mapping[str, Any]], prediction: Mapping[str, Any]) -> None:
         """A finished model: predictions first, as the metrics say that it is there."""
@@ -154,18 +171,18 @@ class Store:
         if columns:
             schema = pa.schema([schema.field(name) for name in columns])
         if names is None:
-            found: Iterable[str] = self._files.names(kind, ".parquet")
+            paths = list(self._files.names(kind, ".parquet"))
         else:
-            found = self._files.existing([f"{kind}/{name}.parquet" for name in names])
+            paths = [f"{kind}/{name}.parquet" for name in names]
         tables, torn = self._each(
-            found, lambda file: file.read(columns, use_threads=False).select(schema.names)
+            paths, lambda file: file.read(schema.names, use_threads=False).select(schema.names)
         )
         return Read(_joined(tables, schema), torn)
 
     def state(self) -> State:
         """What is there of which model: finished with its predictions, or failed.
 
-        Of files of one model only the footers are looked at, a quarter of the work (measured).
+        Of files of one model only the footers are looked at, a third of the work (measured).
         """
         return state_of(
             self._brief("metrics", ("run_id", "epoch", "epochs")),
@@ -176,25 +193,25 @@ class Store:
     def _brief(self, kind: str, columns: Sequence[str]) -> Read:
         """The largest value of these columns in each file of one model; others are read whole."""
         schema = pa.schema([SCHEMAS[kind].field(name) for name in columns])
-        names = self._files.names(kind, ".parquet")
-        found, torn = self._each(names, lambda file: _largest(file, columns))
-        rows = pa.Table.from_pylist([r for rows in found for r in rows], schema=schema)
+        paths = list(self._files.names(kind, ".parquet"))
+        found, torn = self._each(paths, lambda file: _largest(file, columns))
+        rows = pa.Table.from_pylist([row for rows in found for row in rows], schema=schema)
         return Read(rows, torn)
 
     def _each(
-        self, names: Iterable[str], use: Callable[[pq.ParquetFile], T]
+        self, paths: Sequence[str], use: Callable[[pq.ParquetFile], T]
     ) -> tuple[list[T], tuple[Torn, ...]]:
-        """What `use` makes of each file, several at a time, and the files that cannot be read."""
+        """What `use` makes of each file that is there, and the files that cannot be read."""
 
-        def one(name: str) -> T | Torn | None:
+        def one(path: str) -> T | Torn | None:
             try:
-                body = self._files.read(name)
-                return None if body is None else use(pq.ParquetFile(pa.BufferReader(body)))
+                if (body := self._files.read(path)) is None:
+                    return None
+                return use(pq.ParquetFile(pa.BufferReader(body)))
             except (pa.ArrowException, OSError, KeyError) as error:
-                return Torn(self._files.path(name), line_of(error))
+                return Torn(self._files.path(path), line_of(error))
 
-        with ThreadPoolExecutor(READERS) as pool:
-            found = [item for item in pool.map(one, names) if item is not None]  # None: deleted
+        found = [item for item in self._files.each(paths, one) if item is not None]
         torn = tuple(item for item in found if isinstance(item, Torn))
         return [item for item in found if not isinstance(item, Torn)], torn
 
@@ -227,6 +244,10 @@ class Store:
     def delete_file(self, name: str) -> None:
         """Remove what `write_file` wrote, if it is there."""
         self._files.delete(name)
+
+    def file_names(self, folder: str, suffix: str) -> list[str]:
+        """The names of such files in a folder, as `read_file` takes them."""
+        return list(self._files.names(folder, suffix))
 
     def read_files(self, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
         """Path and content of each such file in a folder, in the order of their names."""

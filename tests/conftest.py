@@ -40,6 +40,16 @@ def no_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def tiny_npz(tmp_path: Path) -> Path:
     """A file of anybody's own: 300 + 100 images of 8x8 in which a bright row tells the class."""
+    return write_rows(tmp_path / "rows.npz")
+
+
+@pytest.fixture(scope="session")
+def rows_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for tests that share what they train on."""
+    return write_rows(tmp_path_factory.mktemp("data") / "rows.npz")
+
+
+def write_rows(path: Path) -> Path:
     rng = np.random.default_rng(0)
 
     def make(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +59,6 @@ def tiny_npz(tmp_path: Path) -> Path:
         return x.astype(np.uint8), y
 
     (x_train, y_train), (x_test, y_test) = make(300), make(100)
-    path = tmp_path / "rows.npz"
     np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
     return path
 

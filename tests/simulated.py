@@ -48,6 +48,7 @@ def fill_study(
     seed_sd: float = 0.05,
     only: Callable[[Cell], bool] = lambda _: True,
     leave_out: Callable[[Cell, int], bool] = lambda *_: False,
+    trained_by: Callable[[int], tuple[str, str]] = lambda _: ("compiled", "cpu"),
 ) -> None:
     """Write a study's plan and models of these errors, as a sweep would have left them.
 
@@ -79,10 +80,11 @@ def fill_study(
                 wall_s=1.5,
                 cpu_s=1.5,
             )
+            engine, device = trained_by(member.seed)
             trained = Trained(
                 member=member,
-                engine="compiled",
-                device="cpu",
+                engine=engine,
+                device=device,
                 history=(evaluation,),
                 predicted=predicted,
                 correct=~wrong,

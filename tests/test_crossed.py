@@ -37,7 +37,7 @@ def test_an_interaction_is_found_where_there_is_one(tmp_path: Path, planted: boo
     fill_study(tmp_path, find_study("grid"), truth, only=corners)
     rows = rows_of(tmp_path)
     assert [row["recipe"] for row in rows] == ["1989", "dropout_relu"]
-    for row, said in zip(rows, crossed.show(rows), strict=True):
+    for row, said in zip(rows, crossed.show("grid", rows), strict=True):
         interaction = row["interaction"]
         assert (interaction["high"] < 0) == planted
         assert interaction["low"] < (-0.5 if planted else 0.0) < interaction["high"]

@@ -114,11 +114,36 @@ def test_predictions_have_a_band_of_the_level_asked_for() -> None:
         ([1, 2], [1, 0.5, 0.2], None, "equal vectors"),
         ([1, 2, 2], [1, 0.5, 0.4], None, "2 sizes for the 3 parameters"),
         (["a"], ["b"], None, "must be numbers"),
+        (np.ma.masked_array([1, 2, 3], mask=[0, 1, 0]), [1, 0.5, 0.2], None, "got nan"),
+        (np.array(["2020", "2021"], "datetime64[Y]"), [1, 0.5], None, "numbers, got datetime"),
+        ([1, 2, 3], [1e300, 1e299, 1e298], None, "within 1e-30 and 1e.30"),
+        ([[1, 2, 4, 8, 16], [3] * 5], [0.5, 0.4, 0.3, 0.2, 0.1], None, "1 values of x2"),
+        ([[1, 2, 4, 8, 16], [1, 4, 16, 64, 256]], [0.5, 0.4, 0.3, 0.2, 0.1], None, "power of x"),
+        (np.arange(1.0, 100_003), np.ones(100_002), None, "at most 100,000"),
     ],
 )
 def test_what_cannot_be_fitted_is_said(x: list, y: list, se: list | None, message: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(InputError, match=message):
         fit(x, y, se)
+
+
+def test_predictions_are_of_sizes_and_levels() -> None:
+    found = fit(SIZES, 3 * SIZES**-0.4, 0.1 * SIZES**-0.4)
+    for sizes in (-1, 0, np.nan):
+        with pytest.raises(InputError, match="must be positive and finite"):
+            found.predict(sizes)
+    for level in (0, 1, 90):
+        with pytest.raises(InputError, match="a share between 0 and 1"):
+            found.predict(SIZES, level=level)
+        with pytest.raises(InputError, match="a share between 0 and 1"):
+            fit(SIZES, SIZES**-0.4, level=level)
+
+
+def test_replicates_that_say_nothing_are_refused() -> None:
+    y = 3 * SIZES**-0.4
+    for replicates in (np.tile(y, (9, 1)), np.zeros((9, 7)), np.full((9, 7), np.nan)):
+        with pytest.raises(InputError, match="positive and finite, and differ"):
+            fit(SIZES, y, replicates=replicates)
 
 
 def test_an_unknown_form_is_named() -> None:

@@ -46,11 +46,11 @@ def test_noise_shared_by_all_sizes_moves_the_level_and_not_the_exponent() -> Non
 def test_profile_intervals_hold_as_often_as_they_say() -> None:
     rng = np.random.default_rng(2)
     held = []
-    for _ in range(200):
+    for _ in range(100):
         y = FLOORED * np.exp(rng.normal(0, 0.02, 7))
         found = profile(SIZES, y, 0.02 * FLOORED, parameter="alpha")
         held.append((found.low or 0) <= 0.5 <= (found.high or np.inf))
-    assert 0.9 - 3 * np.sqrt(0.09 / 200) < np.mean(held) < 0.97
+    assert 0.9 - 3 * np.sqrt(0.09 / 100) < np.mean(held) < 0.98
 
 
 def test_a_profile_needs_a_parameter_and_noise() -> None:

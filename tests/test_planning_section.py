@@ -9,6 +9,7 @@ from simulated import fill_study
 from analysis import load, report
 from analysis.sections import planning
 from jobs.batches import Batch
+from jobs.capacity import Slots
 from jobs.runs import recorded
 from jobs.studies import find_study
 from scaling.errors import InputError
@@ -55,7 +56,9 @@ def test_a_folder_that_knows_no_cost_has_no_such_part(tmp_path: Path) -> None:
         del cell["predicted_s"]
     store.write_plan(plan)
     assert planning.measure(load(tmp_path)) is None
-    with recorded(store, "data", [Batch(jobs=(), seconds=60.0)], 2, "cpu", "scaling sweep data"):
+    with recorded(
+        store, "data", [Batch(jobs=(), seconds=60.0)], Slots(cpu=2), "cpu", "scaling sweep data"
+    ):
         pass
     data = planning.measure(load(tmp_path))
     assert data is not None
@@ -66,9 +69,12 @@ def test_a_folder_that_knows_no_cost_has_no_such_part(tmp_path: Path) -> None:
 def test_a_sweep_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     store = filled(tmp_path)
     batches = [Batch(jobs=(), seconds=60.0)] * 4
-    with recorded(store, "data", batches, 2, "cpu", ""):
+    with recorded(store, "data", batches, Slots(cpu=2), "cpu", ""):
         pass
-    with pytest.raises(KeyboardInterrupt), recorded(store, "data", batches, 2, "cpu", ""):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        recorded(store, "data", batches, Slots(cpu=2), "cpu", ""),
+    ):
         raise KeyboardInterrupt
     numbers = report(tmp_path)
     done, stopped = numbers["planning"]["runs"]
@@ -77,7 +83,7 @@ def test_a_sweep_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     assert (stopped["wall_s"], stopped["ratio"]) == (None, None)
     text = (tmp_path / "report.md").read_text()
     assert "1 of 2 sweeps came to their end" in text
-    assert "| data | cpu | 2 | 4 | 0 | 2." in text
+    assert "| data | 2 | 0 | 4 | 0 | 2." in text
     assert 'id="planning"' in (tmp_path / "report.html").read_text()
     (tmp_path / "runs" / "x.json").write_text(json.dumps({"study": "data"}))
     with pytest.raises(InputError, match=r"x\.json is no record of a sweep.*delete it"):

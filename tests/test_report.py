@@ -2,15 +2,17 @@
 
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from browser import BROWSER, look
+from printed import unknown_numbers
 
 from analysis import load, report
+from analysis.commands import write_comparison
 from analysis.curves import find_curves
 from scaling.data import DatasetInfo
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
@@ -82,8 +84,14 @@ def fill(
     return out
 
 
-def test_the_report_finds_the_laws_it_was_given(tmp_path: Path) -> None:
-    numbers = report(fill(tmp_path))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = fill(tmp_path_factory.mktemp("whole"))
+    return out, report(out)
+
+
+def test_the_report_finds_the_laws_it_was_given(whole: tuple[Path, dict[str, Any]]) -> None:
+    numbers = whole[1]
     first, second = numbers["curves"]
     low, high = first["exponent"]["interval"]
     assert low < 0.5 < high
@@ -97,10 +105,10 @@ def test_the_report_finds_the_laws_it_was_given(tmp_path: Path) -> None:
     assert comparison["verdict"] == "more misses"
 
 
-def test_all_files_are_written_and_say_the_same(tmp_path: Path) -> None:
-    numbers = report(fill(tmp_path))
-    assert json.loads((tmp_path / "numbers.json").read_text()) == numbers
-    page, text = (tmp_path / "report.html").read_text(), (tmp_path / "report.md").read_text()
+def test_all_files_are_written_and_say_the_same(whole: tuple[Path, dict[str, Any]]) -> None:
+    out, numbers = whole
+    assert json.loads((out / "numbers.json").read_text()) == numbers
+    page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
     for said in ("MNIST at 16×16", "A note to readers.", "scaling sweep quickstart --out here"):
         assert said in page
         assert said in text
@@ -108,15 +116,16 @@ def test_all_files_are_written_and_say_the_same(tmp_path: Path) -> None:
         for size in curve["sizes"]:
             assert f"{100 * size['error']:.2f} %" in text
             assert ", ".join(map(str, size["misses"])) in page
-    for name in ("error_vs_n_train", "learning_curves"):
-        assert (tmp_path / "figures" / f"{name}.svg").read_text().lstrip().startswith("<?xml")
-        assert (tmp_path / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+    for name in ("error_vs_n_train", "learning_curves", "future_forms", "future_trends"):
+        assert (out / "figures" / f"{name}.svg").read_text().lstrip().startswith("<?xml")
+        assert (out / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
         assert f"figures/{name}.png" in text
 
 
-def test_the_page_is_self_contained(tmp_path: Path) -> None:
-    report(fill(tmp_path))
-    page = (tmp_path / "report.html").read_text()
+def test_the_page_is_self_contained(whole: tuple[Path, dict[str, Any]]) -> None:
+    page = (whole[0] / "report.html").read_text()
+    assert '<h2 id="2055">' in page
+    assert "cannot be determined from this study" in page
     links = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert links
     assert all(link.startswith(("data:", "#")) for link in links)
@@ -199,41 +208,61 @@ def test_the_page_can_go_elsewhere(tmp_path: Path) -> None:
         report(tmp_path / "out", html=tmp_path / "no" / "page.html")
 
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--hide-scrollbars", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with its report and a comparison with one of other seeds."""
+    out, other = (tmp_path_factory.mktemp(name) for name in ("out", "other"))
+    report(fill(out))
+    fill(other, sizes=(911, 1823), seeds=(5, 6), leave_out=1)
+    write_comparison(load(out), load(other))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("report.md", "numbers.json"), ("comparison.md", "comparison_numbers.json")],
+)
+def test_no_number_is_printed_that_is_not_among_the_numbers(
+    filled: Path, text: str, numbers: str
+) -> None:
+    printed, known = (filled / text).read_text(), json.loads((filled / numbers).read_text())
+    assert unknown_numbers(printed, known) == []
+    assert unknown_numbers(f"{printed}\nIt is 0.0123457 or 98,765,431.", known) == [
+        "0.0123457",
+        "98,765,431",
+    ]
 
 
 @pytest.mark.skipif(BROWSER is None, reason="needs a browser: chromium")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize(("name", "images"), [("report", 5), ("comparison", 1)])
 def test_a_browser_shows_the_figures_and_nothing_runs_over_the_edge(
-    tmp_path: Path, width: int
+    filled: Path, tmp_path: Path, name: str, images: int, width: int, dark: bool
 ) -> None:
-    """The page as rendered: every image loads, and the body is no wider than the window."""
-    report(fill(tmp_path / "out"))
-    page = (tmp_path / "out" / "report.html").read_text()
-    probe = (
-        "<script>addEventListener('load', () => { document.title = JSON.stringify({"
-        "images: [...document.images].map(i => i.naturalWidth),"
-        "anchors: [...document.querySelectorAll('a[href^=\"#\"]')]"
-        ".filter(a => !document.querySelector(a.getAttribute('href'))).length,"
-        "over: document.documentElement.scrollWidth - innerWidth}) })</script></body>"
-    )
-    probed = tmp_path / "probed.html"
-    probed.write_text(page.replace("</body>", probe))
-    dom = subprocess.run(
-        [str(BROWSER), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}",
-         f"--window-size={width},900", "--dump-dom", f"file://{probed}"],
-        capture_output=True, text=True, timeout=120, check=True,
-    ).stdout  # fmt: skip
-    title = re.search(r"<title>(\{.*?\})</title>", dom)
-    assert title, dom[:500]
-    seen = json.loads(title[1])
-    assert len(seen["images"]) == 3  # errors, what the tricks are worth in data, learning curves
+    """The page as rendered: images load, links lead somewhere, nothing comes from outside."""
+    seen = look((filled / f"{name}.html").read_text(), tmp_path, width=width, dark=dark)
+    assert len(seen["images"]) == images  # of a report: errors, worth, learning curves, two of 2055
     assert min(seen["images"]) > 300
-    assert seen["anchors"] == 0
+    assert seen["links"] > 5
+    assert seen["lost"] == seen["twice"] == seen["requests"] == seen["console"] == []
     assert seen["over"] <= 0
+    assert seen["dark"] == dark
+    assert (sum(seen["paper"]) < 128 < sum(seen["ink"])) == dark
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs a browser: chromium")
+def test_the_browser_sees_what_is_wrong(tmp_path: Path) -> None:
+    page = """<html><head><title>x</title></head><body><p id="a">a</p><p id="a">b</p>
+    <a href="#nowhere">n</a><div style="width: 5000px">wide</div><img src="data:image/png;base64,x">
+    <img src="http://127.0.0.1:9/x.png"><script>console.error("planted")</script></body></html>"""
+    seen = look(page, tmp_path, width=390, dark=False)
+    assert seen["images"] == [0, 0]
+    assert seen["lost"] == ["#nowhere"]
+    assert seen["twice"] == ["a"]
+    assert seen["requests"] == ["http://127.0.0.1:9/x.png"]
+    assert any("planted" in line for line in seen["console"])
+    assert seen["over"] > 0
 
 
 def test_recipes_have_names_that_people_read() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from printed import unknown_numbers
 from simulated import N_TEST, fill_study
 from test_claims import OTHERS, flat, said_numbers, truth
 
 from analysis import load, report
 from analysis.claims import evidence, judge_all
 from analysis.commands import predict_cells
+from analysis.links import unlinked
 from analysis.sections import KINDS, measure_all
 from analysis.sections.comparison import COMPARISONS
 from analysis.verdicts import CONTRADICTED, SUPPORTED
@@ -59,13 +61,29 @@ def test_every_part_has_its_figure_and_its_heading(whole: tuple[Path, dict[str, 
     assert numbers["curves"] == []
     for name in STUDIES:
         assert f'<h2 id="{name}">' in page
+    assert '<h2 id="frontier">' in page
     for name in (*STUDIES, "digits"):
         assert (out / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
         assert f"figures/{name}.png" in text
-    assert page.count("<img") == len(STUDIES) + 1
+    assert (numbers["future"], numbers["frontier"]["recipes"] != []) == (None, True)
+    assert page.count("<img") == len(STUDIES) + 2  # the digits, and the frontier of compute
     assert "{" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.S)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
     assert json.loads((out / "numbers.json").read_text()) == numbers
+
+
+def test_the_whole_text_prints_no_other_number(whole: tuple[Path, dict[str, Any]]) -> None:
+    assert unknown_numbers((whole[0] / "report.md").read_text(), whole[1]) == []
+
+
+def test_every_link_of_the_page_leads_to_a_row(whole: tuple[Path, dict[str, Any]]) -> None:
+    page = (whole[0] / "report.html").read_text()
+    ids = re.findall(r' id="([^"]+)"', page)
+    links = re.findall(r' href="#([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(links) <= set(ids)
+    assert {"ladder-1-1", "ablation-1-1", "claims-1", "screening-1-1"} <= set(links)
+    assert "](#" not in page + (whole[0] / "report.md").read_text()
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -80,7 +98,9 @@ def test_every_number_that_is_printed_is_in_numbers_json(
         printed += [table.caption, *table.columns, *(cell for row in table.rows for cell in row)]
     known = np.abs([*flat(data), 95.0])  # 95 % is the level of one run
     said = 0
-    for number in (n for text in printed for n in said_numbers(text.replace("below 0", ""))):
+    for number in (
+        n for text in printed for n in said_numbers(unlinked(text).replace("below 0", ""))
+    ):
         digits = len(number.rstrip(",.").partition(".")[2])
         value = float(number.rstrip(",.").replace(",", ""))
         near = np.abs(np.concatenate([known, 100 * known]) - value) <= 0.51 * 10.0**-digits

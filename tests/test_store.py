@@ -20,7 +20,7 @@ from scaling.engines import train
 from scaling.errors import InputError
 from scaling.recipes import find_recipe
 from scaling.rows import metric_rows, prediction_row
-from scaling.store import Store, pack_correct, unpack_correct
+from scaling.store import Store, Unwritable, pack_correct, unpack_correct
 from scaling.study import Cell, evaluated_epochs, make_cell, make_members
 
 METRICS = """run_id, cell_id, study, dataset, test_set_id, split, n_train, n_test, width, recipe,
@@ -174,7 +174,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     monkeypatch.setattr(files, "WAITS_S", (0, 0))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(Unwritable, match=r"No space left.*run the same command again"):
         store.write_model(rows, prediction)
     monkeypatch.undo()
     assert store.read("metrics").table.equals(before)
@@ -207,7 +207,7 @@ def test_what_trying_again_cannot_mend_is_said_at_once(
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited for nothing"))
     (tmp_path / "notes").write_text("a file where a folder should be")
-    with pytest.raises(OSError, match="notes"):
+    with pytest.raises(Unwritable, match="notes"):
         Store(tmp_path).write_file("notes/a.txt", b"a")
 
 

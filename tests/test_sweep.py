@@ -73,7 +73,7 @@ def test_a_sweep_stores_every_model_once_and_a_second_trains_nothing(
     assert {p: p.stat().st_mtime_ns for p in (out / "metrics").iterdir()} == stamps
     assert "nothing to train" in said[-1]
     (record,) = [json.loads(path.read_text()) for path in (out / "runs").iterdir()]
-    assert (record["models"], record["slots"], record["wall_s"] > 0) == (8, 2, True)
+    assert (record["models"], record["cpus"], record["wall_s"] > 0) == (8, 2, True)
     counts = state.count(Store(out).read_plans()["tiny"])
     assert counts == {"cells": 4, "finished": 4, "failed": 0, "missing": 0}
 
@@ -197,6 +197,10 @@ def test_a_local_folder_on_several_nodes_is_refused_unless_shared(
     with pytest.raises(InputError, match=r"2 nodes.*--shared-fs"):
         cluster.check_shared("out", is_local=True, shared_fs=False)
     cluster.check_shared("out", is_local=True, shared_fs=True)
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}])
+    cluster.check_shared("out", is_local=True, shared_fs=False)
+    with pytest.raises(InputError, match=r"autoscaler.*--shared-fs"):
+        cluster.check_shared("out", is_local=True, shared_fs=False, grows=True)
     cluster.check_shared("s3://bucket", is_local=False, shared_fs=False)
 
 

@@ -129,6 +129,8 @@ def test_a_curve_of_the_bank_is_judged_by_the_others() -> None:
     bank = read_bank()
     own = bank.widening("power_law", {"dataset": "letter", "learner": "MLP"})
     assert own == bank.without["letter"]["power_law"] != bank.k["power_law"]
+    assert bank.widening("power_law", {"openml_id": 6, "learner": "MLP"}) == own
+    assert bank.widening("power_law", {"width": 6}) == bank.k["power_law"]
     assert bank.widening("power_law", {"dataset": "anybody's"}) == bank.k["power_law"]
     assert bank.widening("additive") == bank.k["power_law_floor"]
 
@@ -177,6 +179,7 @@ def test_validate_prints_rows_of_the_contract(
     contract = {"rmsle", "bias", "coverage", "coverage_before", "interval_score"}
     assert all(contract <= set(row) for row in scores["rows"])
     assert any("left out" in note and note.startswith("a:") for note in scores["notes"])
+    assert any("2 curves are judged with the k of the whole bank" in n for n in scores["notes"])
     assert main(words) == 0
     assert "<- default" in capsys.readouterr().out
     assert main([*words[:-1], "nothing"]) == 2

@@ -28,6 +28,7 @@ class Evidence:
     results: Results
     cells: Cells
     resampler: Resampler
+    future: Mapping[str, Any] | None = None  # of project2055, where the folder has curves
 
     def cell(self, study: str, *, dataset: str = "mnist", **where: Any) -> Measured:
         """The cell of a study. Raises NotRun where it has no finished model."""
@@ -64,12 +65,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A published claim, the study it rests on and the function that judges it."""
+    """A published claim, the study it rests on (None: on facts) and the function that judges it."""
 
     id: str
     text: str
     source: str
-    study: str
+    study: str | None
     judge: Callable[[Evidence], Outcome]
 
 
@@ -77,7 +78,7 @@ CLAIMS: dict[str, Claim] = {}
 Judge = Callable[[Evidence], Outcome]
 
 
-def claim(id: str, text: str, *, study: str, source: str = POST) -> Callable[[Judge], Judge]:  # noqa: A002
+def claim(id: str, text: str, *, study: str | None, source: str = POST) -> Callable[[Judge], Judge]:  # noqa: A002
     """Register a function as the judge of a claim."""
 
     def register(judge: Judge) -> Judge:

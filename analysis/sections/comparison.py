@@ -8,6 +8,7 @@ from typing import Literal
 from analysis.cells import LEVEL, Measured
 from analysis.claims.claim import Evidence, row_of
 from analysis.effects import Effect
+from analysis.links import link, table_anchor
 from analysis.sections import crossed
 from analysis.sections.comparison_plots import draw, varied
 from analysis.sections.section import Data, Kind, Picture, Section, Table
@@ -170,10 +171,12 @@ HEADINGS = {
 def show(data: Data) -> Section:
     rows, level = data["rows"], f"{100 * data['level']:.0f} %"
     told = [name for name in varied(rows) if name in HEADINGS]
+    rows_of = table_anchor(data["study"])
+    compared, fewer, more = (link(str(data[n]), rows_of) for n in ("compared", "fewer", "more"))
     text = (
-        f"{data['compared']} comparisons with {data['against']}, on the same seeds and test images:"
-        f" {data['fewer']} with fewer misses, {data['more']} with more; each interval stands for"
-        " itself, without a correction for their number."
+        f"{compared} comparison{'s' if data['compared'] != 1 else ''} with {data['against']}, on"
+        f" the same seeds and test images: {fewer} with fewer misses, {more} with more; each"
+        " interval stands for itself, without a correction for their number."
     )
     table = Table(
         caption=f"Test errors, and their change against {data['against']}; {level} intervals",
@@ -212,8 +215,8 @@ def show(data: Data) -> Section:
     )
     return Section(
         title=COMPARISONS[data["study"]].title,
-        text=(text, *crossed.show(data["crossed"])),
-        tables=(table,),
+        text=(text, *crossed.show(data["study"], data["crossed"])),
+        tables=(table, *crossed.tables(data["crossed"], level)),
         pictures=(picture,) if by_axis or data["compared"] else (),
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from analysis.cells import Measured
 from analysis.claims.claim import Evidence, row_of
-from analysis.sections.section import Data
+from analysis.links import link, row_anchor
+from analysis.sections.section import Data, Table
 from analysis.style import recipe_title
 from analysis.words import change
 
@@ -41,15 +42,41 @@ def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
     return rows
 
 
-def show(rows: Sequence[Data]) -> tuple[str, ...]:
-    """A sentence a recipe."""
+def show(part: str, rows: Sequence[Data]) -> tuple[str, ...]:
+    """A sentence a recipe; its figures stand in the second table of the section."""
     return tuple(
         f"{recipe_title(row['recipe'])}: from width {row['widths'][0]:g} to {row['widths'][1]:g}"
-        f" the test error changes by {change(row['few'])} with {row['n_train'][0]:,} images and by"
-        f" {change(row['many'])} with {row['n_train'][1]:,}; the second relative to the first:"
-        f" {change(row['interaction'])}{_verdict(row['interaction'])}."
-        for row in rows
+        f" the test error changes by {link(change(row['few']), row_anchor(part, i, 2))} with"
+        f" {row['n_train'][0]:,} images and by {link(change(row['many']), row_anchor(part, i, 2))}"
+        f" with {row['n_train'][1]:,}; the second relative to the first:"
+        f" {link(change(row['interaction']), row_anchor(part, i, 2))}"
+        f"{_verdict(row['interaction'])}."
+        for i, row in enumerate(rows, 1)
     )
+
+
+def tables(rows: Sequence[Data], level: str) -> tuple[Table, ...]:
+    """What the sentences say, a row a recipe; no table where there is none."""
+    table = Table(
+        caption=f"What width changes with few images and with many; {level} intervals",
+        columns=(
+            *("recipe", "#from width", "#to", "#few images", "change", "#many images", "change"),
+            "the second relative to the first",
+        ),
+        rows=tuple(
+            (
+                recipe_title(row["recipe"]),
+                *(f"{width:g}" for width in row["widths"]),
+                f"{row['n_train'][0]:,}",
+                change(row["few"]),
+                f"{row['n_train'][1]:,}",
+                change(row["many"]),
+                change(row["interaction"]),
+            )
+            for row in rows
+        ),
+    )
+    return (table,) if rows else ()
 
 
 def _verdict(interaction: Data) -> str:

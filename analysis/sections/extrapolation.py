@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.curves import Curve
 from analysis.forecasts import compare
+from analysis.links import link, table_anchor
 from analysis.load import Results
 from analysis.multiplier import Multiplier, Worth, worth
 from analysis.multiplier_plot import worth_figure
@@ -64,8 +65,8 @@ def _is_base(other: Curve, curve: Curve) -> bool:
 
 def show_forecasts(data: Data) -> Section:
     text = (
-        f"{data['inside']} of {data['judged']} cells that were predicted before they were trained"
-        f" lie in their {100 * data['level']:.0f} % intervals."
+        f"{link(str(data['inside']), table_anchor(FORECASTS))} of {data['judged']} cells that were"
+        f" predicted before they were trained lie in their {100 * data['level']:.0f} % intervals."
     )
     table = Table(
         caption="Predicted before training, and what came of it",

@@ -7,6 +7,7 @@ from scipy import stats
 
 from analysis.cells import LEVEL, Measured
 from analysis.claims.claim import Evidence, row_of
+from analysis.links import link, row_anchor
 from analysis.one_run import one_run
 from analysis.published import Published, published
 from analysis.sections.ladder_plot import draw
@@ -32,7 +33,7 @@ def measure(e: Evidence, study: str) -> Data | None:
             rows.append(_row(run.what, run, cell))
     shown = {row["cell_id"] for row in rows}
     for cell in cells:
-        if cell.models["cell_id"].iloc[0] not in shown:
+        if cell.cell_id not in shown:
             rows.append(_row(recipe_title(cell.recipe), _meant(cell, cells), cell))
     base = e.cells.first(study, recipe="1989", width=1.0)
     suspects = _suspects(e, base, cells) if study == "zipcode" and base else []
@@ -61,7 +62,7 @@ def _row(what: str, run: Published | None, cell: Measured | None) -> Data:
         "n_train": cell.n_train if run is None and cell else run and run.n_train,
         "epochs": cell.epochs if run is None and cell else run and run.epochs,
         "n_drawn": n_drawn,
-        "cell_id": None if cell is None else str(cell.models["cell_id"].iloc[0]),
+        "cell_id": None if cell is None else cell.cell_id,
         "seeds": 0 if cell is None else cell.n_seeds,
         "planned": 0 if cell is None else cell.planned,
     }
@@ -238,6 +239,7 @@ def _lead(data: Data) -> str:
     if not judged:
         return "No published run can be compared: that takes two seeds of its cell, on its data."
     first, inside, n = judged[0], data["inside"], data["compared"]
+    row = row_anchor(data["study"], 1 + data["rows"].index(first))
     said = (
         f"The published test result lies where 95 % of single runs would for {inside} of {n}"
         " recipes."
@@ -248,9 +250,10 @@ def _lead(data: Data) -> str:
         " single runs would."
     )
     return (
-        f"{said} “{first['what']}”: published {first['published']} of {first['n_drawn']:,},"
-        f" measured {first['mean_drawn']:.1f} on average over {first['seeds']} seeds"
-        f" ({ends(first['interval_drawn'], 1)}), in one run {ends(first['one_run'])}."
+        f"{said} “{first['what']}”: published {link(str(first['published']), row)} of"
+        f" {first['n_drawn']:,}, measured {link(count(first['mean_drawn'], 1), row)} on average"
+        f" over {first['seeds']} seeds ({link(ends(first['interval_drawn'], 1), row)}), in one run"
+        f" {link(ends(first['one_run']), row)}."
     )
 
 

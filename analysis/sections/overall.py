@@ -1,15 +1,16 @@
 """What is not of one study: the table of claims, and the digits that are still missed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from analysis.links import link, table_anchor
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import recipe_title
 from analysis.verdicts import ALPHA, MARGIN
-from analysis.words import NONE
+from analysis.words import NONE, p_value
 
 
-def show_claims(claims: Sequence[Data]) -> Section:
-    """Every claim with its verdict and the figure it rests on."""
+def show_claims(claims: Sequence[Data], studies: Collection[str] = ()) -> Section:
+    """Every claim with its verdict and the figure it rests on, by links to those `studies`."""
     tested = [row for row in claims if row["p"] is not None]
     hold = sum(row["holds_after_holm"] for row in tested)
     text = (
@@ -18,7 +19,8 @@ def show_claims(claims: Sequence[Data]) -> Section:
         f" it lies below −{MARGIN:.0%}; the margin is older than the runs, the other"
         " rules were written during them (LOG.md). p is"
         " two-sided and of the decision as it stands, p (Holm) after Holm's correction over the"
-        f" {len(tested)} claims with a test, of which {hold} hold at {ALPHA:.0%}.".replace(
+        f" {link(str(len(tested)), table_anchor('claims'))} claims with a test, of which"
+        f" {link(str(hold), table_anchor('claims'))} hold at {ALPHA:.0%}.".replace(
             "%", " %"
         ).replace("  %", " %")
     )
@@ -27,9 +29,9 @@ def show_claims(claims: Sequence[Data]) -> Section:
             row["id"],
             row["claim"],
             row["verdict"],
-            row["figure"] or NONE,
-            _p(row["p"]),
-            _p(row["p_holm"]),
+            (row["figure"] or NONE) + (_study(row["study"]) if row["study"] in studies else ""),
+            p_value(row["p"]),
+            p_value(row["p_holm"]),
         )
         for row in claims
     )
@@ -59,7 +61,5 @@ def show_digits(data: Data) -> Section:
     )
 
 
-def _p(value: float | None) -> str:
-    if value is None:
-        return NONE
-    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+def _study(name: str) -> str:
+    return f" {link(f'→ {name}', name)}"

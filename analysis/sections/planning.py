@@ -14,7 +14,17 @@ from scaling.errors import InputError
 NAME = "planning"
 SHOWN = 12  # runs that are printed, the last ones
 BY = ["engine", "device", "width"]
-RUN = ("study", "device", "slots", "trials", "models", "predicted_wall_s", "wall_s", "started_at")
+RUN = (
+    "study",
+    "device",
+    "cpus",
+    "gpus",
+    "trials",
+    "models",
+    "predicted_wall_s",
+    "wall_s",
+    "started_at",
+)
 
 
 def measure(results: Results) -> Data | None:
@@ -79,7 +89,7 @@ def show(data: Data) -> Section:
                 caption="Sweeps, in minutes from when Ray was up; those that were stopped have no"
                 " end",
                 columns=(
-                    *("study", "on", "#slots", "#trials", "#models", "#predicted", "#taken"),
+                    *("study", "#cores", "#GPUs", "#trials", "#models", "#predicted", "#taken"),
                     *("#ratio", "begun"),
                 ),
                 rows=tuple(map(_run_row, runs[-SHOWN:])),
@@ -144,8 +154,8 @@ def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
     wall, ratio = run["wall_s"], run["ratio"]
     return (
         run["study"],
-        run["device"],
-        f"{run['slots']:,}",
+        f"{run['cpus']:,}",
+        f"{run['gpus']:,}",
         f"{run['trials']:,}",
         f"{run['models']:,}",
         f"{run['predicted_wall_s'] / 60:.1f}",

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.cells import Measured
 from analysis.claims.claim import Evidence
+from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import recipe_title, styled
 from analysis.words import percent
@@ -41,7 +42,8 @@ def _label(row: Data) -> str:
 def show(data: Data) -> Section:
     best = data["rows"][0]
     text = (
-        f"Fewest validation misses: “{_label(best)}” with {percent(best['val_error'])}. The best of"
+        f"Fewest validation misses: “{_label(best)}” with"
+        f" {link(percent(best['val_error']), row_anchor(data['study'], 1))}. The best of"
         " several looks better than it is: its test error is for a study of its own."
     )
     table = Table(

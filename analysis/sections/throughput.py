@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import recipe_title, styled
 from analysis.words import NONE
@@ -49,10 +50,12 @@ def read_bench(store: Store) -> Data | None:
 def show(data: Data) -> Section:
     rows = data["rows"]
     fastest = data["fastest"]
+    row = row_anchor(NAME, 1 + rows.index(fastest))
     text = (
-        f"At {_number(fastest['us'])} µs an example the {data['presentations']:,} presentations of"
-        f" 1989 take {_number(data['seconds'])} s of one core, where 1989 took three days; the"
-        f" plain PyTorch loop takes {_number(fastest['loop_us'])} µs in the same run."
+        f"At {link(_number(fastest['us']), row)} µs an example the {data['presentations']:,}"
+        f" presentations of 1989 take {_number(data['seconds'])} s of one core, where 1989 took"
+        f" three days; the plain PyTorch loop takes {link(_number(fastest['loop_us']), row)} µs in"
+        " the same run."
     )
     table = Table(
         caption="Microseconds of one core for one example and model, exact SGD, medians of rounds;"

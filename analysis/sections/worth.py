@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
 from analysis.factorial import combinations_of, interactions, missing_of, worths
+from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import styled
 from analysis.words import change
@@ -72,21 +73,23 @@ def show(data: Data) -> Section:
             ),
         )
     best = min(data["tricks"], key=lambda row: row["average"]["change"])
+    row = row_anchor(data["study"], 1 + data["tricks"].index(best))
     level = f"{100 * data['level']:.0f} %"
     text = [
         f"All {data['combinations']} combinations of {data['n_tricks']} tricks at"
         f" {data['n_train']:,} images and {data['epochs']} epochs, {data['seeds']} seeds each."
         f" Averaged over all orders, {_name(best['trick'])} is worth most: it changes the test"
-        f" error by {change(best['average'])}. The averages multiply to the effect of all tricks,"
-        f" {change(data['all'])}."
+        f" error by {link(change(best['average']), row)}. The averages multiply to the"
+        f" effect of all tricks, {change(data['all'])}."
     ]
     if data["interactions"]:
         text.append(
             "Pairs that together differ from the product of each (below 0: they help each other;"
             f" intervals by Bonferroni at {100 * data['interactions'][0]['level']:.0f} %): "
             + "; ".join(
-                f"{_name(row['tricks'][0])} with {_name(row['tricks'][1])} {change(row)}"
-                for row in data["interactions"]
+                f"{_name(row['tricks'][0])} with {_name(row['tricks'][1])}"
+                f" {link(change(row), row_anchor(data['study'], i, 2))}"
+                for i, row in enumerate(data["interactions"], 1)
             )
             + "."
         )
@@ -97,13 +100,24 @@ def show(data: Data) -> Section:
             (_name(row["trick"]), *(change(row[way]) for way in WAYS)) for row in data["tricks"]
         ),
     )
+    pairs = Table(
+        caption="Pairs of tricks together, against the product of each",
+        columns=("trick", "with", "change of the test error"),
+        rows=tuple(
+            (_name(row["tricks"][0]), _name(row["tricks"][1]), change(row))
+            for row in data["interactions"]
+        ),
+    )
     picture = Picture(
         name=data["study"],
         alt="Change of the test error by each trick with its interval",
         caption=f"Change of the test error by each trick with {level} intervals.",
     )
     return Section(
-        title="What each trick is worth", text=tuple(text), tables=(table,), pictures=(picture,)
+        title="What each trick is worth",
+        text=tuple(text),
+        tables=(table, pairs) if data["interactions"] else (table,),
+        pictures=(picture,),
     )
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from scaling.data import Dataset
 from scaling.engines import compiled, population
 from scaling.engines.result import Evaluation, NumericFailure, Trained
+from scaling.engines.saved import Keeper
 from scaling.errors import InputError
 from scaling.study import Cell, Member
 from scaling.weights import Weights
@@ -95,6 +96,28 @@ def together(cell: Cell, engine: str | None = None, device: str = "cpu") -> int:
     return most if device == "cuda" else min(population.FEW, most)
 
 
+def gpu_share(cell: Cell, members: int) -> float:
+    """The part of a GPU that training so many members keeps busy: 1, 1/2, 1/4 or 1/8."""
+    busy = population.busy(cell, members)
+    return next(share for share in (0.125, 0.25, 0.5, 1.0) if busy <= share)
+
+
+def present(device: str) -> str:
+    """The device, if this machine has it. Raises InputError if not.
+
+    SCALING_FAKE_GPU=1 is for tests of clusters: there the CPU stands in, and its results say so.
+    """
+    if device == "cpu":
+        return device
+    if os.environ.get("SCALING_FAKE_GPU") == "1":
+        _say_once("SCALING_FAKE_GPU=1: the CPU trains what was meant for a GPU\n")
+        return "cpu"
+    from scaling.engines.reference import check_device  # torch takes seconds to import
+
+    check_device(device)
+    return device
+
+
 def available_cores() -> int:
     """Cores this process may use, which can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -110,15 +133,20 @@ def train(
     epochs_evaluated: Sequence[int],
     observe: Observer | None = None,
     start: Callable[[Member], Weights] | None = None,
+    keep: Callable[[Sequence[Member], str, str], Keeper] | None = None,
 ) -> Iterator[Trained | NumericFailure]:
     """Train members of a cell, giving each one's result, in order, as soon as it is there.
 
     `observe` sees every evaluation; `start` gives a member's first weights in place of random ones.
+    `keep` says, for members that are trained together and by what engine and device, where their
+    training is kept so that it can go on if it is interrupted; that is removed once the result was
+    taken and the next one is asked for.
     The population engine's results come some members at a time.
 
     Raises InputError for an engine that cannot do it or a device that this machine lacks.
     """
     chosen = choose(cell, engine, device, len(members))
+    device = present(device)
     if chosen != "compiled" and device == "cpu" and (reason := compiled.unavailable()):
         _say_once(f"the compiled engine is missing, training is 10 to 100 times slower: {reason}\n")
     if chosen == "population":
@@ -132,15 +160,16 @@ def train(
             epochs_evaluated=epochs_evaluated,
             observe=observe,
             start=start,
+            keep=(lambda some: keep(some, chosen, device)) if keep else None,
         )
         return
     if chosen == "compiled":
         from scaling.engines.compiled.engine import train_member  # numba, but no torch
     else:
-        from scaling.engines.reference import check_device, train_member  # seconds to import
+        from scaling.engines.reference import train_member  # seconds to import
 
-        check_device(device)
     for member in members:
+        keeper = keep([member], chosen, device) if keep else None
         yield train_member(
             cell,
             member,
@@ -149,7 +178,10 @@ def train(
             epochs_evaluated=epochs_evaluated,
             observe=observe,
             start=start(member) if start else None,
+            keeper=keeper,
         )
+        if keeper:
+            keeper.remove()
 
 
 def warm_up(cells: Sequence[Cell], engine: str | None = None, device: str = "cpu") -> None:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from scaling.curvature import rate_scales
 from scaling.data import Dataset, Examples, select, shift_images
+from scaling.engines.optimizer_state import load_optimizer, optimizer_arrays
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
+from scaling.engines.saved import Arrays, Keeper
 from scaling.engines.training import train_model
 from scaling.errors import InputError
 from scaling.model import Classifier, Network, loss_of
@@ -47,10 +49,12 @@ def train_member(
     epochs_evaluated: Sequence[int],
     observe: Callable[[Member, Evaluation], None] | None = None,
     start: Weights | None = None,
+    keeper: Keeper | None = None,
 ) -> Trained | NumericFailure:
     """Train one model, from random weights or from `start`.
 
-    The result depends on these arguments, and on nothing before it.
+    The result depends on these arguments, and on nothing before it; with a `keeper` it comes about
+    in several goes.
     """
     chosen = select(
         data, n_train=cell.n_train, n_test=cell.n_test, split=cell.split, seed=member.seed
@@ -65,6 +69,7 @@ def train_member(
             device=device,
             epochs_evaluated=epochs_evaluated,
             observe=observe,
+            keeper=keeper,
         )
 
 
@@ -110,6 +115,24 @@ class ReferenceModel:
     def weights(self) -> Weights:
         named = self._averaged.named_parameters()
         return {name: value.detach().cpu().numpy() for name, value in named}
+
+    def state(self) -> Arrays:
+        """Copies of weights, running statistics, their average and the optimizer's memory."""
+        found = {name: value.cpu().numpy().copy() for name, value in self._tensors().items()}
+        return found | dict(optimizer_arrays(self._optimizer))
+
+    def restore(self, state: Arrays) -> None:
+        """Take those up again."""
+        for name, value in self._tensors().items():
+            value.copy_(torch.from_numpy(state[name]))
+        load_optimizer(self._optimizer, state)
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """What training changes in the networks, by names of their own."""
+        found = {f"network.{k}": v for k, v in self._network.state_dict().items()}
+        if self._averaged is not self._network:
+            found |= {f"averaged.{k}": v for k, v in self._averaged.state_dict().items()}
+        return found
 
 
 def train_epoch(

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from scaling.data import Examples, Selection
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
+from scaling.engines.saved import Arrays, Keeper, Saved
 from scaling.study import Cell, Member
 from scaling.weights import Weights
 
@@ -31,6 +33,12 @@ class Model(Protocol):
     def weights(self) -> Weights:
         """The weights that `score` and `predict` go by."""
 
+    def state(self) -> Arrays:
+        """Copies of all that training changes, after a whole epoch."""
+
+    def restore(self, state: Arrays) -> None:
+        """Be again as a model of the same cell and member was then, to the last bit."""
+
 
 def train_model(
     model: Model,
@@ -42,13 +50,28 @@ def train_model(
     device: str,
     epochs_evaluated: Sequence[int],
     observe: Callable[[Member, Evaluation], None] | None,
+    keeper: Keeper | None = None,
 ) -> Trained | NumericFailure:
-    """Train a model to its last epoch; `observe` sees every evaluation."""
-    epochs = cell.recipe.epochs
+    """Train a model to its last epoch, from where the keeper knows it; `observe` sees the rest."""
+    epochs, done = cell.recipe.epochs, 0
     history: list[Evaluation] = []
-
     wall, cpu = time.perf_counter(), time.process_time()
-    for epoch in range(1, epochs + 1):
+    if keeper and (saved := keeper.load()):
+        model.restore(saved.arrays)
+        done, history = saved.epoch, list(saved.histories[0])
+        wall, cpu = wall - saved.wall_s, cpu - saved.cpu_s
+
+    def state(epoch: int) -> Saved:
+        return Saved(
+            epoch=epoch,
+            wall_s=time.perf_counter() - wall,
+            cpu_s=time.process_time() - cpu,
+            histories=(tuple(history),),
+            failures=(None,),
+            arrays=model.state(),
+        )
+
+    for epoch in range(done + 1, epochs + 1):
         if broken := model.train_epoch(epoch):
             return failure(member, broken, epoch, epochs)
         if epoch in epochs_evaluated or epoch == epochs:
@@ -67,6 +90,8 @@ def train_model(
             history.append(evaluation)
             if observe:
                 observe(member, evaluation)
+        if keeper and epoch < epochs:
+            keeper.save_if_due(partial(state, epoch))
     predicted = model.predict(chosen.test)
     return Trained(
         member=member,

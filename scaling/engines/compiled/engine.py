@@ -16,6 +16,7 @@ from scaling.engines.compiled.objective import Objective, squashed
 from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, step_rates, update_of
 from scaling.engines.compiled.ready import ready
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
+from scaling.engines.saved import Arrays, Keeper
 from scaling.engines.training import train_model
 from scaling.presentation import present
 from scaling.randomness import presentation_keys, shifts
@@ -35,10 +36,12 @@ def train_member(
     epochs_evaluated: Sequence[int],
     observe: Callable[[Member, Evaluation], None] | None = None,
     start: Weights | None = None,
+    keeper: Keeper | None = None,
 ) -> Trained | NumericFailure:
     """Train one model, from random weights or from `start`.
 
-    The result depends on these arguments, and on nothing before it.
+    The result depends on these arguments, and on nothing before it; with a `keeper` it comes about
+    in several goes.
     """
     chosen = select(
         data, n_train=cell.n_train, n_test=cell.n_test, split=cell.split, seed=member.seed
@@ -52,6 +55,7 @@ def train_member(
         device=device,
         epochs_evaluated=epochs_evaluated,
         observe=observe,
+        keeper=keeper,
     )
 
 
@@ -153,6 +157,19 @@ class CompiledModel:
 
     def weights(self) -> Weights:
         return self._layout.unpack(self._averaged)
+
+    def state(self) -> Arrays:
+        """Copies of the weights, their average and the optimizer's memory, as they lie here."""
+        return {name: array.copy() for name, array in self._changing().items()}
+
+    def restore(self, state: Arrays) -> None:
+        """Take those up again; what lies between the layers is written anew by each example."""
+        for name, array in self._changing().items():
+            array[:] = state[name]
+
+    def _changing(self) -> dict[str, NDArray[np.float32]]:
+        arrays = {"params": self._params, "state": self._state}
+        return arrays | ({"averaged": self._averaged} if self._recipe.ema else {})
 
     def _outputs(self, examples: Examples) -> NDArray[np.float32]:
         z_N10 = np.empty((len(examples), N_CLASSES), np.float32)

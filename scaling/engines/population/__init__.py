@@ -27,6 +27,8 @@ from scaling.study import Cell
 # (at width 8, 3,850 us for 32 members and 2,240 for 4). CUDA assumed.
 MOST_MEMBERS = {"cpu": 32, "cuda": 4096}
 MOST_WEIGHTS = {"cpu": 4_000_000, "cuda": 1_000_000_000}
+# Microseconds on a GPU, assumed: of a step however few learn in it, and of an example at width 1.
+GPU_STEP_US, GPU_US = 200.0, 0.2
 FEW = 16  # members in lock-step that are worth waiting for: they share most of the overhead
 
 
@@ -50,6 +52,13 @@ def worthwhile(cell: Cell, device: str, members: int) -> bool:
     return device != "cpu" or members > 1 or cell.recipe.batch_size > 1
 
 
+def busy(cell: Cell, members: int) -> float:
+    """The share of its time in which a GPU computes, and does not wait for the next call."""
+    k = min(members, at_once(cell, "cuda"))
+    work = GPU_US * cell.sizes.n_macs / 63_660 * k * cell.recipe.batch_size
+    return work / (GPU_STEP_US + work)
+
+
 def us_per_example(cell: Cell, device: str, members: int) -> tuple[float, float]:
     """Microseconds to train one member on one example, and to evaluate one, for predictions only.
 
@@ -59,7 +68,7 @@ def us_per_example(cell: Cell, device: str, members: int) -> tuple[float, float]
     recipe, grows = cell.recipe, cell.sizes.n_macs / 63_660
     k = min(members, at_once(cell, device))
     if device == "cuda":
-        return 200 / k / recipe.batch_size + 0.2 * grows, 0.1 * grows
+        return GPU_STEP_US / k / recipe.batch_size + GPU_US * grows, 0.1 * grows
     step = 450 / k
     if recipe.optimizer in ("adamw", "muon"):
         step += 0.0025 * cell.sizes.n_params

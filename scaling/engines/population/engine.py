@@ -10,6 +10,7 @@ Shapes: K members that are still in training.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from scaling.data import Dataset
 from scaling.engines.population import at_once
 from scaling.engines.population.model import Population
-from scaling.engines.reference import check_device, deterministic
+from scaling.engines.reference import deterministic
 from scaling.engines.result import Evaluation, NumericFailure, Trained
+from scaling.engines.saved import Keeper, Saved
 from scaling.engines.training import TRAIN_SAMPLE, failure
 from scaling.study import Cell, Member
 from scaling.weights import Weights
@@ -37,18 +39,18 @@ def train_population(
     epochs_evaluated: Sequence[int],
     observe: Observer | None = None,
     start: Callable[[Member], Weights] | None = None,
+    keep: Callable[[Sequence[Member]], Keeper] | None = None,
 ) -> Iterator[Trained | NumericFailure]:
-    """Train members, so many at a time, giving their results in order when those are at the end.
-
-    Raises InputError for a device that this machine lacks.
-    """
-    check_device(device)
+    """Train members, so many at a time, giving their results in order when those are at the end."""
     most = at_once(cell, device)
     for first in range(0, len(members), most):
         some = members[first : first + most]
+        keeper = keep(some) if keep else None
         with deterministic():
-            results = _train(cell, some, data, device, epochs_evaluated, observe, start)
+            results = _train(cell, some, data, device, epochs_evaluated, observe, start, keeper)
         yield from results
+        if keeper:
+            keeper.remove()
 
 
 def _train(
@@ -59,6 +61,7 @@ def _train(
     epochs_evaluated: Sequence[int],
     observe: Observer | None,
     start: Callable[[Member], Weights] | None,
+    keeper: Keeper | None,
 ) -> list[Trained | NumericFailure]:
     """Train members to the last epoch; who fails leaves, and the others go on.
 
@@ -67,7 +70,7 @@ def _train(
     population, epochs = Population(cell, members, data, device, start), cell.recipe.epochs
     results: dict[Member, Trained | NumericFailure] = {}
     histories: dict[Member, list[Evaluation]] = {member: [] for member in members}
-    seconds_2, clocks_2 = np.zeros(2), _clocks()
+    seconds_2, clocks_2, done = np.zeros(2), _clocks(), 0
 
     def dismiss(sound_K: NDArray[np.bool_], what: str, epoch: int) -> None:
         """Note the members that are not sound any more."""
@@ -78,7 +81,24 @@ def _train(
     def live() -> list[Member]:
         return [member for member in population.members if member not in results]
 
-    for epoch in range(1, epochs + 1):
+    def state(epoch: int) -> Saved:
+        failed = [results.get(member) for member in members]
+        return Saved(
+            epoch=epoch,
+            wall_s=float(seconds_2[0]),
+            cpu_s=float(seconds_2[1]),
+            histories=tuple(tuple(histories[member]) for member in members),
+            failures=tuple(f.error if isinstance(f, NumericFailure) else None for f in failed),
+            arrays=population.state(),
+        )
+
+    if keeper and (saved := keeper.load()):
+        population.restore(saved.arrays)
+        done, seconds_2 = saved.epoch, np.array([saved.wall_s, saved.cpu_s])
+        histories = dict(zip(members, map(list, saved.histories), strict=True))
+        failures = zip(members, saved.failures, strict=True)
+        results = {m: NumericFailure(member=m, error=error) for m, error in failures if error}
+    for epoch in range(done + 1, epochs + 1):
         population.train_epoch(epoch)
         seconds_2 = seconds_2 + (_clocks() - clocks_2) / len(population.members)
         clocks_2 = _clocks()
@@ -95,6 +115,8 @@ def _train(
             population.keep(np.array([member not in results for member in population.members]))
         if not population.members:
             break
+        if keeper and epoch < epochs:
+            keeper.save_if_due(partial(state, epoch))
     for member, predicted, weights in population.outcomes():
         if member in results:
             continue

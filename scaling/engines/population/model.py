@@ -18,6 +18,7 @@ from scaling.engines.population.network import Networks
 from scaling.engines.population.optimizers import Optimizer, learning
 from scaling.engines.population.showing import Showing, Shown
 from scaling.engines.result import Score
+from scaling.engines.saved import Arrays
 from scaling.model import Network, loss_of
 from scaling.models import initial_weights
 from scaling.networks import build_network
@@ -43,7 +44,7 @@ class Population:
         start: Callable[[Member], Weights] | None = None,
     ) -> None:
         self._cell, self._device = cell, device
-        self.members = tuple(members)
+        self.members = self._all = tuple(members)
         self.images = select_all(cell, members, data, device)
         recipe = cell.recipe
 
@@ -90,6 +91,24 @@ class Population:
         averaged_KW = self._averaged_KW[live_K]
         self._averaged_KW = averaged_KW if self._cell.recipe.ema else self._networks.flat_KW
         self._captured = None
+
+    def state(self) -> Arrays:
+        """Copies of all that training changes, and whose it is: the places of those still there."""
+        found = {name: value.cpu().numpy().copy() for name, value in self._changing().items()}
+        return found | {"live": np.array([member in self.members for member in self._all])}
+
+    def restore(self, state: Arrays) -> None:
+        """Be again, of the same members, as a population was then, to the last bit."""
+        if not state["live"].all():
+            self.keep(state["live"])
+        for name, value in self._changing().items():
+            value.copy_(torch.from_numpy(state[name]))
+
+    def _changing(self) -> dict[str, Tensor]:
+        networks = self._networks
+        found = {"flat": networks.flat_KW} | {f"other.{k}": v for k, v in networks.others.items()}
+        found |= {f"optimizer.{i}": value for i, value in enumerate(self._optimizer.state)}
+        return found | ({"averaged": self._averaged_KW} if self._cell.recipe.ema else {})
 
     def score(self, images: Images) -> list[Score]:
         """Of each member on its images: a pure function of weights and images."""

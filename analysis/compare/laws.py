@@ -1,0 +1,102 @@
+"""The curves of two results folders at the sizes that both have: exponents and floors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.cells import LEVEL, Measured
+from analysis.compare.matching import Pair
+from analysis.curves import DRAWN, REPLICATES
+from analysis.equations import Floats
+from analysis.fit import Fit, fit
+from analysis.forms import FORMS
+from analysis.uncertainty import crossed_bootstrap
+
+# What is compared of a law: its factor A means nothing beside another exponent.
+COMPARED = ("alpha", "E")
+ALIKE = (
+    *("dataset", "test_set_id", "split", "width", "model", "recipe"),
+    *("epochs", "batch_size"),
+)
+Data = dict[str, Any]
+
+
+def compare_laws(pairs: Sequence[Pair]) -> list[Data]:
+    """A row for each form of each curve of three sizes that both folders have."""
+    found: dict[tuple[object, ...], list[Pair]] = {}
+    for pair in pairs:
+        key = tuple(getattr(cell, name) for cell in (pair.a, pair.b) for name in ALIKE)
+        found.setdefault((pair.match, *key), []).append(pair)
+    return [row for curve in found.values() for row in _compare(curve)]
+
+
+def _compare(pairs: Sequence[Pair]) -> list[Data]:
+    by_size = {pair.a.n_train: pair for pair in pairs}
+    sizes = sorted(by_size)
+    if len(by_size) < max(3, len(pairs)):  # too few, or one size with two learning rates
+        return []
+    first, second = pairs[0].a, pairs[0].b
+    curves = [
+        [by_size[size].a for size in sizes],
+        [by_size[size].b for size in sizes],
+    ]
+    together = first.test_set_id == second.test_set_id
+    drawn = _replicates(curves, together=together)
+    rows = []
+    for form in DRAWN:
+        if len(sizes) >= max(3, FORMS[form].n_free):
+            a, b = (_fit(sizes, *of, form) for of in zip(curves, drawn, strict=True))
+            rows.append(
+                {
+                    "dataset": first.dataset,
+                    "width": first.width,
+                    "recipes": [first.recipe, second.recipe],
+                    "models": [first.model, second.model],
+                    "epochs": [first.epochs, second.epochs],
+                    "n_train": sizes,
+                    "form": form,
+                    "title": FORMS[form].title,
+                    "level": LEVEL,
+                    "statuses": [a.status, b.status],
+                    "params": {
+                        name: _difference(a, b, name) for name in COMPARED if name in a.params
+                    },
+                }
+            )
+    return rows
+
+
+def _replicates(curves: Sequence[Sequence[Measured]], *, together: bool) -> list[Floats]:
+    """On one draw of images, and of seeds that both have, where the test images are the same."""
+    wrong = [[cell.wrong for cell in cells] for cells in curves]
+    how: dict[str, Any] = {"replicates": REPLICATES, "level": LEVEL}
+    if together:
+        return crossed_bootstrap(wrong, **how)
+    return [crossed_bootstrap([one], seed=seed, **how)[0] for seed, one in enumerate(wrong)]
+
+
+def _fit(sizes: Sequence[int], cells: Sequence[Measured], replicates: Floats, form: str) -> Fit:
+    errors = np.maximum([cell.error for cell in cells], 0.5 / cells[0].n_test)
+    return fit(list(sizes), errors, form=form, level=LEVEL, replicates=replicates)
+
+
+def _difference(a: Fit, b: Fit, name: str) -> Data:
+    """Both values with their intervals, and B - A with that of its replicates.
+
+    Where a replicate failed, those of the two fits belong together no more: no interval then.
+    """
+    column = FORMS[a.form].names.index(name)
+    ends: list[float] | None = None
+    if not a.n_failed and not b.n_failed and len(a.replicates):
+        drawn = b.replicates[:, column] - a.replicates[:, column]
+        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        ends = [float(low), float(high)]
+    return {
+        "a": a.params[name],
+        "b": b.params[name],
+        "interval_a": list(a.intervals[name]),
+        "interval_b": list(b.intervals[name]),
+        "difference": b.params[name] - a.params[name],
+        "interval": ends,
+    }

@@ -1,0 +1,52 @@
+"""The comparison as files of the first folder: a page, a text, its numbers and its figure."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from analysis.compare import compare
+from analysis.compare.plot import comparison_figure
+from analysis.compare.show import FIGURE, headline, sections
+from analysis.load import Results
+from analysis.numbers import plain
+from analysis.rendering import Part, render
+from analysis.style import as_png, as_svg
+from scaling.errors import InputError
+
+PAGE, TEXT, NUMBERS = "comparison.html", "comparison.md", "comparison_numbers.json"
+
+
+def write_comparison(a: Results, b: Results, html: str | Path | None = None) -> dict[str, Any]:
+    """Compare folder B with A and write it into A (the page to `html`, if given); its numbers.
+
+    Raises InputError where it cannot be written.
+    """
+    data: dict[str, Any] = plain(compare(a, b))
+    drawn = {}
+    if data["rows"]:
+        figure = comparison_figure(data["rows"])
+        drawn[FIGURE] = (as_svg(figure), as_png(figure))
+    values = {
+        "a": data["a"]["out"],
+        "b": data["b"]["out"],
+        "lead": headline(data),
+        "parts": [Part(id=anchor, section=section) for anchor, section in sections(data)],
+    }
+    page = render("comparison.html.jinja", drawn, **values)
+    store = a.store
+    try:
+        for name, (svg, png) in drawn.items():
+            store.write_file(f"figures/{name}.svg", svg)
+            store.write_file(f"figures/{name}.png", png)
+        store.write_file(NUMBERS, json.dumps(data, indent=1, allow_nan=False).encode())
+        store.write_file(TEXT, render("comparison.md.jinja", drawn, **values).encode())
+        if html is None:
+            store.write_file(PAGE, page.encode())
+        else:
+            Path(html).write_text(page)
+    except OSError as error:
+        raise InputError(
+            f"the comparison cannot be written ({error}): make {store.out} writable, or name"
+            " another place with --html"
+        ) from error
+    return data

@@ -1,0 +1,52 @@
+"""The cells of a recipe as one surface: error over n_train, parameters and epochs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.cells import Cells, Measured
+
+KEY = ("n_train", "n_params", "epochs", "split")
+
+
+def surface_cells(cells: Cells, recipe: str, test_set_id: str) -> pd.DataFrame:
+    """A row for each cell of one recipe on one test set, of several studies' the one of most seeds.
+
+    `se` has the noise of test images and seeds; with one seed that of the images alone.
+    """
+    best: dict[tuple[object, ...], Measured] = {}
+    for cell in find_all(cells):
+        if (cell.recipe, cell.test_set_id) != (recipe, test_set_id):
+            continue
+        key = tuple(getattr(cell, name) for name in KEY)
+        if key not in best or cell.n_seeds > best[key].n_seeds:
+            best[key] = cell
+    return pd.DataFrame([_row(cell) for cell in best.values()])
+
+
+def find_all(cells: Cells) -> Sequence[Measured]:
+    """The network of 1989 trained by single examples, as in all of the ladder, in every study."""
+    return [
+        cell
+        for study in cells.studies
+        for cell in cells.find(study, model="lecun1989", batch_size=1)
+    ]
+
+
+def largest_test_set(cells: Cells) -> str | None:
+    """The test set of most cells; None without any."""
+    found = [cell.test_set_id for cell in find_all(cells)]
+    return max(dict.fromkeys(found), key=found.count, default=None)
+
+
+def _row(cell: Measured) -> dict[str, object]:
+    summary = cell.summary
+    return {
+        **{name: getattr(cell, name) for name in KEY},
+        "width": cell.width,
+        "train_flop": float(cell.models["train_flop"].iloc[0]),
+        "error": max(summary.error, 0.5 / cell.n_test),
+        "se": float(np.hypot(summary.se_test, summary.se_seed or 0.0)),
+        "seeds": cell.n_seeds,
+    }

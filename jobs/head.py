@@ -1,0 +1,127 @@
+"""A cluster's head as seen through its job server: whether it answers, and whose machine it is."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import ray.exceptions
+import requests
+from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
+from ray.dashboard.modules import dashboard_sdk
+from ray.job_submission import JobSubmissionClient
+
+from jobs.token import keep_private
+from scaling.errors import InputError
+
+DEFAULT = "http://127.0.0.1:8265"  # where `ray start --head` and `ray dashboard` put it
+ANSWER_S = 10.0  # assumed: a job server that takes longer is no use
+TOKEN_ADVICE = (
+    "set RAY_AUTH_MODE=token and put the cluster's token (`ray get-auth-token` on its head) into"
+    " ~/.ray/auth_token, or name its file with RAY_AUTH_TOKEN_PATH"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A job server that answers."""
+
+    url: str
+    client: JobSubmissionClient
+    here: bool  # the head is this machine: its folders are ours
+
+
+def reach(address: str | None) -> Head:
+    """The head at an address, or else at that of the environment, or on this machine.
+
+    Raises InputError where none answers, where it wants another token, or is no Ray.
+    """
+    url = url_of(address)
+    logging.getLogger(dashboard_sdk.__name__).setLevel(logging.ERROR)  # it tells of every upload
+    try:
+        session = _session(url)
+        with _named(url):
+            client = JobSubmissionClient(url)
+    except ray.exceptions.AuthenticationError:  # asked for before anything is sent
+        raise InputError(f"there is no token to show to {url}: {TOKEN_ADVICE}") from None
+    except requests.Timeout as error:
+        raise _nobody(url, f"no answer in {ANSWER_S:g} s") from error
+    except (requests.ConnectionError, ConnectionError) as error:
+        raise _nobody(url, "no connection") from error
+    except (requests.RequestException, RuntimeError) as error:
+        raise _nobody(url, " ".join(str(error).split())[:120]) from error
+    keep_private()
+    return Head(url=url, client=client, here=_runs_here(session))
+
+
+def url_of(address: str | None) -> str:
+    """What to ask: the flag, else what Ray's own commands go by, else this machine."""
+    given = address or os.environ.get("RAY_API_SERVER_ADDRESS") or DEFAULT
+    url = given if "://" in given else f"http://{given}"
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        good = False
+    if not good:
+        raise InputError(
+            f"--address {given}: expected the URL of a cluster's dashboard such as {DEFAULT}"
+        )
+    return url.rstrip("/")
+
+
+def _session(url: str) -> str:
+    """The name of the Ray session of this head, asked in a time that Ray's client does not bound.
+
+    Its header is Ray's own, hence a private function.
+    """
+    headers = get_auth_headers_if_auth_enabled({})
+    answer = requests.get(f"{url}/api/version", headers=headers, timeout=ANSWER_S)
+    if answer.status_code in (401, 403):
+        wants = "wants a token" if answer.status_code == 401 else "takes another token than ours"
+        raise InputError(f"the cluster at {url} {wants} ({answer.status_code}): {TOKEN_ADVICE}")
+    try:
+        return str(answer.json()["session_name"])
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"what answers at {url} ({answer.status_code}) is no Ray dashboard: expected the URL"
+            f" that `ray start --head` prints, such as {DEFAULT}"
+        ) from None
+
+
+def _runs_here(session: str) -> bool:
+    """Whether the head's process is on this machine.
+
+    A loopback address does not say so: behind it may be a tunnel to a cloud.
+    """
+    import psutil  # Ray brings it, once it is imported
+
+    flag = f"--session-name={session}"
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if flag in words and "gcs_server" in words[0]:
+            return True
+    return False
+
+
+@contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Ray's client lets the environment overrule the address that it is given."""
+    before = os.environ.get("RAY_API_SERVER_ADDRESS")
+    os.environ["RAY_API_SERVER_ADDRESS"] = url
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["RAY_API_SERVER_ADDRESS"]
+        else:
+            os.environ["RAY_API_SERVER_ADDRESS"] = before
+
+
+def _nobody(url: str, why: str) -> InputError:
+    return InputError(
+        f"no Ray cluster answers at {url} ({why}): start one with `ray start --head`, or name"
+        " another with --address"
+    )

@@ -1,0 +1,60 @@
+"""Which models train on cores and which on GPUs, in what batches, and how long that takes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from jobs.batches import Batch, divide, make_batches
+from jobs.capacity import Slots
+from jobs.planning import expected
+from scaling import engines
+from scaling.progress import duration
+from scaling.study import Job
+
+
+def place(
+    jobs: Sequence[Job],
+    cost: Callable[[Job], float],
+    gpu_cost: Callable[[Job], float],
+    slots: Slots,
+    engine: str | None,
+) -> tuple[Batch, ...]:
+    """Batches for the cores and the GPUs that there are."""
+    cpu_jobs, gpu_jobs = divide(jobs, cost, gpu_cost, slots.cpu, slots.gpu)
+    on_cpus = make_batches(
+        cpu_jobs, cost, max(slots.cpu, 1), lambda job: engines.together(job.cell, engine, "cpu")
+    )
+    on_gpus = make_batches(
+        gpu_jobs,
+        gpu_cost,
+        max(slots.gpu, 1),
+        lambda job: engines.together(job.cell, engine, "cuda"),
+    )
+    return (*on_cpus, *(_on_gpu(batch) for batch in on_gpus))
+
+
+def seconds_by_model(
+    batches: Sequence[Batch], cost: Callable[[Job], float], gpu_cost: Callable[[Job], float]
+) -> dict[str, float]:
+    """The predicted seconds of every model, where it will be trained."""
+    return {
+        job.cell.run_id(member): (gpu_cost if batch.device == "cuda" else cost)(job)
+        / len(job.members)
+        for batch in batches
+        for job in batch.jobs
+        for member in job.members
+    }
+
+
+def predicted(batches: Sequence[Batch], slots: Slots) -> str:
+    """Predicted seconds of cores and of GPUs, and how long it takes until both are done."""
+    core = sum(batch.seconds for batch in batches if batch.device == "cpu")
+    gpu = sum(batch.seconds * batch.share for batch in batches if batch.device == "cuda")
+    parts = [f"{duration(core)} of core time"] if core else []
+    parts += [f"{duration(gpu)} of GPU time"] if gpu else []
+    wait = expected(batches, slots.cpu, slots.gpu).makespan
+    return f"predicted {' and '.join(parts)}, {duration(wait)} to wait"
+
+
+def _on_gpu(batch: Batch) -> Batch:
+    share = max(engines.gpu_share(job.cell, len(job.members)) for job in batch.jobs)
+    return replace(batch, device="cuda", share=share)

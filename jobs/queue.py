@@ -1,0 +1,49 @@
+"""Which batch a free core or GPU trains next: of its own kind, the longest that is left."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from jobs.batches import Batch
+from jobs.capacity import Slots
+from jobs.trials import Source
+
+
+class Queue(Source):
+    """Batches as Tune's search algorithm.
+
+    Tune's own grid knows one number of trials at once for all kinds: where a study uses both
+    cores and GPUs, trials that wait for one would keep the other idle.
+    """
+
+    def __init__(self, batches: Sequence[Batch], slots: Slots) -> None:
+        super().__init__()
+        self._room = {"cpu": float(slots.cpu), "cuda": float(slots.gpu)}
+        self._batches = batches
+        self._left = {
+            device: [i for i, batch in enumerate(batches) if batch.device == device]
+            for device in self._room
+        }
+        self._running: dict[str, Batch] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """The number of the next batch; None while all that there is room for is being trained."""
+        if self.ended:
+            return Searcher.FINISHED
+        for device, numbers in self._left.items():
+            if numbers and self._batches[numbers[0]].share <= self._room[device] + 1e-9:
+                number = numbers.pop(0)
+                self._running[trial_id] = self._batches[number]
+                self._room[device] -= self._batches[number].share
+                return {"batch": number}
+        return None if any(self._left.values()) else Searcher.FINISHED
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,  # noqa: ARG002  the rows say what came of it
+        error: bool = False,  # noqa: ARG002
+    ) -> None:
+        batch = self._running.pop(trial_id)
+        self._room[batch.device] += batch.share

@@ -1,0 +1,199 @@
+"""A study onto a cluster as a Ray job: the same as `ray job submit -- python -m jobs.sweep`.
+
+What travels is the code of this project as it is here, and the study's file if it is one; results
+go where `--out` says, which the head must be able to reach.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import requests
+from ray.job_submission import JobDetails
+
+import analysis
+import jobs
+import scaling
+from jobs.arguments import sweep_words
+from jobs.cluster import settings
+from jobs.head import Head, reach
+from jobs.training import overridden
+from scaling.errors import InputError
+from scaling.rows import provenance
+from scaling.store import check_uri
+
+AGAIN_S = 1.0  # assumed: between looks at a job whose log says nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What is asked of the cluster, and the id under which it is asked again."""
+
+    id: str
+    entrypoint: str
+    out: str
+
+
+def submit(a: argparse.Namespace) -> int:
+    """Submit a study to a Ray cluster as a job; results go to --out."""
+    study = overridden(a)
+    if a.out:
+        check_uri(a.out)
+    head = reach(a.address)
+    out = place(a.out, study.name, head)
+    file = Path(a.study) if a.study.endswith(".py") else None
+    words = ["-m", "jobs.sweep", f"study/{file.name}" if file else a.study, "--out", out]
+    python = sys.executable if head.here else "python"  # of an environment that has our packages
+    wanted = Submission(
+        id=identity(study.name, out),
+        entrypoint=shlex.join([python, *words, *sweep_words(a)]),
+        out=out,
+    )
+    attempts = attempts_of(wanted.id, head.client.list_jobs())
+    last = attempts[-1] if attempts else None
+    if last and not last.status.is_terminal():
+        if last.entrypoint != wanted.entrypoint:
+            raise InputError(
+                f"{last.submission_id} is writing to {out} already, as `{last.entrypoint}`: wait"
+                f" for it, or `ray job stop {last.submission_id} --address {head.url}`"
+            )
+        number, name = len(attempts), str(last.submission_id)
+        print(f"{name} is running already (attempt {number}), results in {out}", flush=True)
+    else:
+        number = len(attempts) + 1
+        name = _start(head, wanted, number, file)
+        after = f" after {last.status.value.lower()}" if last else ""
+        print(f"{name} submitted (attempt {number}{after}), results in {out}", flush=True)
+    if a.wait:
+        return follow(head, name)
+    print(
+        f"follow it: ray job logs --follow {name} --address {head.url}\n"
+        f"how far it is: scaling status {shlex.quote(out)} --watch"
+    )
+    return 0
+
+
+def place(out: str | None, study: str, head: Head) -> str:
+    """Where results go, as the head's processes must name it. Raises InputError if they cannot."""
+    if out and ("://" in out or (Path(out).is_absolute() and not head.here)):
+        return out
+    if head.here:
+        return str(Path(out or f"results/{study}").absolute())
+    got = f"--out {out} is a relative name" if out else "submit needs --out URI"
+    raise InputError(
+        f"{got}, but the head at {head.url} is another machine: name a URI such as"
+        " s3://bucket/path, or the absolute path of a folder there"
+    )
+
+
+def identity(study: str, out: str) -> str:
+    """The same for the same study and results, whatever else is asked."""
+    return f"{study}-{hashlib.sha256(out.encode()).hexdigest()[:10]}"
+
+
+def attempts_of(name: str, found: Sequence[JobDetails]) -> list[JobDetails]:
+    """The jobs of one identity in the order of their attempts: NAME, NAME-2, NAME-3 ..."""
+    pattern = re.compile(rf"{re.escape(name)}(?:-(\d+))?")
+    matches = [(pattern.fullmatch(job.submission_id or ""), job) for job in found]
+    numbered = {int(match[1] or 1): job for match, job in matches if match}
+    return [numbered[number] for number in sorted(numbered)]
+
+
+def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> str:
+    """Send the code and start the job; its id."""
+    name = wanted.id if number == 1 else f"{wanted.id}-{number}"
+    with tempfile.TemporaryDirectory(prefix="scaling-submit-") as folder:
+        gather(Path(folder), file)
+        try:
+            return str(
+                head.client.submit_job(
+                    entrypoint=wanted.entrypoint,
+                    submission_id=name,
+                    runtime_env={"working_dir": folder, "env_vars": environment(head.here)},
+                    metadata={"out": wanted.out},
+                )
+            )
+        except (RuntimeError, requests.RequestException) as error:
+            reason = " ".join(str(error).split())[-200:]
+            raise InputError(f"{head.url} did not take the job {name} ({reason})") from error
+
+
+def gather(folder: Path, file: Path | None) -> None:
+    """What the job needs, and nothing else: no data, no results, no file with somebody's keys."""
+    for package in (scaling, jobs, analysis):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(
+            source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__", ".*")
+        )
+    if file:
+        (folder / "study").mkdir()
+        shutil.copy(file, folder / "study")
+
+
+def environment(here: bool) -> dict[str, str]:
+    """Our own variables for the job; the folders among them only mean something on this machine."""
+    ours = {name: value for name, value in settings().items() if here or name[-4:] != "_DIR"}
+    commit = provenance()["git_commit"]  # the copy that travels knows none
+    return ours | ({"SCALING_GIT_COMMIT": commit} if commit else {})
+
+
+def follow(head: Head, name: str) -> int:
+    """Print a job's log until it ends; its exit status. Ctrl-C stops following, not the job."""
+    try:
+        asyncio.run(_print_log(head, name))
+        return exit_status(head.client.get_job_info(name))
+    except KeyboardInterrupt:
+        print(
+            f"\nscaling: {name} goes on: the same command follows it again,"
+            f" `ray job stop {name} --address {head.url}` stops it",
+            file=sys.stderr,
+        )
+        return 130
+    except (requests.RequestException, RuntimeError, ConnectionError) as error:
+        raise InputError(
+            f"the head at {head.url} answers no more ({' '.join(str(error).split())[:120]}):"
+            f" {name} may go on; what it stored stays, the same command looks again"
+        ) from error
+
+
+async def _print_log(head: Head, name: str) -> None:
+    """A connection that breaks is made again, and what was printed is not printed twice."""
+    printed = 0
+    while True:
+        seen = 0
+        try:
+            async for text in head.client.tail_job_logs(name):
+                new = text[max(printed - seen, 0) :]
+                seen += len(text)
+                printed = max(printed, seen)
+                print(new, end="", flush=True)
+        except (RuntimeError, aiohttp.ClientError):
+            pass  # what is wrong, if it stays wrong, the next line says
+        if head.client.get_job_status(name).is_terminal():
+            return
+        await asyncio.sleep(AGAIN_S)
+
+
+def exit_status(job: Any) -> int:
+    """0, 1 or 2 as the sweep ended; 1 for one that was stopped or killed, with a line."""
+    if job.status == "SUCCEEDED":
+        return 0
+    if job.driver_exit_code not in (1, 2):
+        reason = " ".join((job.message or "").split())[:200]
+        print(
+            f"scaling: {job.submission_id} {job.status.lower()} ({reason}):"
+            " the same command starts the next attempt, which trains what is not stored",
+            file=sys.stderr,
+        )
+        return 1
+    return int(job.driver_exit_code)

@@ -1,0 +1,158 @@
+"""How far a study is, again and again, from what is stored: no Ray, and no file read twice."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from scaling.progress import duration
+from scaling.store import Stamp, State, Store, now
+
+# Assumed: often enough for a person, and looking never takes more than a tenth of the time.
+EVERY_S, SHARE = 2.0, 0.1
+# The pace is that of the shortest of these times in which models were finished, assumed: a study
+# that was resumed is not to be judged by the night in which it stood still.
+WINDOWS_S = (600, 3600, 6 * 3600)
+COLUMNS = ["run_id", "epoch", "epochs", "created_at"]
+
+
+class Counter:
+    """The state of a results folder; each look reads only what is new in it.
+
+    A model's predictions count as there when their file is: whether it is whole, only reading says,
+    which `scaling status` does at the end.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seen: dict[str, dict[str, Stamp]] = {"metrics": {}, "failures": {}}
+        self._failures: dict[str, dict[str, Any]] = {}
+        self.finished_at: dict[str, datetime] = {}  # by run_id, of what has its last epoch's row
+
+    def look(self) -> State:
+        """The state as of now."""
+        for row in self._new("metrics", COLUMNS, self.finished_at):
+            if row["epoch"] == row["epochs"]:
+                self.finished_at[row["run_id"]] = row["created_at"]
+        for row in self._new("failures", None, self._failures):
+            self._failures[row["run_id"]] = row
+        finished = self.finished_at.keys() & self._store.stamps("predictions").keys()
+        return State(finished=frozenset(finished), failures=dict(self._failures), torn=())
+
+    def _new(
+        self, kind: str, columns: Sequence[str] | None, known: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """The rows of files that are new or were written again; what is gone is forgotten."""
+        stamps, before = self._store.stamps(kind), self._seen[kind]
+        self._seen[kind] = stamps
+        changed = [name for name, stamp in stamps.items() if before.get(name) != stamp]
+        for name in (*changed, *(before.keys() - stamps.keys())):
+            known.pop(name, None)
+        rows: list[dict[str, Any]] = self._store.read(kind, columns, changed).table.to_pylist()
+        return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Models of a plan, and how fast they come."""
+
+    models: int
+    finished: int
+    failed: int
+    per_minute: float | None = None  # None as long as there is no telling
+    left_s: float | None = None
+
+    def __str__(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.finished} of {self.models} models{failed}"
+
+    def ahead(self) -> str:
+        """What is to be expected, in words; nothing where nothing is known."""
+        if self.per_minute is None or self.left_s is None:
+            return ""
+        return f"; {self.per_minute:.3g} models a minute, about {duration(self.left_s)} to go"
+
+
+def pace(
+    plan: Mapping[str, Any], state: State, finished_at: Mapping[str, datetime], at: datetime
+) -> Pace:
+    """How fast the models of a plan were finished of late, and when the rest will be.
+
+    What is left is weighed by the predicted cost of each model, as the longest come first.
+    """
+    cost = {
+        member["run_id"]: cell.get("predicted_s", 0.0) / len(cell["members"])
+        for cell in plan["cells"]
+        for member in cell["members"]
+    }
+    done = sorted((finished_at[run], run) for run in cost if run in state.finished)
+    failed = [run for run in cost if state.failed(run)]
+    counts = {"models": len(cost), "finished": len(done), "failed": len(failed)}
+    left = cost.keys() - {run for _, run in done} - set(failed)
+    for window in WINDOWS_S:
+        recent = [(when, run) for when, run in done if when > at - timedelta(seconds=window)]
+        if len(recent) < 2:
+            continue
+        seconds = (at - recent[0][0]).total_seconds()  # the first only starts the clock
+        if seconds <= 0:
+            break
+        work = sum(cost[run] for _, run in recent[1:])
+        share = sum(cost[run] for run in left) / work if work else len(left) / (len(recent) - 1)
+        per_minute = 60 * (len(recent) - 1) / seconds
+        return Pace(**counts, per_minute=per_minute, left_s=share * seconds)
+    return Pace(**counts)
+
+
+def watch(
+    store: Store,
+    *,
+    as_json: bool = False,
+    terminal: bool | None = None,
+    wait: Callable[[float], None] = time.sleep,
+) -> None:
+    """Show how far the studies are until nothing is missing; a line for each change in a log."""
+    counter, screen = Counter(store), Screen(sys.stdout.isatty() if terminal is None else terminal)
+    while True:
+        started = time.monotonic()
+        state, plans = counter.look(), store.read_plans()
+        at = max([now(), *counter.finished_at.values()])  # clocks of other machines may be ahead
+        lines, missing = {}, 0
+        for name, plan in plans.items():
+            counts = state.count(plan)
+            missing += counts["missing"]
+            how = pace(plan, state, counter.finished_at, at)
+            cells = ", ".join(f"{counts[key]} {key}" for key in ("finished", "failed", "missing"))
+            said = f"{name}: {counts['cells']} cells, {cells}; {how}"
+            lines[said] = said + how.ahead()
+            if as_json:
+                lines[said] = json.dumps(
+                    {"study": name, **counts, "models": how.models}
+                    | {"models_finished": how.finished, "models_failed": how.failed}
+                    | {"models_per_minute": how.per_minute, "left_s": how.left_s}
+                )
+        screen.show(lines or {"waiting": f"{store.out}: no study is there yet, waiting for one"})
+        if plans and not missing:
+            return
+        wait(max(EVERY_S, (time.monotonic() - started) / SHARE))
+
+
+class Screen:
+    """Lines that take the place of the last ones on a terminal; in a log, those that changed."""
+
+    def __init__(self, terminal: bool) -> None:
+        self._terminal, self._shown, self._rows = terminal, set[str](), 0
+
+    def show(self, lines: Mapping[str, str]) -> None:
+        """Lines by what they say apart from times, which alone make no change."""
+        if self._terminal:
+            up = f"\x1b[{self._rows}A\x1b[J" if self._rows else ""
+            print(up + "\n".join(lines.values()), flush=True)
+            self._rows = len(lines)
+            return
+        for said, line in lines.items():
+            if said not in self._shown:
+                print(line, flush=True)
+        self._shown = set(lines)

@@ -1,0 +1,65 @@
+"""An S3 server on loopback for tests: moto's, behind a gate that can be told to fail."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Any
+
+import requests
+
+BUCKET = "results"
+ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>by the test</Message></Error>'
+
+
+@dataclass
+class Bucket:
+    """Where the server is, what was asked of it, and what it is to refuse."""
+
+    endpoint: str = ""
+    asked: list[str] = field(default_factory=list)  # "PUT /results/x?partNumber=1"
+    refuse: tuple[str, int, str] | None = None  # a part of such a line, the status, S3's code
+
+    def uri(self, path: str, bucket: str = BUCKET) -> str:
+        return f"s3://{bucket}/{path}?endpoint_override={self.endpoint}&scheme=http"
+
+    def objects(self) -> dict[str, int]:
+        """Size of each object by its name, asked of the server directly."""
+        listed = requests.get(f"http://{self.endpoint}/{BUCKET}?list-type=2", timeout=10).text
+        pairs = re.findall(r"<Key>([^<]*)</Key>.*?<Size>(\d+)</Size>", listed, re.DOTALL)
+        return {name: int(size) for name, size in pairs}
+
+
+@contextmanager
+def s3_server() -> Iterator[Bucket]:
+    """An empty bucket for the time of a block."""
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line a request
+    moto, bucket = DomainDispatcherApplication(create_backend_app), Bucket()
+
+    def gate(environ: dict[str, Any], start_response: Any) -> Any:
+        query = environ["QUERY_STRING"]
+        line = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{query and f'?{query}'}"
+        bucket.asked.append(line)
+        if bucket.refuse and bucket.refuse[0] in line:
+            if environ["REQUEST_METHOD"] in ("PUT", "POST"):
+                environ["wsgi.input"].read()
+            start_response(f"{bucket.refuse[1]} no", [("Content-Type", "application/xml")])
+            return [ERROR.format(bucket.refuse[2]).encode()]
+        return moto(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, gate, threaded=True)
+    bucket.endpoint = f"127.0.0.1:{server.server_port}"
+    serving = Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    try:
+        requests.put(f"http://{bucket.endpoint}/{BUCKET}", timeout=30).raise_for_status()
+        yield bucket
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()

@@ -1,0 +1,174 @@
+"""For tests: several real Ray nodes on this machine, sweeps on them, and ways to disturb those."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+# What does not bear on a result: when, where and how long.
+PROVENANCE = ["wall_s", "cpu_s", "created_at", "host"]
+# A node that is gone is missed after seconds, not after Ray's half a minute; and workers are not
+# last in the queue for cores (Ray's niceness of 15), where a machine has other things to do.
+QUICK = {
+    "health_check_initial_delay_ms": 500,
+    "health_check_period_ms": 500,
+    "worker_niceness": 0,
+}
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+class Nodes:
+    """A head and others, each with a core for trials.
+
+    ray.cluster_utils.Cluster has a process of its own (`serve`): it leaves open what it opens.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, str(count)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._hear()
+
+    def add(self) -> None:
+        """One more node."""
+        self._tell("add")
+
+    def remove(self, number: int) -> None:
+        """As if the machine of a node (the head is 0) were switched off."""
+        self._tell("remove", number)
+
+    def kill_raylet(self, number: int) -> None:
+        """SIGKILL of a node's one process that matters; its workers find out, and the head."""
+        os.kill(self.raylets[number], signal.SIGKILL)
+
+    def trials(self, number: int) -> list[int]:
+        """The processes of a node that train."""
+        listed = subprocess.run(["ps", "-A", "-o", "ppid=,pid=,args="], capture_output=True)
+        rows = [line.split(maxsplit=2) for line in listed.stdout.decode().splitlines()]
+        mine = [row for row in rows if row[0] == str(self.raylets[number])]
+        return [int(pid) for _, pid, *args in mine if "ImplicitFunc" in str(args)]
+
+    def stop(self) -> None:
+        self.process.communicate()
+
+    def _tell(self, *words: object) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        self._hear()
+
+    def _hear(self) -> None:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert line, "the nodes have ended"
+        told = json.loads(line)
+        self.address, self.raylets = told["address"], told["raylets"]
+
+
+def serve(count: int) -> None:
+    """Nodes that come and go as the lines of the input say; each is answered by those there are."""
+    from ray.cluster_utils import Cluster
+
+    head = {**NODE, "_system_config": QUICK, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    others = [cluster.add_node(**NODE) for _ in range(count - 1)]
+
+    def tell() -> None:
+        started = [node.all_processes["raylet"][0] for node in (cluster.head_node, *others)]
+        raylets = [raylet.process.pid for raylet in started]
+        print(json.dumps({"address": cluster.address, "raylets": raylets}), flush=True)
+
+    tell()
+    for line in sys.stdin:
+        what, *number = line.split()
+        if what == "add":
+            others.append(cluster.add_node(**NODE))
+        else:
+            cluster.remove_node(others.pop(int(number[0]) - 1), allow_graceful=False)
+        tell()
+    cluster.shutdown()
+
+
+@contextmanager
+def nodes(count: int) -> Iterator[Nodes]:
+    """So many nodes, in a folder of their own, which nobody else's Ray looks into."""
+    with (
+        tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as short,  # sockets
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("RAY_TMPDIR", short)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        started = Nodes(count)
+        try:
+            yield started
+        finally:
+            started.stop()
+
+
+class Driver:
+    """`scaling sweep` of a study on a cluster, in a process of its own."""
+
+    def __init__(self, address: str, words: Sequence[str], out: Path) -> None:
+        command = [sys.executable, "-m", "jobs.sweep", *words, "--out", str(out)]
+        self.out = out
+        self.process = subprocess.Popen(
+            [*command, "--address", address, "--shared-fs"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def until_stored(self, models: int) -> None:
+        """Wait until so many models are stored."""
+        self.until(lambda: len(stored(self.out)) >= models)
+
+    def until(self, holds: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 400
+        while not holds():
+            assert self.process.poll() is None, f"it ended: {self.said()}"
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+
+    def said(self, timeout: float = 240) -> str:
+        """Everything it printed, once it has ended."""
+        return self.process.communicate(timeout=timeout)[0]
+
+
+def stored(out: Path) -> list[Path]:
+    return sorted((out / "metrics").glob("*.parquet"))
+
+
+def results(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All that the results say, in an order that does not depend on who came first."""
+    metrics = pd.read_parquet(out / "metrics").drop(columns=PROVENANCE)
+    predictions = pd.read_parquet(out / "predictions")
+    return (
+        metrics.sort_values(["run_id", "epoch"], ignore_index=True),
+        predictions.sort_values("run_id", ignore_index=True),
+    )
+
+
+def assert_same(out: Path, expected: Path) -> None:
+    """Every model once, and not a bit of any is another."""
+    for got, wanted in zip(results(out), results(expected), strict=True):
+        pd.testing.assert_frame_equal(got, wanted, check_exact=True)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

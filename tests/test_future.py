@@ -1,0 +1,316 @@
+"""2055: the arithmetic of trends and their tests, the forms that stay, and what the report says."""
+
+import copy
+import math
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from simulated import fill_study
+from test_claims import flat, said_numbers, truth
+
+from analysis import load
+from analysis.cells import Cells
+from analysis.claims import CLAIMS, Evidence, evidence
+from analysis.curves import Curve
+from analysis.facts import Fact, Rate
+from analysis.form_set import try_forms
+from analysis.load import Results
+from analysis.numbers import plain
+from analysis.project2055 import look_far, main_curves, project_2055
+from analysis.sections.future import draw, show
+from analysis.training_time import Seconds, measured_seconds, time_scenarios
+from analysis.trends import outlooks, put_to_test
+from analysis.uncertainty import Summary
+from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE
+from analysis.words import scientific, seconds
+from jobs.studies import find_study
+
+SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000, 60000])
+N_TEST = 10_000
+
+
+def curve(errors: np.ndarray, sizes: np.ndarray = SIZES, seeds: int = 5, sd: float = 0.03) -> Curve:
+    """A curve of these errors, with noise of this size in every cell."""
+    rng = np.random.default_rng(0)
+    drawn = errors * np.exp(rng.normal(0, sd, (1000, len(sizes))))
+    return Curve(
+        fixed={"dataset": "mnist", "test_set_id": "mnist@1", "recipe": "dropout_relu"},
+        n_train=tuple(map(int, sizes)),
+        summaries=tuple(
+            Summary(error=e, n_seeds=seeds, se_test=sd * e, se_seed=sd * e, low=e, high=e)
+            for e in map(float, errors)
+        ),
+        models=pd.DataFrame({"n_test": [N_TEST] * len(sizes)}),
+        replicates=drawn,
+    )
+
+
+WITH_FLOOR = curve(0.012 + 6 * SIZES**-0.75)
+NO_FLOOR = curve(0.9 * SIZES**-0.4)
+ONE_SEED = curve(0.9 * SIZES**-0.4, seeds=1)
+DRAWN_DIGITS = curve(0.9 * SIZES[:4] ** -0.4, SIZES[:4])
+DRAWN_DIGITS.fixed["dataset"] = "strokes"
+
+
+def trend(rate: float, years: str, low: float | None = None, high: float | None = None) -> Fact:
+    return Fact(
+        quantity="trend", year=years, value=rate, unit="OOM/yr", low=low, high=high, source="me"
+    )
+
+
+def test_a_trend_is_tested_on_what_came() -> None:
+    """Ten times in ten years from 100 is 1,000, where 10,000 came."""
+    found = put_to_test(trend(0.1, "1979-1994", 0.05, 0.15), 100.0, 10_000.0, 10)
+    assert found.projected == pytest.approx(1000)
+    assert found.missed == pytest.approx(1)
+    assert found.inside is False
+    assert found.seen == pytest.approx(0.5)  # 1989 to 1994 of 1989 to 1999
+    assert put_to_test(trend(0.1, "1960-1989", 0.05, 0.2), 100.0, 10_000.0, 10).inside
+    assert put_to_test(trend(0.1, "1960-1989"), 100.0, 10_000.0, 10).seen == 0
+    assert put_to_test(trend(0.1, "historical"), 100.0, 10_000.0, 10).seen is None
+    falls = put_to_test(trend(0.1, "1960-1989", 0.05, 0.2), 100.0, 5.0, 10, sign=-1)
+    assert (falls.projected, falls.inside) == (pytest.approx(10), True)
+    assert falls.missed == pytest.approx(math.log10(0.5))
+
+
+def test_every_trend_has_its_back_test_beside_it() -> None:
+    found = {growth.name: growth for growth in outlooks()}
+    cited = {name: (g.cited.missed, g.cited.coverage) for name, g in found.items()}
+    assert cited == {"parameters": (4.5, 0.05), "data": (6.9, 0.06), "compute": (8.2, 0.0)}
+    for growth in found.values():
+        for one in growth.scenarios:
+            assert one.value == pytest.approx(growth.now * 10 ** (34 * one.rate.value))
+            assert one.test.projected == pytest.approx(growth.then * 10 ** (32 * one.rate.value))
+            assert one.test.actual == growth.now
+    old = next(s for s in found["compute"].scenarios if s.years == "1952-2010")
+    assert old.test.missed > 6  # the one trend that ends before deep learning falls short
+    assert old.test.inside is False
+
+
+def test_training_times_shrink_as_hardware_grows() -> None:
+    own = Seconds(seconds=1.0, year=2025.0, engine="e", runs=3, faster=90.0, by_hardware=(1, 2))
+    for row in time_scenarios(own):
+        assert row.ninety.value == pytest.approx(90 / 10 ** (33 * row.rate.value))
+        assert row.three_days.value == pytest.approx(259_200 / 10 ** (66 * row.rate.value))
+        assert row.measured is not None
+        assert row.measured.value == pytest.approx(10 ** (-30 * row.rate.value))
+        if row.ninety.low is not None:
+            assert row.ninety.low < row.ninety.value < (row.ninety.high or 0)
+    again = next(row for row in time_scenarios(None) if row.years == "1989-2022")
+    assert again.measured is None
+    assert again.test.missed == pytest.approx(0, abs=1e-9)
+    assert again.ninety.value == pytest.approx(90 / 2880)
+
+
+def test_the_forms_that_cannot_be_are_rejected_and_the_true_one_is_not() -> None:
+    rejected = {one.form: one.rejected for one in try_forms(WITH_FLOOR)}
+    assert rejected["last_value"]
+    assert rejected["power_law"]
+    assert not rejected["power_law_floor"]
+    assert not {one.form: one.rejected for one in try_forms(NO_FLOOR)}["power_law"]
+    assert not any(one.rejected for one in try_forms(ONE_SEED))  # with one seed nothing is known
+    assert all(one.p is None for one in try_forms(ONE_SEED))
+
+
+def test_a_form_that_fits_is_rejected_for_what_it_did_not_foresee() -> None:
+    """A floor that shows only in the last octave: before it the power law is exact."""
+    late = curve(np.where(SIZES > 30_000, 0.03, 0.9 * SIZES**-0.4), sd=0.02)
+    (law,) = (one for one in try_forms(late) if one.form == "power_law")
+    assert law.p_held_out is not None
+    assert law.p_held_out < 1e-6
+
+
+@pytest.fixture(scope="module")
+def looked() -> dict[str, Any]:
+    return look_far(WITH_FLOOR)
+
+
+def test_far_away_the_set_is_all_that_the_forms_allow(looked: dict[str, Any]) -> None:
+    found = looked
+    far = found["far"]
+    assert far["n_train"] == 7291e7
+    kept = [form for form in far["forms"] if not form["rejected"]]
+    assert far["kept"] == len(kept) >= 2
+    assert far["low"] == min(form["low"] for form in kept)
+    assert far["high"] == max(form["high"] for form in kept)
+    assert not far["determined"]
+    assert found["law"]["params"]["E"] == pytest.approx(0.012, rel=0.05)
+    assert found["ahead"]["n_train"] == pytest.approx(600_000)
+    assert found["ahead"]["low"] < 0.012 + 6 * 6e5**-0.75 < found["ahead"]["high"]
+    assert far["label_noise"] == 0.0015
+
+
+def test_the_best_curve_comes_first_and_that_of_1989_beside_it() -> None:
+    old = replace(curve(2 * SIZES**-0.3), fixed=NO_FLOOR.fixed | {"recipe": "1989"})
+    middle = replace(curve(2 * SIZES**-0.35), fixed=NO_FLOOR.fixed | {"recipe": "ce"})
+    short = curve(1e-3 * SIZES[:3] ** -0.1, SIZES[:3])
+    found = main_curves([old, middle, WITH_FLOOR, short])
+    assert found == [WITH_FLOOR, old]
+    assert main_curves([short]) == []
+
+
+@pytest.fixture
+def nothing(tmp_path: Path) -> Results:
+    """A study of which no model is trained."""
+    fill_study(tmp_path, find_study("ladder"), truth, seeds=(0,), leave_out=lambda *_: True)
+    return load(tmp_path)
+
+
+@pytest.fixture
+def cells(nothing: Results) -> Cells:
+    return Cells(nothing)
+
+
+def printed(data: dict[str, Any]) -> list[str]:
+    section = show(data)
+    said = [*section.text, *(picture.caption for picture in section.pictures)]
+    for table in section.tables:
+        said += [table.caption, *table.columns, *(cell for row in table.rows for cell in row)]
+    return said
+
+
+def test_the_sentence_has_the_range_and_what_cannot_be_determined(cells: Cells) -> None:
+    data = project_2055([WITH_FLOOR], cells)
+    first = show(plain(data)).text[0]
+    assert first.startswith("From 911 to 60,000 training images the test error of “2022 (all")
+    assert "cannot be determined from this study" in first
+    assert "7.3 × 10¹⁰ images" in first
+    assert "forms are not rejected by the data, and they allow" in first
+    said = " ".join(show(plain(data)).text)
+    assert "No training of it is here to be measured" in said
+
+
+@pytest.mark.parametrize(
+    "shape", [NO_FLOOR, ONE_SEED, DRAWN_DIGITS, None], ids=("steep", "seed", "strokes", "size")
+)
+def test_whatever_there_is_it_can_be_shown(
+    cells: Cells, shape: Curve | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a curve of one size, of which nothing is said but what is missing."""
+    monkeypatch.setattr("analysis.form_set.DRAWN", 50)
+    few = curve(np.array([0.05]), SIZES[:1], seeds=1)
+    data = plain(project_2055([shape or few], cells))
+    figures = draw(data)
+    section = show(data)
+    assert {picture.name for picture in section.pictures} == figures.keys()
+    assert "nan" not in repr(section)
+    assert project_2055([], cells) is None
+    if shape is None:
+        assert "it takes a curve of 4 sizes at least, the longest here has 1" in section.text[0]
+    if shape is DRAWN_DIGITS:
+        assert data["curves"][0]["far"]["label_noise"] is None
+    if shape is ONE_SEED:
+        assert "With one seed the noise is not known" in section.text[1]
+
+
+def values_of(text: str) -> list[tuple[float, float]]:
+    """Numbers as they are meant, with their rounding: powers of ten and units of time undone."""
+    units = {"days": 86400, "h": 3600, "min": 60, "s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+    found = []
+    text = re.sub(r"fits to systems before 1990|10⁷|ViT-G/14|\(Table 1;|E \+ A", "", text)
+    for power in re.finditer(r"([\d.]+) × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text):
+        raised = int(power[2].translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+        found.append((float(power[1]) * 10.0**raised, 0.051 * 10.0**raised))
+    text = re.sub(r"([\d.]+) × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", "", text)
+    for time in re.finditer(r"([\d.]+) (days|h|min|ms|µs|ns|s)\b", text):
+        found.append((float(time[1]) * units[time[2]], 0.006 * float(time[1]) * units[time[2]]))
+    text = re.sub(r"([\d.]+) (days|h|min|ms|µs|ns|s)\b", "", text)
+    for number in said_numbers(text):
+        plain_number = number.rstrip(",.").replace(",", "")
+        digits = len(plain_number.partition(".")[2])
+        found.append((float(plain_number), 0.51 * 10.0**-digits))
+    return found
+
+
+def test_every_number_that_is_printed_is_in_numbers_json(cells: Cells) -> None:
+    """Of the prose, tables and captions; sources and the ratios of the bank aside."""
+    own = Seconds(seconds=1.07, year=2026.9, engine="e", runs=20, faster=84.1, by_hardware=(2, 5))
+    data = plain(project_2055([WITH_FLOOR], cells))
+    data["measured"] = asdict(own)
+    known = np.abs([*flat(data), *map(float, re.findall(r"\d{4}", repr(data)))])
+    known = np.concatenate([known, 100 * known, [2.0, 8.0, 90.0]])
+    said = 0
+    for text in printed(data):
+        for value, within in values_of(text):
+            said += 1
+            assert (np.abs(known - value) <= within).any(), (value, text)
+    assert said > 200
+
+
+def test_numbers_are_written_as_people_read_them() -> None:
+    assert [scientific(v) for v in (6.94e14, 1e7, 1234.0, 2.5e-5)] == [
+        "6.9 × 10¹⁴", "10⁷", "1,234", "2.5 × 10⁻⁵",
+    ]  # fmt: skip
+    assert [seconds(v) for v in (259_200, 691, 90, 0.0312, 6.5e-5, 3.2e-8, 1e-12)] == [
+        "3 days", "11.5 min", "90 s", "31.2 ms", "65 µs", "32 ns", "0.001 ns",
+    ]  # fmt: skip
+
+
+def judged(e: Evidence, claim: str) -> str:
+    return CLAIMS[claim].judge(e).verdict
+
+
+def test_what_facts_cannot_decide_they_do_not(
+    nothing: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    e = evidence(nothing)
+    assert [judged(e, c) for c in ("C14", "C15", "C16")] == [UNKNOWABLE] * 3
+    for orders_a_year, verdict in ((5.0, SUPPORTED), (-5.0, CONTRADICTED), (0.3, UNKNOWABLE)):
+        rate = Rate(value=orders_a_year, low=None, high=None)
+        agreed = [
+            replace(g, scenarios=tuple(replace(s, rate=rate) for s in g.scenarios))
+            for g in outlooks()
+        ]
+        monkeypatch.setattr("analysis.claims.future.outlooks", lambda agreed=agreed: agreed)
+        assert judged(e, "C15") == verdict  # 0.3: all agree, by less than they have missed before
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "determined", "verdict"),
+    [
+        (0.6, 0.9, True, SUPPORTED),
+        (0.1, 0.4, True, CONTRADICTED),
+        (1.1, 1.2, True, CONTRADICTED),
+        (0.4, 0.9, True, UNKNOWABLE),
+        (0.6, 0.9, False, UNKNOWABLE),
+    ],
+)
+def test_data_alone_is_judged_by_all_forms(
+    nothing: Results,
+    looked: dict[str, Any],
+    low: float,
+    high: float,
+    determined: bool,
+    verdict: str,
+) -> None:
+    future = copy.deepcopy(looked)
+    last = future["errors"][-1]
+    future["far"] |= {"low": low * last, "high": high * last, "determined": determined}
+    e = replace(evidence(nothing), future={"curves": [future]})
+    assert judged(e, "C18") == verdict
+
+
+def test_a_wider_network_is_judged_at_the_largest_size_it_was_tried_with(tmp_path: Path) -> None:
+    fill_study(tmp_path, find_study("grid"), truth, seeds=range(3), seed_sd=0.02)
+    found = CLAIMS["C19"].judge(evidence(load(tmp_path)))
+    assert found.verdict == SUPPORTED
+    assert (found.values["n_train"], found.values["width"]) == (50_000, 4)
+    assert found.values["cells"] == 12
+    assert found.values["E"] < 0.01  # in this truth there is no floor
+    narrow = tmp_path / "narrow"
+    fill_study(narrow, find_study("grid"), truth, seeds=range(2), only=lambda c: c.width < 4)
+    found = CLAIMS["C19"].judge(evidence(load(narrow)))
+    assert "A joint fit takes three widths" in found.sentence
+
+
+def test_our_own_seconds_are_those_of_the_training_of_1989(tmp_path: Path) -> None:
+    fill_study(tmp_path, find_study("ladder"), truth, seeds=range(3))
+    found = measured_seconds(Cells(load(tmp_path)))
+    assert found is not None
+    assert (found.seconds, found.runs, found.engine) == (1.5, 3, "compiled")
+    assert found.faster == 60

@@ -1,0 +1,223 @@
+"""What is asked of a cluster for a study, without a cluster: names, places, code, the log."""
+
+import argparse
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.job_submission import JobStatus
+
+from jobs import head as head_module
+from jobs import submit as submit_module
+from jobs.arguments import build_parser
+from jobs.cli import COMMANDS, main
+from jobs.head import Head, url_of
+from jobs.submit import attempts_of, environment, exit_status, follow, gather, identity, place
+from scaling.errors import InputError
+
+
+@dataclass
+class Client:
+    """As much of Ray's client as a submission needs; `log` is told in pieces that may break off."""
+
+    jobs: list[Any] = field(default_factory=list)
+    log: list[list[str]] = field(default_factory=list)
+    sent: dict[str, Any] = field(default_factory=dict)
+    code: int = 0
+
+    def list_jobs(self) -> list[Any]:
+        return self.jobs
+
+    def submit_job(self, **what: Any) -> str:
+        self.sent = what
+        self.sent["files"] = sorted(
+            p.name for p in Path(what["runtime_env"]["working_dir"]).iterdir()
+        )
+        return str(what["submission_id"])
+
+    async def tail_job_logs(self, _: str) -> AsyncIterator[str]:
+        for piece in self.log.pop(0):
+            yield piece
+        if self.log:
+            raise RuntimeError("connection closed")
+
+    def get_job_status(self, _: str) -> JobStatus:
+        return JobStatus.RUNNING if self.log else JobStatus.SUCCEEDED
+
+    def get_job_info(self, name: str) -> Any:
+        return job(name, JobStatus.FAILED if self.code else JobStatus.SUCCEEDED, code=self.code)
+
+
+def job(name: str, status: JobStatus, entrypoint: str = "", code: int | None = None) -> Any:
+    return SimpleNamespace(
+        submission_id=name, status=status, entrypoint=entrypoint, driver_exit_code=code, message=""
+    )
+
+
+def head(client: Client | None = None, *, here: bool = True) -> Head:
+    return Head(url="http://127.0.0.1:1", client=client or Client(), here=here)  # type: ignore[arg-type]
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    return build_parser(COMMANDS).parse_args(["submit", *words])
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Client:
+    """A head on this machine that takes whatever is submitted."""
+    found = Client()
+    monkeypatch.setattr(submit_module, "reach", lambda _: head(found))
+    monkeypatch.setattr(submit_module, "AGAIN_S", 0.0)
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def test_results_go_where_the_head_will_find_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    far = head(here=False)
+    assert place(None, "ladder", head()) == str(tmp_path / "results/ladder")
+    assert place("mine", "ladder", head()) == str(tmp_path / "mine")
+    for out in ("s3://bucket/x", "/shared/x"):
+        assert place(out, "ladder", head()) == place(out, "ladder", far) == out
+    for out in (None, "mine"):
+        with pytest.raises(InputError, match=r"another machine.*s3://"):
+            place(out, "ladder", far)
+
+
+def test_every_option_is_passed_on_as_the_sweep_takes_it(client: Client, tmp_path: Path) -> None:
+    options = ["--cpus", "3", "--retry-failed", "--n-train", "30,60", "--width", "0.5", "2"]
+    assert main(["submit", "quickstart", "--n-test", "all", "50", *options]) == 0
+    words = client.sent["entrypoint"].split()
+    assert words[1:4] == ["-m", "jobs.sweep", "quickstart"]
+    swept = build_parser(COMMANDS).parse_args(["sweep", *words[3:]])
+    asked = parsed("quickstart", "--n-test", "all", "50", *options)
+    for name, value in vars(asked).items():
+        if name not in ("out", "address", "wait", "run"):
+            assert getattr(swept, name) == value, name
+    assert swept.out == str(tmp_path / "results/quickstart")
+
+
+def test_a_study_of_ones_own_travels_with_the_code_and_nothing_else_does(
+    client: Client, tmp_path: Path
+) -> None:
+    text = (Path(submit_module.__file__).parent / "studies" / "quickstart.py").read_text()
+    (tmp_path / "mine.py").write_text(text.replace('name="quickstart"', 'name="mine"'))
+    (tmp_path / ".env").write_text("KEY=secret")
+    assert main(["submit", "mine.py"]) == 0
+    assert client.sent["files"] == ["analysis", "jobs", "scaling", "study"]
+    assert " study/mine.py " in client.sent["entrypoint"]
+    assert client.sent["submission_id"].startswith("mine-")
+    gather(tmp_path / "sent", tmp_path / "mine.py")
+    sent = {str(path.relative_to(tmp_path / "sent")) for path in (tmp_path / "sent").rglob("*")}
+    assert {"study/mine.py", "jobs/sweep.py", "scaling/py.typed"} <= sent
+    assert not [name for name in sent if "__pycache__" in name or "/." in name]
+    assert sum(p.stat().st_size for p in (tmp_path / "sent").rglob("*")) < 10 * 2**20
+
+
+def test_the_same_again_follows_the_running_job_or_is_the_next_attempt(
+    client: Client, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["submit", "quickstart"]) == 0
+    first = client.sent["submission_id"]
+    said = capsys.readouterr().out
+    assert f"{first} submitted (attempt 1), results in {tmp_path}/results/quickstart" in said
+    assert f"ray job logs --follow {first} --address http://127.0.0.1:1" in said
+    client.jobs = [job(first, JobStatus.RUNNING, client.sent["entrypoint"])]
+    client.log, client.sent = [["done\n"]], {}
+    assert main(["submit", "quickstart", "--wait"]) == 0
+    assert not client.sent
+    assert f"{first} is running already (attempt 1)" in capsys.readouterr().out
+    assert main(["submit", "quickstart", "--seeds", "1"]) == 2
+    assert f"{first} is writing to" in capsys.readouterr().err
+    client.jobs = [job(first, JobStatus.FAILED), job(f"{first}-2", JobStatus.STOPPED)]
+    assert main(["submit", "quickstart", "--seeds", "1"]) == 0
+    assert client.sent["submission_id"] == f"{first}-3"
+    assert "(attempt 3 after stopped)" in capsys.readouterr().out
+
+
+def test_attempts_are_those_of_one_name_only() -> None:
+    name = identity("ladder", "/out")
+    assert name != identity("ladder", "/other")
+    names = ["raysubmit_x", f"{name}-10", name, f"{name}-2", f"{name}-b", f"{name}1", f"x{name}"]
+    jobs = [job(each, JobStatus.FAILED) for each in (*names, None)]
+    assert [j.submission_id for j in attempts_of(name, jobs)] == [name, f"{name}-2", f"{name}-10"]
+
+
+def test_a_log_is_told_once_through_broken_connections(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.log = [["a\n", "b\n"], ["a\n"], ["a\nb\nc", "\nd\n"]]
+    assert follow(head(client), "x") == 0
+    assert capsys.readouterr().out == "a\nb\nc\nd\n"
+    client.log, client.code = [["e\n"]], 2
+    assert follow(head(client), "x") == 2
+
+
+def test_ctrl_c_stops_following_and_not_the_job(
+    client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    client.log = [["a\n"]]
+    monkeypatch.setattr(client, "get_job_status", interrupt)
+    assert follow(head(client), "x") == 130
+    assert "x goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (JobStatus.SUCCEEDED, 0, 0),
+        (JobStatus.FAILED, 1, 1),
+        (JobStatus.FAILED, 2, 2),
+        (JobStatus.FAILED, -9, 1),
+        (JobStatus.FAILED, None, 1),
+        (JobStatus.STOPPED, None, 1),
+    ],
+)
+def test_the_exit_status_is_the_jobs(
+    status: JobStatus, code: int | None, expected: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_status(job("x", status, code=code)) == expected
+    told = capsys.readouterr().err
+    assert bool(told) == (code not in (0, 1, 2))
+
+
+def test_only_our_own_variables_travel_and_folders_only_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE_DIR", "/here")
+    monkeypatch.setenv("SCALING_OFFLINE", "1")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert environment(True)["SCALING_CACHE_DIR"] == "/here"
+    far = environment(False)
+    assert far["SCALING_OFFLINE"] == "1"
+    assert not [name for name in far if name.endswith("_DIR") or not name.startswith("SCALING_")]
+    assert all(name.startswith("SCALING_") for name in environment(True))
+
+
+def test_an_address_is_the_flag_then_rays_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    assert url_of(None) == head_module.DEFAULT
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://there:1/")
+    assert url_of(None) == "http://there:1"
+    assert url_of("127.0.0.1:2") == "http://127.0.0.1:2"
+    for bad in ("ray://there:10001", "http://", "http://there:port", "auto:x"):
+        with pytest.raises(InputError, match="expected the URL"):
+            url_of(bad)
+
+
+def test_nobody_at_the_address_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))  # the user's is left alone
+    assert main(["submit", "quickstart", "--address", "http://127.0.0.1:9"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "no Ray cluster answers at http://127.0.0.1:9 (no connection)" in said
+    assert len(said.splitlines()) == 1
