@@ -56,6 +56,12 @@ def config(address: str, gpus: int) -> str:
     )
 
 
+def scales(folder: str) -> bool:
+    """Whether the autoscaler of the Ray in a folder has looked at its head."""
+    logs = Path(folder).glob("ray/session_2*/logs/monitor.log")
+    return any(f"1 {HEAD_TYPE}" in log.read_text() for log in logs)
+
+
 def of_folder(folder: str) -> list[int]:
     """The processes that have this folder in their arguments: all of a Ray's."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, check=True)
@@ -78,13 +84,14 @@ def growing() -> Iterator[str]:
             f"--autoscaling-config={told}",
         ]
         ours = {"RAY_TMPDIR": short, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
+        ours["RAY_USAGE_STATS_ENABLED"] = "0"
         fake = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
         with subprocess.Popen(
             command, env=os.environ | ours | fake, stdout=subprocess.DEVNULL
         ) as head:
             try:
                 deadline = time.monotonic() + 120
-                while not all(map(answers, ports)):
+                while not (all(map(answers, ports)) and scales(short)):
                     assert head.poll() is None, "ray start ended"
                     assert time.monotonic() < deadline
                     time.sleep(0.2)
