@@ -28,6 +28,7 @@ def make_numbers(
     worth: Sequence[dict[str, Any]] = (),
     frontier: Mapping[str, Any] | None = None,
     future: Mapping[str, Any] | None = None,
+    planning: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
     numbers = {
@@ -58,6 +59,7 @@ def make_numbers(
         "worth": list(worth),
         "frontier": frontier,
         "future": future,
+        "planning": planning,
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],

@@ -18,7 +18,15 @@ from analysis.plots import learning_figure, scaling_figure
 from analysis.project2055 import project_2055
 from analysis.rendering import Part, render
 from analysis.response import response_figure
-from analysis.sections import KINDS, engines, extrapolation, future, measure_all, throughput
+from analysis.sections import (
+    KINDS,
+    engines,
+    extrapolation,
+    future,
+    measure_all,
+    planning,
+    throughput,
+)
 from analysis.sections.frontier import FRONTIER, draw_frontier, measure_frontier, show_frontier
 from analysis.sections.overall import show_claims, show_digits
 from analysis.style import as_png, as_svg
@@ -55,6 +63,7 @@ def report(
         worth=extrapolation.measure_worth(curves),
         frontier=measure_frontier(found.cells),
         future=found.future,
+        planning=planning.measure(results),
     )
     tunings = find_tunings(results)
     figures = _figures(results, curves, numbers)
@@ -143,6 +152,8 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         parts.append(Part(id=FRONTIER, section=show_frontier(best)))
     if numbers["bench"]:
         parts.append(Part(id=throughput.NAME, section=throughput.show(numbers["bench"])))
+    if numbers["planning"]:
+        parts.append(Part(id=planning.NAME, section=planning.show(numbers["planning"])))
     if numbers["future"]:
         parts.append(Part(id=future.FUTURE, section=future.show(numbers["future"])))
     if numbers["digits"]:

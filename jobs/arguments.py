@@ -83,6 +83,8 @@ def _sweep(p: Parser) -> None:
     p.add_argument("--out", metavar="DIR|URI")
     p.add_argument("--address", default="auto", metavar="auto|local|HOST")
     p.add_argument("--dry-run", action="store_true", help="print cells and predicted cost only")
+    p.add_argument("--cluster", metavar="'N cpu, M gpu'", help="of a dry run: its time on these")
+    p.add_argument("--price", metavar="'P cpu, Q gpu'", help="of a core hour and of a GPU hour")
     _how(p)
     _overrides(p)
 

@@ -73,10 +73,10 @@ def measured(effort: "Effort", *, ray: bool) -> list[dict[str, Any]]:
     for row in rows:
         row["machine"] = machine(effort.device)
     if ray:
-        from jobs.overhead import sweep_overhead
+        from jobs import overhead
 
-        found = sweep_overhead(rows[0]["us"])
-        rows[0] |= {f"sweep_{key}": _rounded(value) for key, value in asdict(found).items()}
+        found = overhead.measure(rows[0]["us"])
+        rows[0] |= {f"sweep_{key}": _rounded(value) for key, value in found.items()}
     return rows
 
 
@@ -111,13 +111,25 @@ def table(rows: list[dict[str, Any]]) -> str:
             f" ({_text(low)}-{_text(high)})"
         )
     if "sweep_overhead" in first:
-        lines.append(
-            f"a sweep of {first['sweep_trials']} trials of {_text(first['sweep_trial_s'])} s on"
-            f" {first['sweep_slots']} slots: {first['sweep_overhead']:.1%} overhead,"
-            f" {first['sweep_running']:.1%} without the {_text(first['sweep_start_s'])} s before"
-            " the first began to train"
-        )
+        lines += _ray_lines({k.removeprefix("sweep_"): v for k, v in first.items()})
     return "\n".join(lines)
+
+
+def _ray_lines(found: dict[str, Any]) -> list[str]:
+    """What Ray costs, in words."""
+    return [
+        f"sweeps on a local Ray of {found['slots']} slots (load average {_text(found['load'])}"
+        " before):",
+        f"  {found['trials']} trials of {_text(found['trial_s'])} s: {found['running']:.1%}"
+        f" overhead once they train, {found['overhead']:.1%} with the {_text(found['start_s'])} s"
+        f" before; of {_text(found['short_trial_s'])} s: {found['short_running']:.1%}",
+        f"  {found['slots']} slots train {_text(found['gain'])}x as much as 1",
+        f"  {found['tiny_cells']:,} tiny cells: {_text(found['tiny_wall'])} s, a plain loop"
+        f" {_text(found['tiny_loop'])} s and {_text(found['tiny_stored'])} s with storing:"
+        f" {_text(1000 * found['tiny_cell'])} ms of a slot a cell, {found['tiny_share']:.0%}",
+        f"  most memory: driver {_text(found['driver_mb'])} MB, Ray's head"
+        f" {_text(found['head_mb'])} MB",
+    ]
 
 
 def machine(device: str) -> str:

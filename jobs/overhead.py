@@ -1,74 +1,185 @@
-"""What Ray costs: the share of a sweep's cores and time in which nothing is trained."""
+"""What Ray costs: the share of a sweep's time in which nothing is trained, and its memory."""
 
+import os
+import resource
+import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from jobs import capacity, cluster
 from jobs.batches import MOST_S
 from jobs.sweep import Options, sweep
-from scaling import datasets
+from jobs.training import cost_by
+from jobs.trial import train_job
+from scaling import datasets, engines
+from scaling.engines import Trained
 from scaling.recipes import find_recipe
 from scaling.store import Store
-from scaling.study import Grid, Study, resolve
+from scaling.study import Grid, Job, Study, evaluated_epochs, resolve
 
 TRIALS_PER_SLOT = 12
 EPOCHS = 23
+SHORT_S = 0.1  # of trials that are too short
+TINY_CELLS = 1000
+TINY_SIZES = 100  # images of the smallest of them; each next one has one more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
-    """Of a sweep whose every trial is one model of about a second.
+    """Of a sweep whose every trial is one model.
 
-    overhead: 1 - core seconds of training / (slots x wall), Ray itself being up already;
+    overhead: 1 - seconds in which models trained / (slots x wall), Ray itself being up already;
     running: the same from when the first trial began to train. Units: start_s seconds until then,
-    trial_s core seconds of a trial.
+    trial_s seconds of a trial, models_s models a second from then on.
     """
 
     overhead: float
     running: float
     start_s: float
     trial_s: float
+    models_s: float
     trials: int
     slots: int
 
 
-def sweep_overhead(us: float, seconds: float = 1.0) -> Overhead:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiny:
+    """Many cells of a few milliseconds each, as a sweep and in a plain loop. Units: seconds.
+
+    stored: the loop with what it trains put into files as the sweep does; cell: what the sweep
+    takes of a slot more than the plain loop, for one cell; share: of all that it takes.
+    """
+
+    cells: int
+    wall: float
+    loop: float
+    stored: float
+    cell: float
+    share: float
+
+
+def measure(us: float) -> dict[str, Any]:
+    """All of it on a local Ray; `us` is how many microseconds a step takes here.
+
+    short: trials of a tenth of a second; gain: what all slots train against one slot; load: of the
+    machine before; driver_mb and head_mb: the most memory of this process and of Ray's beside it.
+    """
+    load = os.getloadavg()[0]
+    with cluster.connected("local"):
+        one = sweep_overhead(us, cpus=1)
+        found, short = sweep_overhead(us), sweep_overhead(us, SHORT_S)
+        tiny = tiny_cells()
+        driver, head = peak_mb()
+    flat = {name: getattr(found, name) for name in Overhead.__slots__}
+    flat |= {f"short_{name}": getattr(short, name) for name in ("running", "trial_s")}
+    flat |= {f"tiny_{name}": getattr(tiny, name) for name in Tiny.__slots__}
+    gain = found.models_s / one.models_s
+    return flat | {"gain": gain, "load": load, "driver_mb": driver, "head_mb": head}
+
+
+def sweep_overhead(us: float, seconds: float = 1.0, cpus: int | None = None) -> Overhead:
     """Sweep recipe 1989 at width 1 in trials of this many seconds of training.
 
-    `us` is how many microseconds a step takes here. Everything is stored as in any sweep, in a
-    folder that is deleted.
+    Everything is stored as in any sweep, in a folder that is deleted.
     """
     n_train = max(1, round(seconds * 1e6 / us / EPOCHS))
     datasets.load("strokes", n_train)  # drawn before, once
-    with cluster.connected("local"), tempfile.TemporaryDirectory() as folder:
-        slots = capacity.slots("cpu").cpu
-        grid = Grid(
-            dataset=("strokes",),
-            n_train=(n_train,),
-            recipe=(replace(find_recipe("1989"), epochs=EPOCHS),),
-            seeds=tuple(range(TRIALS_PER_SLOT * slots)),
-        )
-        study = Study(name="bench", question="What does Ray cost?", grids=(grid,))
-        store, began = Store(folder), time.time()
-        sweep(
-            study,
-            resolve(study, datasets.find),
-            lambda job: MOST_S * len(job.members),  # so that every model is a trial of its own
-            store,
-            Options(),
-            lambda line: None,  # noqa: ARG005
-        )
-        wall = time.time() - began
-        rows = store.read("metrics").table.to_pylist()
+    slots = capacity.slots("cpu", cpus).cpu
+    wall, began, rows = _swept(
+        *_study((n_train,), EPOCHS, range(TRIALS_PER_SLOT * slots)),
+        lambda job: MOST_S * len(job.members),  # so that every model is a trial of its own
+        cpus,
+    )
     last = [row for row in rows if row["epoch"] == EPOCHS]
     start = min(row["created_at"].timestamp() - row["wall_s"] for row in last) - began
-    trained = sum(row["cpu_s"] for row in last)
+    trained = sum(row["wall_s"] for row in last)
     return Overhead(
         overhead=1 - trained / (slots * wall),
         running=1 - trained / (slots * (wall - start)),
         start_s=start,
         trial_s=trained / len(last),
+        models_s=len(last) / (wall - start),
         trials=len(last),
         slots=slots,
     )
+
+
+def tiny_cells(cells: int = TINY_CELLS) -> Tiny:
+    """As many cells of a model each through the sweep, in its own batches, and in a plain loop."""
+    datasets.load("strokes", TINY_SIZES + cells)
+    study, jobs = _study(tuple(range(TINY_SIZES, TINY_SIZES + cells)), 1, range(1))
+    engines.warm_up([jobs[0].cell])
+    loop = _timed(_train, jobs)
+    with tempfile.TemporaryDirectory() as folder:
+        stored = _timed(partial(_train_and_store, store=Store(folder)), jobs)
+    slots = capacity.slots("cpu").cpu
+    wall, _, rows = _swept(study, jobs, cost_by(), None)
+    assert len(rows) == cells
+    return Tiny(
+        cells=cells,
+        wall=wall,
+        loop=loop,
+        stored=stored,
+        cell=(slots * wall - loop) / cells,
+        share=1 - loop / (slots * wall),
+    )
+
+
+def peak_mb() -> tuple[float | None, float | None]:
+    """The most memory that this process has held, and those that it started; None if unknown."""
+    if not sys.platform.startswith("linux"):
+        return None, None
+    held = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(fields["PPid"]) == os.getpid() and "VmHWM" in fields:
+            held.append(int(fields["VmHWM"].split()[0]) / 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, sum(held)
+
+
+def _study(
+    n_train: tuple[int, ...], epochs: int, seeds: Sequence[int]
+) -> tuple[Study, tuple[Job, ...]]:
+    recipe = replace(find_recipe("1989"), epochs=epochs)
+    grid = Grid(
+        dataset=("strokes",), n_train=n_train, n_test=(100,), recipe=(recipe,), seeds=tuple(seeds)
+    )
+    study = Study(name="bench", question="What does Ray cost?", grids=(grid,))
+    return study, resolve(study, datasets.find)
+
+
+def _swept(
+    study: Study, jobs: Sequence[Job], cost: Callable[[Job], float], cpus: int | None
+) -> tuple[float, float, list[dict[str, Any]]]:
+    """Seconds that a sweep took, when it began, and the rows that it stored."""
+    with tempfile.TemporaryDirectory() as folder:
+        store, began = Store(folder), time.time()
+        sweep(study, jobs, cost, store, Options(cpus=cpus), lambda line: None)  # noqa: ARG005
+        return time.time() - began, began, store.read("metrics").table.to_pylist()
+
+
+def _timed(work: Callable[[Job], None], jobs: Sequence[Job]) -> float:
+    began = time.perf_counter()
+    for job in jobs:
+        work(job)
+    return time.perf_counter() - began
+
+
+def _train(job: Job) -> None:
+    data = datasets.load(job.source, job.cell.n_train)
+    epochs = evaluated_epochs(job.cell.recipe.epochs)
+    for result in engines.train(job.cell, job.members, data, epochs_evaluated=epochs):
+        assert isinstance(result, Trained)
+
+
+def _train_and_store(job: Job, store: Store) -> None:
+    seconds = {job.cell.run_id(member): 0.0 for member in job.members}
+    train_job(job, store, seconds, "bench", None, "cpu", lambda row: None)  # noqa: ARG005

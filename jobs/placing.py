@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from jobs.batches import Batch, divide, make_batches
 from jobs.capacity import Slots
+from jobs.planning import expected
 from scaling import engines
 from scaling.progress import duration
 from scaling.study import Job
@@ -50,7 +51,7 @@ def predicted(batches: Sequence[Batch], slots: Slots) -> str:
     gpu = sum(batch.seconds * batch.share for batch in batches if batch.device == "cuda")
     parts = [f"{duration(core)} of core time"] if core else []
     parts += [f"{duration(gpu)} of GPU time"] if gpu else []
-    wait = max(core / max(slots.cpu, 1), gpu / max(slots.gpu, 1))
+    wait = expected(batches, slots.cpu, slots.gpu).makespan
     return f"predicted {' and '.join(parts)}, {duration(wait)} to wait"
 
 

@@ -16,10 +16,11 @@ from filelock import FileLock, Timeout
 from ray import tune
 
 from jobs import capacity, cluster
-from jobs.batches import Batch, remaining
+from jobs.batches import Batch, Packed, remaining
 from jobs.capacity import Slots
 from jobs.placing import place, predicted, seconds_by_model
 from jobs.queue import Queue
+from jobs.runs import recorded
 from jobs.trial import train_batch
 from jobs.trials import asks, run_trials
 from scaling import engines
@@ -82,7 +83,8 @@ def sweep(
             engines.warm_up(on_cpus, options.engine)
             say(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
             seconds = seconds_by_model(batches, cost, gpu_cost or cost)
-            _run(study, batches, seconds, store, options, slots)
+            with recorded(store, study.name, batches, slots, options.device, command):
+                _run(study, batches, seconds, store, options, slots)
         return store.state()
 
 
@@ -108,7 +110,7 @@ def _run(
             resources=ask,
             store=store,
             callbacks=[Watcher(bar, models)],
-            batches=batches,
+            batches=Packed(batches),
             seconds=seconds,
             study=study.name,
             engine=options.engine,

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from jobs.arguments import chosen_seeds
+from jobs.dry_run import dry_run, on_cluster
+from jobs.planning import Cluster, Price, parse_cluster, parse_price
 from jobs.studies import find_study
 from scaling import datasets, engines
 from scaling.engines import Evaluation, NumericFailure, Trained
@@ -101,6 +103,7 @@ def sweep(a: argparse.Namespace) -> int:
     study = overridden(a)
     if not (a.out or a.dry_run):
         raise InputError("sweep needs --out DIR or URI, where the results go (or --dry-run)")
+    cluster, price = _asked_cluster(a)
     jobs = resolve(study, datasets.find)
     for name, note in {job.cell.dataset: job.note for job in jobs}.items():
         print(f"data set {name}: {note}", flush=True)
@@ -109,7 +112,10 @@ def sweep(a: argparse.Namespace) -> int:
         engines.choose(job.cell, a.engine, device)
     store, cost = Store(a.out) if a.out else None, cost_by(a.engine, devices[0])
     if a.dry_run:
-        return _dry_run(study, jobs, cost, store.state() if store else None, a.cpus)
+        left = dry_run(study, jobs, cost, store.state() if store else None, a.cpus)
+        if cluster:
+            print("\n".join(on_cluster(left, cluster, price, a.engine, a.device)))
+        return 0
     assert store is not None
 
     from jobs.sweep import Options  # Ray takes a second to import: only when it is used
@@ -126,6 +132,15 @@ def sweep(a: argparse.Namespace) -> int:
     say, gpu_cost = partial(print, flush=True), cost_by(a.engine, devices[-1])
     state = run(study, jobs, cost, store, options, say, a.command, gpu_cost)
     return closing(plan(study, jobs, [0.0] * len(jobs)), state, a.out)
+
+
+def _asked_cluster(a: argparse.Namespace) -> tuple[Cluster | None, Price | None]:
+    """What --cluster and --price say. Raises InputError where they do not belong."""
+    if a.cluster and not a.dry_run:
+        raise InputError("--cluster is for planning only: say --dry-run as well")
+    if a.price and not a.cluster:
+        raise InputError("--price is of a cluster: say --cluster '64 cpu, 8 gpu' as well")
+    return a.cluster and parse_cluster(a.cluster), a.price and parse_price(a.price)
 
 
 def submit(a: argparse.Namespace) -> int:
@@ -181,33 +196,6 @@ def name_torn(torn: tuple[Torn, ...]) -> int:
             file=sys.stderr,
         )
     return 2 if torn else 0
-
-
-def _dry_run(
-    study: Study,
-    jobs: tuple[Job, ...],
-    cost: Callable[[Job], float],
-    state: State | None,
-    cpus: int | None,
-) -> int:
-    from jobs.batches import remaining
-
-    left = {job.cell: job for job in remaining(jobs, state.finished if state else ())}
-    print(f"{'cell':58} models  to train  core time")
-    for job in jobs:
-        rest = left.get(job.cell)
-        print(
-            f"{job.cell.cell_id:58} {len(job.members):6}  {len(rest.members) if rest else 0:8}"
-            f"  {duration(cost(rest)) if rest else '-':>9}"
-        )
-    seconds = sum(map(cost, left.values()))
-    cores = cpus or engines.available_cores()
-    print(
-        f"{study.name}: {len(jobs)} cells, {sum(len(job.members) for job in jobs)} models;"
-        f" {sum(len(job.members) for job in left.values())} to train in about"
-        f" {duration(seconds)} of core time, {duration(seconds / cores)} on {cores} cores"
-    )
-    return 0
 
 
 def _print_epoch(cell: Cell, member: Member, evaluation: Evaluation) -> None:

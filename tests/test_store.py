@@ -123,6 +123,30 @@ def test_a_model_without_its_predictions_is_not_finished(filled: tuple[Store, Ce
     assert len(store.state().finished) == 1
 
 
+def test_what_is_finished_is_known_without_reading_rows(
+    filled: tuple[Store, Cell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, cell = filled
+    runs = {row["run_id"] for row in store.read("metrics").table.to_pylist()}
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda *_, **__: pytest.fail("rows were read"))
+    assert store.state().finished == runs
+    assert all(run.startswith(cell.cell_id.rpartition("-")[0]) for run in runs)
+
+
+def test_a_file_of_several_models_is_looked_into(filled: tuple[Store, Cell]) -> None:
+    """As after somebody has put many small files into one."""
+    store, _ = filled
+    runs = store.state().finished
+    for kind in ("metrics", "predictions"):
+        table = pd.read_parquet(store.root / kind)
+        for path in (store.root / kind).iterdir():
+            path.unlink()
+        if kind == "metrics":  # one of them was cut short
+            table = table[(table["epoch"] < 3) | (table["run_id"] == max(runs))]
+        table.to_parquet(store.root / kind / "all.parquet")
+    assert store.state().finished == {max(runs)}
+
+
 def test_a_model_that_was_cut_short_is_not_finished(filled: tuple[Store, Cell]) -> None:
     store, _ = filled
     rows = store.read("metrics").table.to_pylist()

@@ -161,6 +161,14 @@ def test_a_cell_costs_what_the_engine_takes_that_will_train_it() -> None:
     assert fast < slow / 20
 
 
+def test_what_the_engine_does_besides_costs_as_was_measured() -> None:
+    def us(**change: object) -> float:
+        cell = replace(CELL, recipe=replace(find_recipe("modern"), **change))  # type: ignore[arg-type]
+        return engines.us_per_example(cell, engine="compiled")[0]
+
+    assert us(elastic=0.8) > 2 * us() > 4 * us(trainable="output")
+
+
 def test_models_in_lock_step_cost_less_each() -> None:
     cell = replace(CELL, recipe=replace(RECIPE, norm="layer"))
 

@@ -1,6 +1,8 @@
 """A study on a real Ray: stores everything once, resumes after being killed, names failures."""
 
+import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -15,8 +17,9 @@ import pandas as pd
 import pytest
 import ray
 
+from jobs import batches as batches_module
 from jobs import cluster, overhead
-from jobs.batches import make_batches, remaining
+from jobs.batches import Packed, make_batches, remaining
 from jobs.studies import find_study
 from jobs.sweep import Options, sweep
 from jobs.training import cost_by
@@ -69,6 +72,8 @@ def test_a_sweep_stores_every_model_once_and_a_second_trains_nothing(
     assert again.finished == state.finished
     assert {p: p.stat().st_mtime_ns for p in (out / "metrics").iterdir()} == stamps
     assert "nothing to train" in said[-1]
+    (record,) = [json.loads(path.read_text()) for path in (out / "runs").iterdir()]
+    assert (record["models"], record["cpus"], record["wall_s"] > 0) == (8, 2, True)
     counts = state.count(Store(out).read_plans()["tiny"])
     assert counts == {"cells": 4, "finished": 4, "failed": 0, "missing": 0}
 
@@ -226,6 +231,19 @@ def test_batches_hold_every_model_once_and_the_longest_come_first(tiny_npz: Path
     assert max(seconds) <= max(sum(seconds) / 8, largest_model) * 1.001
 
 
+def test_a_trial_unpacks_its_own_batch_and_no_other(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, jobs = tiny(tiny_npz, seeds=tuple(range(7)))
+    batches = make_batches(jobs, cost, slots=2)
+    packed = pickle.loads(pickle.dumps(Packed(batches)))
+    assert list(packed) == list(batches)
+    monkeypatch.delattr(batches_module, "Batch")  # unpacking one needs its class
+    with pytest.raises(AttributeError):
+        packed[1]
+    assert len(pickle.loads(pickle.dumps(packed))) == len(batches) > 3
+
+
 def test_long_models_are_batches_of_their_own() -> None:
     job = resolve(find_study("quickstart"), lambda _: ("mnist", datasets.describe("mnist")))[0]
     many = replace(job, members=make_members(job.cell.recipe, range(9)))
@@ -369,3 +387,14 @@ def test_the_overhead_of_ray_is_a_share_of_cores_and_time(
     assert 0 < found.running < found.overhead < 1
     assert found.start_s > 0
     assert found.trial_s > 0
+
+
+def test_tiny_cells_are_swept_and_trained_in_a_plain_loop(
+    local_ray: None,  # noqa: ARG001
+) -> None:
+    found = overhead.tiny_cells(cells=3)
+    assert found.cells == 3
+    assert 0 < found.loop < found.stored
+    assert found.share == pytest.approx(1 - found.loop / (2 * found.wall))
+    driver, head = overhead.peak_mb()
+    assert driver is None or (driver > 50 and head)

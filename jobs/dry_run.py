@@ -1,0 +1,122 @@
+"""What `sweep --dry-run` prints: what there is to train, what it costs here and on a cluster."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from jobs.batches import remaining
+from jobs.planning import OVERHEAD, Cluster, Forecast, Price, forecast
+from scaling import engines
+from scaling.progress import duration
+from scaling.store import State
+from scaling.study import Job, Study
+
+TIMES = (1, 2, 4)
+UNUSED = {
+    "cpu": ": GPUs would not make it quicker, leave them out",
+    "cuda": ": cores would not make it quicker",
+}
+
+
+def dry_run(
+    study: Study,
+    jobs: Sequence[Job],
+    cost: Callable[[Job], float],
+    state: State | None,
+    cpus: int | None,
+) -> tuple[Job, ...]:
+    """Print cells, models and core time on this machine; the jobs that are left to train."""
+    rest = remaining(jobs, state.finished if state else ())
+    left = {job.cell: job for job in rest}
+    print(f"{'cell':58} models  to train  core time")
+    for job in jobs:
+        mine = left.get(job.cell)
+        print(
+            f"{job.cell.cell_id:58} {len(job.members):6}  {len(mine.members) if mine else 0:8}"
+            f"  {duration(cost(mine)) if mine else '-':>9}"
+        )
+    seconds = sum(map(cost, rest))
+    cores = cpus or engines.available_cores()
+    print(
+        f"{study.name}: {len(jobs)} cells, {sum(len(job.members) for job in jobs)} models;"
+        f" {sum(len(job.members) for job in rest)} to train in about"
+        f" {duration(seconds)} of core time, {duration(seconds / cores)} on {cores} cores"
+    )
+    return rest
+
+
+def on_cluster(
+    jobs: Sequence[Job], cluster: Cluster, price: Price | None, engine: str | None, device: str
+) -> list[str]:
+    """Lines that say what a cluster, and larger ones, would take. Raises InputError."""
+    if not jobs:
+        return [f"on {cluster}: nothing to train"]
+    found = [forecast(jobs, cluster.times(times), engine, device) for times in TIMES]
+    return [
+        "",
+        *_engines(found[0], engine),
+        "",
+        *_table(found, price),
+        *_limits(found[0], price),
+    ]
+
+
+def _engines(found: Forecast, engine: str | None) -> list[str]:
+    """What trains how much of it, and where its microseconds come from."""
+    us: dict[tuple[str, str], list[float]] = {}
+    models: dict[tuple[str, str], int] = {}
+    for batch in found.batches:
+        for job in batch.jobs:
+            n = len(job.members)
+            key = (engines.choose(job.cell, engine, batch.device, n), batch.device)
+            us.setdefault(key, []).append(
+                engines.us_per_example(job.cell, n, engine, batch.device)[0]
+            )
+            models[key] = models.get(key, 0) + n
+    lines = [f"{'engine':10}  on    models  us an example  by"]
+    for (name, device), taken in us.items():
+        low, high = f"{min(taken):.3g}", f"{max(taken):.3g}"
+        span = low if low == high else f"{low} to {high}"
+        source = engines.figures_of(name, device)
+        lines.append(f"{name:10}  {device:4}  {models[name, device]:6,}  {span:>13}  {source}")
+    return lines
+
+
+def _table(found: Sequence[Forecast], price: Price | None) -> list[str]:
+    money = f"  {'cost':>9}" if price else ""
+    lines = [f"{'cluster':22} {'makespan':>10}  trials  core hours  GPU hours{money}  limited by"]
+    for f in found:
+        paid = f"  {f.cost(price):9,.2f}" if price else ""
+        lines.append(
+            f"{f.cluster!s:22} {duration(f.schedule.makespan):>10}  {f.schedule.trials:6,}"
+            f"  {_hours(f.work('cpu')):>10}  {_hours(f.work('cuda')):>9}{paid}"
+            f"  {f.limit}"
+        )
+    return lines
+
+
+def _limits(found: Forecast, price: Price | None) -> list[str]:
+    """What the table rests on."""
+    lines = [
+        f"with {OVERHEAD.start:g} s until the first trial trains and"
+        f" {1000 * (OVERHEAD.trial + OVERHEAD.dispatch):g} ms a trial, nothing lost to other users;"
+        " no time to bring up nodes"
+    ]
+    if price:
+        lines.append(
+            f"cost: all of the cluster from start to end, at {price.cpu:g} a core hour and"
+            f" {price.gpu:g} a GPU hour"
+        )
+    if found.cluster.gpu:
+        lines.append(f"this is with --device {found.device}" + UNUSED.get(found.device, ""))
+    longest = found.longest_model
+    if longest:
+        said = f"its longest model takes {duration(longest)}: no cluster is faster"
+        core = found.work("cpu")
+        if core and found.work("cuda") is None:
+            said += f", and more than {math.ceil(core / longest):,} cores are of no use"
+        lines.append(said)
+    return lines
+
+
+def _hours(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds / 3600:,.2f}"

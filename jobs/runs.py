@@ -1,0 +1,49 @@
+"""What a sweep was expected to take and what it took: OUT/runs/*.json, of no bearing on results."""
+
+import json
+import socket
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from jobs.batches import Batch
+from jobs.capacity import Slots
+from jobs.planning import OVERHEAD, expected
+from scaling.store import Store, now
+
+
+@contextmanager
+def recorded(
+    store: Store, study: str, batches: Sequence[Batch], slots: Slots, device: str, command: str
+) -> Iterator[None]:
+    """Write what is expected, and when the block ends what came; a sweep that is killed has no end.
+
+    Units: seconds.
+    """
+    began = now()
+    record = {
+        "study": study,
+        "command": command,
+        "host": socket.gethostname(),
+        "device": device,
+        "cpus": slots.cpu,
+        "gpus": slots.gpu,
+        "trials": len(batches),
+        "models": sum(batch.n_models for batch in batches),
+        "predicted_core_s": round(_seconds(batches, "cpu"), 3),
+        "predicted_gpu_s": round(_seconds(batches, "cuda"), 3),
+        "predicted_wall_s": round(expected(batches, slots.cpu, slots.gpu).makespan, 3),
+        "overhead": asdict(OVERHEAD),
+        "started_at": began.isoformat(),
+        "wall_s": None,
+    }
+    name = f"runs/{began:%Y%m%dT%H%M%S}-{study}-{uuid.uuid4().hex[:6]}.json"
+    store.write_file(name, json.dumps(record, indent=1).encode())
+    yield
+    record["wall_s"] = round((now() - began).total_seconds(), 3)
+    store.write_file(name, json.dumps(record, indent=1).encode())
+
+
+def _seconds(batches: Sequence[Batch], device: str) -> float:
+    return sum(batch.seconds * batch.share for batch in batches if batch.device == device)

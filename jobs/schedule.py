@@ -1,0 +1,51 @@
+"""When a study would be done on slots of several kinds: list scheduling, longest first.
+
+No Ray and no clock: predicted seconds in, a schedule out.
+"""
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """What is not training. Units: seconds.
+
+    start: until the first trial trains; trial: a slot idles between two trials; dispatch: the
+    driver, which does one thing at a time, is busy with each trial.
+    """
+
+    start: float = 0.0
+    trial: float = 0.0
+    dispatch: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When everything is done, in seconds, and how many tasks that were."""
+
+    makespan: float
+    trials: int
+
+
+def simulate(
+    tasks: Mapping[str, Sequence[float]], slots: Mapping[str, int], overhead: Overhead
+) -> Schedule:
+    """Each kind's tasks on that kind's slots, whichever slot is free first taking the longest left.
+
+    The driver starts tasks of all kinds, one after another.
+    """
+    makespan, driver = 0.0, overhead.start
+    left = {kind: sorted(seconds) for kind, seconds in tasks.items() if seconds}
+    free = [(overhead.start, kind) for kind in sorted(left) for _ in range(slots[kind])]
+    heapq.heapify(free)
+    while free:
+        at, kind = heapq.heappop(free)
+        if not left[kind]:
+            continue
+        driver = max(driver, at) + overhead.dispatch
+        end = driver + left[kind].pop()
+        makespan = max(makespan, end)
+        heapq.heappush(free, (end + overhead.trial, kind))
+    return Schedule(makespan=makespan, trials=sum(map(len, tasks.values())))

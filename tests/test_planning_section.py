@@ -1,0 +1,90 @@
+"""The report says what was predicted to be spent and what was, of whatever part is known."""
+
+import json
+from pathlib import Path
+
+import pytest
+from simulated import fill_study
+
+from analysis import load, report
+from analysis.sections import planning
+from jobs.batches import Batch
+from jobs.capacity import Slots
+from jobs.runs import recorded
+from jobs.studies import find_study
+from scaling.errors import InputError
+from scaling.store import Store
+from scaling.study import Cell
+
+STUDY = find_study("data").override(n_train=(911, 1823))
+
+
+def filled(out: Path) -> Store:
+    """Four cells of three models, each of which was to take a third of a second and took 1.5."""
+    fill_study(out, STUDY, lambda _: 0.05, seeds=range(3))
+    return Store(out)
+
+
+def test_core_time_is_compared_by_engine_and_cell(tmp_path: Path) -> None:
+    filled(tmp_path)
+    data = planning.measure(load(tmp_path))
+    assert data is not None
+    assert (data["models"], data["runs"], len(data["cells"])) == (12, [], 4)
+    assert data["predicted_s"] == pytest.approx(4.0)
+    assert data["ratio"] == pytest.approx(12 * 1.5 / 4)
+    (row,) = data["engines"]
+    assert (row["engine"], row["device"], row["width"]) == ("compiled", "cpu", 1.0)
+    assert row["cells"] == pytest.approx([4.5, 4.5])
+
+
+def test_models_that_are_not_there_are_in_neither_sum(tmp_path: Path) -> None:
+    def half(cell: Cell, seed: int) -> bool:
+        return cell.n_train == 911 or seed == 0
+
+    fill_study(tmp_path, STUDY, lambda _: 0.05, seeds=range(3), leave_out=half)
+    data = planning.measure(load(tmp_path))
+    assert data is not None
+    assert data["models"] == 4
+    assert data["predicted_s"] == pytest.approx(4 / 3)
+
+
+def test_a_folder_that_knows_no_cost_has_no_such_part(tmp_path: Path) -> None:
+    """As plans of tunings, and of before there were costs in them."""
+    store = filled(tmp_path)
+    plan = store.read_plans()["data"]
+    for cell in plan["cells"]:
+        del cell["predicted_s"]
+    store.write_plan(plan)
+    assert planning.measure(load(tmp_path)) is None
+    with recorded(
+        store, "data", [Batch(jobs=(), seconds=60.0)], Slots(cpu=2), "cpu", "scaling sweep data"
+    ):
+        pass
+    data = planning.measure(load(tmp_path))
+    assert data is not None
+    assert (data["models"], data["ratio"], len(data["runs"])) == (0, None, 1)
+    assert len(planning.show(data).tables) == 1
+
+
+def test_a_sweep_that_was_stopped_has_no_end(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    batches = [Batch(jobs=(), seconds=60.0)] * 4
+    with recorded(store, "data", batches, Slots(cpu=2), "cpu", ""):
+        pass
+    with (
+        pytest.raises(KeyboardInterrupt),
+        recorded(store, "data", batches, Slots(cpu=2), "cpu", ""),
+    ):
+        raise KeyboardInterrupt
+    numbers = report(tmp_path)
+    done, stopped = numbers["planning"]["runs"]
+    assert 120 < done["predicted_wall_s"] < 140
+    assert done["ratio"] == pytest.approx(done["wall_s"] / done["predicted_wall_s"])
+    assert (stopped["wall_s"], stopped["ratio"]) == (None, None)
+    text = (tmp_path / "report.md").read_text()
+    assert "1 of 2 sweeps came to their end" in text
+    assert "| data | 2 | 0 | 4 | 0 | 2." in text
+    assert 'id="planning"' in (tmp_path / "report.html").read_text()
+    (tmp_path / "runs" / "x.json").write_text(json.dumps({"study": "data"}))
+    with pytest.raises(InputError, match=r"x\.json is no record of a sweep.*delete it"):
+        report(tmp_path)
