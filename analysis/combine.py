@@ -49,7 +49,7 @@ class _Judged:
     mean: Floats
     sd: Floats
     scatter: float  # of the residuals
-    held_out: float  # mean squared log error in the last octave; LOST^2 if it cannot be known
+    held_out: float  # mean squared log error in the last octave; NaN if it cannot be known
 
 
 def forecast_windows(
@@ -70,8 +70,8 @@ def _judge(form: Form, windows: Sequence[Window]) -> list[_Judged]:
     """Fit a form to each window and, without its last octave, to test it there."""
     if not windows:
         return []
-    held_out = np.full(len(windows), LOST**2)
-    early = [window.x <= window.x[-1] / HELD_OUT * (1 + 1e-9) for window in windows]
+    held_out = np.full(len(windows), np.nan)
+    early = [_early(window) for window in windows]
     inner = [w for w, kept in enumerate(early) if max(2, form.n_free) <= kept.sum()]
     shorter = [_points(windows[w], early[w]) for w in inner]
     for w, theta in zip(inner, _thetas(form, [windows[w] for w in inner], shorter), strict=True):
@@ -122,7 +122,9 @@ def _finish(window: Window, judged: dict[str, _Judged]) -> dict[str, Forecast]:
 
 def _combine(window: Window, judged: dict[str, _Judged], noise: float) -> Forecast:
     held_out = np.array([j.held_out for j in judged.values()])
-    weight = 1 / (held_out + EQUAL**2 + noise**2)
+    tested = np.isfinite(held_out)
+    # a form that could not be tested hardly counts, and says nothing of how well the others did
+    weight = 1 / (np.where(tested, held_out, LOST**2) + EQUAL**2 + noise**2)
     weight /= weight.sum()
     means = np.array([j.mean for j in judged.values()])
     middle, reach = _median(means, weight), STRAY * np.log(window.reach)
@@ -130,14 +132,29 @@ def _combine(window: Window, judged: dict[str, _Judged], noise: float) -> Foreca
     mean = weight @ means
     within = np.array([np.minimum(j.sd, LOST) for j in judged.values()])
     spread = np.sqrt(weight @ ((means - mean) ** 2 + within**2))
-    tested = held_out.min() < LOST**2
+    missed = np.average(held_out[tested], weights=weight[tested]) if tested.any() else 0.0
     return Forecast(
         form=COMBINED,
         mean=mean,
         sd=np.hypot(noise, spread),
-        rate=float(np.sqrt(weight @ held_out) / np.log(HELD_OUT)) if tested else 0.0,
+        rate=float(np.sqrt(missed) / _distance(window)),
         weights=tuple(zip(judged, map(float, weight), strict=True)),
     )
+
+
+def _early(window: Window) -> NDArray[np.bool_]:
+    """Which sizes are left when the last octave is held out."""
+    early: NDArray[np.bool_] = window.x <= window.x[-1] / HELD_OUT * (1 + 1e-9)
+    return early
+
+
+def _distance(window: Window) -> float:
+    """How far the inner test looks ahead, in log size: an octave, or more where sizes are few."""
+    early = _early(window)
+    if not early.any():
+        return float(np.log(HELD_OUT))
+    ahead = np.log(window.x[~early] / window.x[early][-1])
+    return max(float(np.log(HELD_OUT)), float(ahead.mean()))
 
 
 def _median(values_FT: Floats, weight_F: Floats) -> Floats:

@@ -5,7 +5,7 @@ data only bound from above from one that they find.
 Shapes: N points; P parameters; G values of the parameter that is profiled.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,7 +29,8 @@ WIDEST = 8.0  # log units that are searched on each side: a factor of 3,000
 class Profile:
     """The likelihood interval of one parameter; None is unbounded on that side.
 
-    `upper_bound` is set where the data cannot tell the parameter from 0.
+    `upper_bound` is set where the data cannot tell the parameter from 0. `trace` holds values of
+    the parameter with how much worse the best fit there is: 0 at the best, 1 at the interval's end.
     """
 
     parameter: str
@@ -38,6 +39,7 @@ class Profile:
     high: float | None
     level: float
     upper_bound: bool
+    trace: tuple[tuple[float, float], ...] = field(default=(), repr=False)
 
 
 def profile(
@@ -83,19 +85,26 @@ def profile(
     else:
         raise InputError("a profile needs standard errors, replicates or a point to spare")
     at = chosen.names.index(parameter)
-    sides = [
-        _crossing(chosen, points, whiten, best.theta[0], at, sign, best.cost[0] + allowed)
-        for sign in (-1, 1)
-    ]
+    least = float(best.cost[0])
+    sides, traces = zip(
+        *(
+            _crossing(chosen, points, whiten, best.theta[0], at, sign, least + allowed)
+            for sign in (-1, 1)
+        ),
+        strict=True,
+    )
+    value = float(best.theta[0, at])
+    passed = {value: least} | dict(traces[0]) | dict(traces[1])
     positive = parameter in ("E", "B", "A")
     low = 0.0 if sides[0] is None and positive else sides[0]
     return Profile(
         parameter=parameter,
-        value=float(best.theta[0, at]),
+        value=value,
         low=low,
         high=sides[1],
         level=level,
         upper_bound=low == 0.0,
+        trace=tuple((v, max(cost - least, 0.0) / allowed) for v, cost in sorted(passed.items())),
     )
 
 
@@ -107,8 +116,10 @@ def _crossing(
     at: int,
     sign: int,
     limit: float,
-) -> float | None:
+) -> tuple[float | None, list[tuple[float, float]]]:
     """Where the cost of the best fit with this parameter held crosses the limit, on one side.
+
+    And the values that were passed on the way, with their costs.
 
     The search is in the units of the equation, warm from one value to the next; a floor of 0 is
     left upwards from a thousandth of the smallest error.
@@ -127,14 +138,16 @@ def _crossing(
     start = np.log(np.maximum(theta_P, np.where(theta_P > 0, theta_P, tiny)))
     held = (*form.held, at)
     previous, cost_before, here = start, None, start[at]
+    passed: list[tuple[float, float]] = []
     for step in np.geomspace(1e-3, WIDEST, GRID):
         value = start[at] + sign * step
         trial = previous.copy()
         trial[at] = value
         found = search(form, problems, trial[None, None], low, high, held=held)
         cost = float(found.cost[0])
+        passed.append((float(np.exp(value)), cost))
         if cost > limit:
             share = 1.0 if cost_before is None else (limit - cost_before) / (cost - cost_before)
-            return float(np.exp(here + np.clip(share, 0, 1) * (value - here)))
+            return float(np.exp(here + np.clip(share, 0, 1) * (value - here))), passed
         previous, cost_before, here = found.phi[0], cost, value
-    return None
+    return None, passed

@@ -47,7 +47,7 @@ def project_2055(curves: Sequence[Curve], cells: Cells) -> Data | None:
         "years": int(AHEAD - NOW),
         "test_years": int(NOW - THEN),
         "least_sizes": LEAST,
-        "most_sizes": max(len(curve.n_train) for curve in curves),
+        "most_sizes": max(_sizes(curve) for curve in curves),
         "curves": [look_far(curve) for curve in main_curves(curves)],
         "outlooks": [asdict(found) for found in outlooks()],
         "measured": None if seconds is None else asdict(seconds),
@@ -63,12 +63,12 @@ def main_curves(curves: Sequence[Curve]) -> list[Curve]:
 
     Only curves with sizes enough for a forecast, on the test images of the widest of them.
     """
-    long = [curve for curve in curves if len(curve.n_train) >= LEAST]
+    long = [curve for curve in curves if _sizes(curve) >= LEAST]
     if not long:
         return []
-    widest = max(long, key=_size)
+    widest = max(long, key=_range)
     by_recipe: dict[str, Curve] = {}
-    for curve in sorted(long, key=_size):
+    for curve in sorted(long, key=_range):
         if curve.fixed["test_set_id"] == widest.fixed["test_set_id"]:
             by_recipe[curve.recipe] = curve
     best = min(by_recipe.values(), key=lambda curve: curve.errors[-1])
@@ -192,5 +192,10 @@ def _line(x: Floats, y: Floats, low: Floats, high: Floats) -> Data:
     return {"x": x.tolist(), "y": y.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
-def _size(curve: Curve) -> tuple[float, int]:
+def _sizes(curve: Curve) -> int:
+    """Sizes at which something was missed: an error of 0 has no logarithm."""
+    return len(series_of(curve).x)
+
+
+def _range(curve: Curve) -> tuple[float, int]:
     return curve.n_train[-1] / curve.n_train[0], len(curve.models)

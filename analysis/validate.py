@@ -91,6 +91,7 @@ def score_cases(cases: pd.DataFrame, windows: Sequence[Window], bank: Bank) -> p
     miss = cases["error"].abs()
     return cases.assign(
         k=k,
+        half=half,
         square=cases["error"] ** 2,
         held=miss <= half,
         held_before=miss <= z * cases["sd"],

@@ -110,6 +110,7 @@ def nodes(count: int) -> Iterator[Nodes]:
     ):
         patch.setenv("RAY_TMPDIR", short)
         patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         started = Nodes(count)
         try:
             yield started

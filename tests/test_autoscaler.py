@@ -31,20 +31,35 @@ def config(address: str, gpus: int) -> str:
     """A cluster of one core, which may grow by a node with GPUs."""
     node = {"node_config": {}, "max_workers": 1, "min_workers": 0}
     memory = {"object_store_memory": 80_000_000}
+    provider = {
+        **{"type": "fake_multinode", "gcs_address": address, "use_node_id_as_ip": True},
+        **dict.fromkeys(("disable_node_updaters", "disable_launch_config_check"), True),
+    }
     return json.dumps(  # which is YAML as well
         {
             "cluster_name": "fake",
             "max_workers": 1,
-            "provider": {"type": "fake_multinode", "gcs_address": address},
+            "provider": provider,
             "available_node_types": {
                 HEAD_TYPE: {**node, "max_workers": 0, "resources": {"CPU": 1, **memory}},
                 "grown": {**node, "resources": {"CPU": 1, "GPU": gpus, **memory}},
             },
             "head_node_type": HEAD_TYPE,
-            "auth": {},
             "idle_timeout_minutes": 60,
+            "upscaling_speed": 1.0,
+            **{key: {} for key in ("auth", "file_mounts")},
+            **{key: [] for key in (f"{who}setup_commands" for who in ("", "head_", "worker_"))},
+            **{key: [] for key in (f"{who}_start_ray_commands" for who in ("head", "worker"))},
+            **{key: [] for key in ("initialization_commands", "cluster_synced_files")},
+            "file_mounts_sync_continuously": False,
         }
     )
+
+
+def scales(folder: str) -> bool:
+    """Whether the autoscaler of the Ray in a folder has looked at its head."""
+    logs = Path(folder).glob("ray/session_2*/logs/monitor.log")
+    return any(f"1 {HEAD_TYPE}" in log.read_text() for log in logs)
 
 
 def of_folder(folder: str) -> list[int]:
@@ -64,26 +79,26 @@ def growing() -> Iterator[str]:
         told.write_text(config(address, gpus=1))
         command = [
             *(Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=1"),
-            *("--node-ip-address=127.0.0.1", f"--port={ports[0]}", f"--dashboard-port={ports[1]}"),
+            *(f"--port={ports[0]}", f"--dashboard-port={ports[1]}"),
             *(f"--dashboard-agent-listen-port={ports[2]}", "--object-store-memory=80000000"),
             f"--autoscaling-config={told}",
         ]
-        ours = {"RAY_TMPDIR": short, "RAY_AUTH_MODE": "disabled", "SCALING_FAKE_GPU": "1"}
+        ours = {"RAY_TMPDIR": short, "RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
+        ours["RAY_USAGE_STATS_ENABLED"] = "0"
         fake = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
         with subprocess.Popen(
             command, env=os.environ | ours | fake, stdout=subprocess.DEVNULL
         ) as head:
             try:
                 deadline = time.monotonic() + 120
-                while not all(map(answers, ports[:2])):
+                while not (all(map(answers, ports)) and scales(short)):
                     assert head.poll() is None, "ray start ended"
                     assert time.monotonic() < deadline
                     time.sleep(0.2)
                 yield address
             finally:
-                head.terminate()
-                head.wait(60)
-                for pid in of_folder(short):  # the nodes that it started do not end with it
+                head.kill()
+                for pid in of_folder(short):  # what it started does not end with it
                     os.kill(pid, signal.SIGKILL)
 
 

@@ -211,8 +211,8 @@ def test_a_checkpoint_that_cannot_be_written_stops_nothing(
 ) -> None:
     cell, said = cell_of(random_data, RECIPES["sgd"]), list[str]()
     members = make_members(cell.recipe, (0,))
-    (tmp_path / "checkpoints").write_text("a file where the folder should be")
     keep = Checkpoints(Store(tmp_path), said.append)
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
     got = trained(cell, members, random_data, "reference", lambda *a: keep.of(cell, *a))
     assert_equal(got, trained(cell, members, random_data, "reference"))
     assert len(said) == EPOCHS - 1

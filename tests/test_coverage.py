@@ -14,6 +14,7 @@ from analysis.validate import score_cases
 
 DESIGNS = {  # sizes that are fitted: our studies', and those of LCDB's curves
     "octaves": 7291 * np.exp2(np.arange(-5.0, 1)),
+    "uneven": np.array([911, 1823, 3646, 7291, 14582, 29164, 50000.0]),
     "dense": 8192 * np.exp2(np.arange(-24.0, 1) / 8),
 }
 

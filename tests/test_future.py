@@ -201,7 +201,10 @@ def test_whatever_there_is_it_can_be_shown(
     assert "nan" not in repr(section)
     assert project_2055([], cells) is None
     if shape is None:
-        assert "it takes a curve of 4 sizes at least, the longest here has 1" in section.text[0]
+        assert (
+            "it takes a curve of 4 sizes with misses at least, the longest here has 1"
+            in section.text[0]
+        )
     if shape is DRAWN_DIGITS:
         assert data["curves"][0]["far"]["label_noise"] is None
     if shape is ONE_SEED:

@@ -76,9 +76,9 @@ def _allowed(far: Data) -> str:
 
 def _too_few(data: Data) -> str:
     return (
-        f"What the error would be with more data cannot be determined from this study: it takes a"
-        f" curve of {data['least_sizes']} sizes at least, the longest here has {data['most_sizes']}"
-        " (missing: `scaling sweep data`)."
+        "What the error would be with more data cannot be determined from this study: it takes a"
+        f" curve of {data['least_sizes']} sizes with misses at least, the longest here has"
+        f" {data['most_sizes']} (missing: `scaling sweep data`)."
     )
 
 

@@ -1,0 +1,127 @@
+"""How far a study's curves reach: what lies ahead, how well that held, how sharp floors are.
+
+All plain data, for numbers.json; the sections print and draw it.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.calibration import FILE, LEVEL, RATIOS, make_cases, read_bank
+from analysis.combine import COMBINED, forecast_windows
+from analysis.curves import Curve, series_of
+from analysis.forecasts import look_ahead
+from analysis.forms import FORMS
+from analysis.plots import curve_label
+from analysis.profile import Profile, profile
+from analysis.series import LEAST, Window, rolling_windows
+from analysis.validate import Rolling, score_cases
+
+FAR = 10.0  # times the largest size: as far as intervals were tested, and a little more
+STEPS = 9  # sizes of a fan
+PROFILED = ("alpha", "E")
+FORM = "power_law_floor"
+
+Data = dict[str, Any]
+
+
+def measure_outlook(curves: Sequence[Curve]) -> Data:
+    """Fans to FAR times the largest size, profiles, and forecasts of what is known already."""
+    enough = [curve for curve in curves if len(curve.n_train) >= LEAST]
+    return {
+        "level": LEVEL,
+        "far": FAR,
+        "ahead": [_fan(curve, curves) for curve in enough],
+        "profiles": [_profiles(c, curves) for c in enough if len(c.n_train) > FORMS[FORM].n_free],
+        "holding": _holding(enough, curves),
+    }
+
+
+def _fan(curve: Curve, among: Sequence[Curve]) -> Data:
+    series = series_of(curve)
+    found = look_ahead(series, series.x[-1] * np.geomspace(1, FAR, STEPS), LEVEL)
+    rows = zip(found.x, found.y, found.low, found.high, strict=True)
+    return {
+        "curve": curve_label(curve, among),
+        "fixed": curve.fixed,
+        "largest": int(series.x[-1]),
+        "points": [
+            {"n_train": float(n), "error": float(y), "low": float(low), "high": float(high)}
+            for n, y, low, high in rows
+        ],
+    }
+
+
+def _profiles(curve: Curve, among: Sequence[Curve]) -> Data:
+    errors = np.maximum(curve.errors, 0.5 / int(curve.models["n_test"].iloc[0]))
+    found = {
+        name: profile(
+            curve.n_train,
+            errors,
+            parameter=name,
+            form=FORM,
+            replicates=curve.replicates,
+            level=LEVEL,
+        )
+        for name in PROFILED
+    }
+    return {"curve": curve_label(curve, among)} | {n: _profile(p) for n, p in found.items()}
+
+
+def _profile(found: Profile) -> Data:
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "upper_bound": found.upper_bound,
+        "trace": [list(pair) for pair in found.trace],
+    }
+
+
+def _holding(curves: Sequence[Curve], among: Sequence[Curve]) -> Data:
+    """The bank's record, each data set by what the others taught; and our own curves'."""
+    stored = json.loads(FILE.read_text())
+    how = Rolling()
+    windows: list[Window] = []
+    names: list[str] = []
+    for curve in curves:
+        found = rolling_windows(
+            series_of(curve), window=how.window, min_origin=how.min_origin, ratios=how.ratios
+        )
+        windows += found
+        names += [curve_label(curve, among)] * len(found)
+    return {
+        "window": how.window,
+        "sources": sorted({str(source["source"]) for source in stored["bank"]}),
+        "forms": {
+            form: {
+                "k": entry["k"],
+                "coverage": {f"{r:g}": entry["coverage"][f"{r:g}"] for r in RATIOS},
+                "by_data_set": entry["by_data_set"],
+            }
+            for form, entry in stored["forms"].items()
+            if "by_data_set" in entry
+        },
+        "ours": _ours(windows, names),
+    }
+
+
+def _ours(windows: list[Window], names: list[str]) -> list[Data]:
+    if not windows:
+        return []
+    cases = score_cases(make_cases(windows, forecast_windows(windows)), windows, read_bank())
+    rows = cases[cases["form"] == COMBINED].to_dict("records")
+    return [
+        {
+            "curve": names[row["window"]],
+            "from": float(windows[row["window"]].x[-1]),
+            "ratio": row["ratio"],
+            "log_error": row["error"],
+            "half_width": row["half"],
+            "held_before": bool(row["held_before"]),
+            "held": bool(row["held"]),
+        }
+        for row in rows
+    ]
