@@ -200,7 +200,7 @@ def test_a_plain_ray_job_fills_a_bucket_that_is_read_from_anywhere(
 
 
 def test_no_secret_is_in_rows_or_logs_and_only_loopback_is_listened_to(cluster: Cluster) -> None:
-    """After the jobs of the other tests: the dashboard and its job server are where we put them."""
+    """After the jobs of the other tests, whose head has the keys in its own environment."""
     import psutil  # Ray brings it, once it is imported
 
     logs = [path for path in (cluster.session / "logs").rglob("*") if path.is_file()]
