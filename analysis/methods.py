@@ -13,7 +13,7 @@ def methods(models: pd.DataFrame) -> dict[str, Any]:
     seeds = models.groupby("cell_id")["seed"].nunique() if len(models) else pd.Series([0])
     us = 1e6 * models["cpu_s"].sum() / max(models["examples_seen"].sum(), 1)
     return {
-        "commits": sorted({c[:12] for c in models["git_commit"] if c}),
+        "commits": sorted({c[:12] for c in models["git_commit"].dropna()}),
         "engines": sorted(set(models["engine"])),
         "devices": sorted(set(models["device"])),
         "machines": int(models["host"].nunique()),

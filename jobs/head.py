@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import ray.exceptions
 import requests
 from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
+from ray._private.runtime_env import packaging
 from ray.dashboard.modules import dashboard_sdk
+from ray.dashboard.modules.job import sdk
 from ray.job_submission import JobSubmissionClient
 
 from jobs.token import keep_private
@@ -39,7 +41,8 @@ def reach(address: str | None) -> Head:
     Raises InputError where none answers, where it wants another token, or is no Ray.
     """
     url = url_of(address)
-    logging.getLogger(dashboard_sdk.__name__).setLevel(logging.ERROR)  # it tells of every upload
+    for chatty in (dashboard_sdk, packaging, sdk):
+        logging.getLogger(chatty.__name__).setLevel(logging.ERROR)
     try:
         session = _session(url)
         with _named(url):

@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 
 from jobs import cluster
 from scaling.errors import InputError
 from scaling.store import Store
 
+# Tune would send the driver's AWS keys to its trials in their runtime environment, which every node
+# writes into a log: keys are each node's own. There is no public switch, hence a private name.
+class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
+    {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
+)
 INFRASTRUCTURE_RETRIES = 3  # assumed: for workers that are killed; a model's NaN is never retried
 
 Lost = tuple[dict[str, Any], BaseException]

@@ -69,7 +69,7 @@ class Files:
         """What somebody would type to get at a file."""
         if "://" not in self.out:
             return f"{self.out.rstrip('/')}/{name}"
-        return f"{self.out.partition('://')[0]}://{self._root.strip('/')}/{name}"
+        return f"{self.out.partition('://')[0]}://{self._root.rstrip('/')}/{name}"
 
     def exists(self) -> bool:
         """Raises OSError at once, as somebody waits who can mend it."""

@@ -26,10 +26,10 @@ class Bucket:
         return f"s3://{bucket}/{path}?endpoint_override={self.endpoint}&scheme=http"
 
     def objects(self) -> dict[str, int]:
-        """Size of each object by its name, asked of the server directly."""
+        """Size of each object by its name, asked of the server directly; folders are left out."""
         listed = requests.get(f"http://{self.endpoint}/{BUCKET}?list-type=2", timeout=10).text
         pairs = re.findall(r"<Key>([^<]*)</Key>.*?<Size>(\d+)</Size>", listed, re.DOTALL)
-        return {name: int(size) for name, size in pairs}
+        return {name: int(size) for name, size in pairs if not name.endswith("/")}
 
 
 @contextmanager

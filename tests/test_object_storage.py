@@ -14,7 +14,7 @@ from buckets import BUCKET, Bucket, s3_server
 from jobs.cli import main
 from scaling import files as files_module
 from scaling.errors import InputError
-from scaling.files import Files
+from scaling.files import Files, Unwritable
 from scaling.store import Store
 
 
@@ -133,7 +133,7 @@ def test_an_upload_that_fails_half_way_leaves_what_was_there(bucket: Bucket) -> 
     large = pa.py_buffer(bytes(25 * 2**20))  # three parts
     bucket.refuse = ("partNumber=2", 403, "AccessDenied")
     for name in ("a.bin", "new.bin"):
-        with pytest.raises(OSError, match="ACCESS_DENIED"):
+        with pytest.raises(Unwritable, match="ACCESS_DENIED"):
             files.write(name, large)
     bucket.refuse = None
     assert files.read("a.bin") == b"old"

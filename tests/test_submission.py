@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from ray.job_submission import JobStatus
 
 from jobs import head as head_module
@@ -211,6 +212,26 @@ def test_an_address_is_the_flag_then_rays_own_variable(monkeypatch: pytest.Monke
     for bad in ("ray://there:10001", "http://", "http://there:port", "auto:x"):
         with pytest.raises(InputError, match="expected the URL"):
             url_of(bad)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (401, "", "wants a token (401): set RAY_AUTH_MODE=token"),
+        (403, "", "takes another token than ours (403): set RAY_AUTH_MODE=token"),
+        (200, "<html>", "is no Ray dashboard"),
+        (404, "[]", "is no Ray dashboard"),
+    ],
+)
+def test_who_answers_otherwise_is_one_line(
+    status: int, body: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = requests.Response()
+    answer.status_code, answer._content = status, body.encode()
+    monkeypatch.setattr(requests, "get", lambda *_, **__: answer)
+    with pytest.raises(InputError) as error:
+        head_module.reach("http://there:1")
+    assert said in str(error.value)
 
 
 def test_nobody_at_the_address_is_one_line(

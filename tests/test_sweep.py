@@ -356,27 +356,6 @@ def test_it_joins_a_cluster_that_runs(
     assert len(list((tmp_path / "out" / "metrics").iterdir())) == 2
 
 
-def test_it_runs_inside_a_ray_job(
-    ray_head: tuple[str, str], tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a runtime environment of the job's own, which a driver may not add to."""
-    from ray.job_submission import JobStatus, JobSubmissionClient
-
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    client = JobSubmissionClient(ray_head[1])
-    grid = f"--dataset {tiny_npz} --n-train 30 --epochs 2 --seeds 1 --out {tmp_path / 'out'}"
-    job = client.submit_job(
-        entrypoint=f"{sys.executable} -m jobs.sweep quickstart {grid}",
-        runtime_env={"env_vars": cluster.settings()},
-    )
-    deadline = time.monotonic() + 120
-    while not (status := client.get_job_status(job)).is_terminal():
-        assert time.monotonic() < deadline, client.get_job_logs(job)
-        time.sleep(0.5)
-    assert status == JobStatus.SUCCEEDED, client.get_job_logs(job)
-    assert len(list((tmp_path / "out" / "metrics").iterdir())) == 2
-
-
 def test_the_overhead_of_ray_is_a_share_of_cores_and_time(
     local_ray: None,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
