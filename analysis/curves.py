@@ -64,6 +64,11 @@ def find_curves(results: Results, forms: Sequence[str] = DRAWN) -> list[Curve]:
     return curves
 
 
+def noise_of(replicates_RN: Floats) -> Floats | None:
+    """The replicates; None where those of a size agree, as models do that all miss nothing."""
+    return replicates_RN if np.ptp(replicates_RN, axis=0).all() else None
+
+
 def _groups(measured: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
     """Models that differ in n_train and seed only.
 
@@ -105,7 +110,7 @@ def _curve(
     half_a_miss = 0.5 / int(models["n_test"].iloc[0])
     errors = np.maximum([summary.error for summary in summaries], half_a_miss)
     fits = tuple(
-        fit(n_train, errors, form=form, level=LEVEL, replicates=replicates)
+        fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates))
         for form in forms
         if len(sizes) >= max(3, FORMS[form].n_free)
     )

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.combine import CANDIDATES, HELD_OUT
-from analysis.curves import Curve
+from analysis.curves import Curve, noise_of
 from analysis.equations import Floats
 from analysis.fit import fit
 from analysis.fitted import Fit
@@ -56,7 +56,7 @@ def half_a_miss(curve: Curve) -> float:
 
 def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> Tried | None:
     try:
-        whole = fit(x, y, form=form.name, replicates=drawn)
+        whole = fit(x, y, form=form.name, replicates=noise_of(drawn))
     except InputError:  # such as errors above the ceiling: this form cannot say anything
         return None
     miss = _log(form, x, whole)[0] - np.log(y)
@@ -81,7 +81,7 @@ def _p_held_out(form: Form, x: Floats, y: Floats, drawn: Floats) -> float | None
     early = x <= x[-1] / HELD_OUT * (1 + 1e-9)
     if early.sum() < max(2, form.n_free):
         return None
-    earlier = fit(x[early], y[early], form=form.name, replicates=drawn[:, early])
+    earlier = fit(x[early], y[early], form=form.name, replicates=noise_of(drawn[:, early]))
     if len(earlier.replicates) < 2:
         return None
     miss = _log(form, x[~early], earlier)[0] - np.log(y[~early])

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.calibration import FILE, LEVEL, RATIOS, make_cases, read_bank
 from analysis.combine import COMBINED, forecast_windows
-from analysis.curves import Curve, series_of
+from analysis.curves import Curve, noise_of, series_of
 from analysis.forecasts import look_ahead
 from analysis.forms import FORMS
 from analysis.plots import curve_label
@@ -62,7 +62,7 @@ def _profiles(curve: Curve, among: Sequence[Curve]) -> Data:
             errors,
             parameter=name,
             form=FORM,
-            replicates=curve.replicates,
+            replicates=noise_of(curve.replicates),
             level=LEVEL,
         )
         for name in PROFILED

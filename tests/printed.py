@@ -17,6 +17,16 @@ CONSTANTS = {
 _NAMES = re.compile(r"\]\(figures/[^)]*\)|\$[^$]*\$|\b[A-Za-z]+\d+\b|^\|[-:|]+\|$|^#+ ", re.M)
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
 
+_POWER = re.compile(r"(\d\.?\d*) × 10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)|(\d[\d,]*\.?\d*) (ms|µs|ns)\b")
+_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_PREFIX = {"ms": -3, "µs": -6, "ns": -9}  # of seconds, which numbers.json has
+
+
+def _written_out(found: re.Match[str]) -> str:
+    """6.4 × 10¹⁴ as 6.4e14, and 162 ms as 162e-3."""
+    value, power, small, unit = found.groups()
+    return f"{value}e{power.translate(_DIGITS)}" if value else f"{small}e{_PREFIX[unit]}"
+
 
 def unknown_numbers(text: str, numbers: Any) -> list[str]:
     """Numbers of the text that are none of `numbers`, up to rounding.
@@ -27,9 +37,10 @@ def unknown_numbers(text: str, numbers: Any) -> list[str]:
     values, words = _flat(numbers)
     known = np.unique(np.abs(np.concatenate([values, 100 * np.array(values)])))
     tokens = {token for word in words for token in _tokens(word)} | CONSTANTS.keys()
+    text = _POWER.sub(_written_out, _NAMES.sub(" ", text))
     return [
         token
-        for token in dict.fromkeys(_tokens(_NAMES.sub(" ", text)))
+        for token in dict.fromkeys(_tokens(text))
         if token not in tokens and not _among(token, known)
     ]
 

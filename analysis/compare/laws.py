@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.cells import LEVEL, Measured
 from analysis.compare.matching import Pair
-from analysis.curves import DRAWN, REPLICATES
+from analysis.curves import DRAWN, REPLICATES, noise_of
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
@@ -78,7 +78,7 @@ def _replicates(curves: Sequence[Sequence[Measured]], *, together: bool) -> list
 
 def _fit(sizes: Sequence[int], cells: Sequence[Measured], replicates: Floats, form: str) -> Fit:
     errors = np.maximum([cell.error for cell in cells], 0.5 / cells[0].n_test)
-    return fit(list(sizes), errors, form=form, level=LEVEL, replicates=replicates)
+    return fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
 
 
 def _difference(a: Fit, b: Fit, name: str) -> Data:
