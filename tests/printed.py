@@ -17,13 +17,13 @@ CONSTANTS = {
 _NAMES = re.compile(r"\]\(figures/[^)]*\)|\$[^$]*\$|\b[A-Za-z]+\d+\b|^\|[-:|]+\|$|^#+ ", re.M)
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
 
-_POWER = re.compile(r"(\d\.?\d*) × 10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)|(\d[\d,]*\.?\d*) (ms|µs|ns)\b")
+_POWER = re.compile(r"(\d\.?\d*) × 10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)|(\d[\d,]*\.?\d*) (ms|µs|ns)\b(?! an example)")
 _DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _PREFIX = {"ms": -3, "µs": -6, "ns": -9}  # of seconds, which numbers.json has
 
 
 def _written_out(found: re.Match[str]) -> str:
-    """6.4 × 10¹⁴ as 6.4e14, and 162 ms as 162e-3."""
+    """6.4 × 10¹⁴ as 6.4e14, and 162 ms as 162e-3; costs of an example are known in µs."""
     value, power, small, unit = found.groups()
     return f"{value}e{power.translate(_DIGITS)}" if value else f"{small}e{_PREFIX[unit]}"
 
