@@ -35,7 +35,9 @@ def unknown_numbers(text: str, numbers: Any) -> list[str]:
     times = [
         f"{token} {unit}"
         for token, unit in dict.fromkeys(_TIME.findall(text))
-        if token not in tokens and not _time_among(token, unit, known)
+        if token not in tokens
+        and not _among(token, known)  # a column of such times
+        and not _time_among(token, unit, known)
     ]
     return times + [
         token

@@ -46,8 +46,8 @@ def _sentence(curve: Data, level: str) -> str:
         alpha, floor = law["params"]["alpha"], law["params"].get("E")
         said = (
             f"From {curve['n_low']:,} to {curve['n_high']:,} training images the test error of"
-            f" “{title}” falls as a power of their number, with exponent {link(number(alpha), 'fits')}"
-            f" ({level}: {interval(law['intervals']['alpha'])})"
+            f" “{title}” falls as a power of their number, with exponent"
+            f" {link(number(alpha), 'fits')} ({level}: {interval(law['intervals']['alpha'])})"
         )
         if floor is not None:
             ends = interval(law["intervals"]["E"], percent=True)
