@@ -33,6 +33,7 @@ def make_numbers(
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
     numbers = {
         "level": LEVEL,
+        "command": f"scaling report {results.store.out}",
         "datasets": _datasets(results),
         "studies": [
             {

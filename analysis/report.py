@@ -71,7 +71,7 @@ def report(
     if missed and missed[0]["digits"]:
         figures["digits"] = digits.draw(*missed)
     drawn = {name: (as_svg(fig), as_png(fig)) for name, fig in figures.items()}
-    page = _render("report.html.jinja", numbers, drawn, results)
+    page = _render("report.html.jinja", numbers, drawn)
     try:
         for tuned in tunings:
             write_tuning(results, tuned)
@@ -81,7 +81,7 @@ def report(
         results.store.write_file(
             "numbers.json", json.dumps(numbers, indent=1, allow_nan=False).encode()
         )
-        text = _render("report.md.jinja", numbers, drawn, results)
+        text = _render("report.md.jinja", numbers, drawn)
         results.store.write_file("report.md", text.encode())
         if html is None:
             results.store.write_file("report.html", page.encode())
@@ -161,9 +161,7 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
     return parts
 
 
-def _render(
-    template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes, bytes]], results: Results
-) -> str:
+def _render(template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes, bytes]]) -> str:
     parts = _parts(numbers)
     lead = ""  # without curves, the first section's first words open the page
     if parts and parts[0].section.text and not numbers["curves"]:
@@ -177,5 +175,4 @@ def _render(
         parts=parts,
         lead=lead,
         sectioned={part.id for part in parts},
-        out=results.store.out,
     )

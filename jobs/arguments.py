@@ -121,6 +121,7 @@ def _how(p: Parser) -> None:
     p.add_argument("--engine", choices=ENGINES)
     p.add_argument("--retry-failed", action="store_true", help="train again what became NaN")
     p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")
+    p.add_argument("--track", choices=("tensorboard", "mlflow"), help="a run a model there besides")
 
 
 def _overrides(p: Parser) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from ray import tune
 
-from jobs import capacity, cluster
+from jobs import capacity, cluster, tracking
 from jobs.batches import Batch, Packed, remaining
 from jobs.capacity import Slots
 from jobs.placing import place, predicted, seconds_by_model
@@ -40,6 +40,7 @@ class Options:
     engine: str | None = None
     retry_failed: bool = False
     shared_fs: bool = False
+    track: str | None = None  # where metrics go besides: tensorboard or mlflow
 
 
 def sweep(
@@ -60,6 +61,8 @@ def sweep(
     Raises InputError where results cannot be written, the cluster cannot do it, or another sweep
     is writing to the same folder.
     """
+    if options.track:
+        tracking.check(options.track, store)
     store.check_writable()
     with alone(store):
         store.write_plan(plan(study, jobs, [cost(job) for job in jobs], command))
@@ -109,7 +112,7 @@ def _run(
             at_once=slots.cpu + round(slots.gpu / min(batch.share for batch in batches)),
             resources=ask,
             store=store,
-            callbacks=[Watcher(bar, models)],
+            callbacks=[Watcher(bar, models), *tracking.trackers(options.track, store, study.name)],
             batches=Packed(batches),
             seconds=seconds,
             study=study.name,

@@ -128,6 +128,7 @@ def sweep(a: argparse.Namespace) -> int:
         engine=a.engine,
         retry_failed=a.retry_failed,
         shared_fs=a.shared_fs,
+        track=a.track,
     )
     say, gpu_cost = partial(print, flush=True), cost_by(a.engine, devices[-1])
     state = run(study, jobs, cost, store, options, say, a.command, gpu_cost)

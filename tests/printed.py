@@ -15,17 +15,11 @@ CONSTANTS = {
     "2055": "the question",
 }
 _NAMES = re.compile(r"\]\(figures/[^)]*\)|\$[^$]*\$|\b[A-Za-z]+\d+\b|^\|[-:|]+\|$|^#+ ", re.M)
+_RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+_POWER = re.compile(r"([\d.]+) × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")  # 7.3 × 10¹⁰
+UNITS = {"days": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+_TIME = re.compile(rf"(?<![\d.,])(\d[\d,]*\.?\d*) ({'|'.join(UNITS)})\b")
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
-
-_POWER = re.compile(r"(\d\.?\d*) × 10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)|(\d[\d,]*\.?\d*) (ms|µs|ns)\b(?! an example)")
-_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-_PREFIX = {"ms": -3, "µs": -6, "ns": -9}  # of seconds, which numbers.json has
-
-
-def _written_out(found: re.Match[str]) -> str:
-    """6.4 × 10¹⁴ as 6.4e14, and 162 ms as 162e-3; costs of an example are known in µs."""
-    value, power, small, unit = found.groups()
-    return f"{value}e{power.translate(_DIGITS)}" if value else f"{small}e{_PREFIX[unit]}"
 
 
 def unknown_numbers(text: str, numbers: Any) -> list[str]:
@@ -37,16 +31,27 @@ def unknown_numbers(text: str, numbers: Any) -> list[str]:
     values, words = _flat(numbers)
     known = np.unique(np.abs(np.concatenate([values, 100 * np.array(values)])))
     tokens = {token for word in words for token in _tokens(word)} | CONSTANTS.keys()
-    text = _POWER.sub(_written_out, _NAMES.sub(" ", text))
-    return [
+    text = _NAMES.sub(" ", text)
+    times = [
+        f"{token} {unit}"
+        for token, unit in dict.fromkeys(_TIME.findall(text))
+        if token not in tokens
+        and not _among(token, known)  # a column of such times
+        and not _time_among(token, unit, known)
+    ]
+    return times + [
         token
-        for token in dict.fromkeys(_tokens(text))
+        for token in dict.fromkeys(_tokens(_TIME.sub(" ", text)))
         if token not in tokens and not _among(token, known)
     ]
 
 
 def _tokens(text: str) -> list[str]:
-    return [token.rstrip(",.") for token in _NUMBER.findall(text)]
+    return [token.rstrip(",.") for token in _NUMBER.findall(_POWER.sub(_plain, text))]
+
+
+def _plain(power: re.Match[str]) -> str:
+    return f"{power[1]}e{power[2].translate(_RAISED)}"
 
 
 def _among(token: str, known: Any) -> bool:
@@ -55,6 +60,11 @@ def _among(token: str, known: Any) -> bool:
     digits = len(mantissa.partition(".")[2])
     half = 0.501 * 10.0 ** (int(exponent or 0) - digits)
     return bool((np.abs(known - float(token.replace(",", ""))) <= half).any())
+
+
+def _time_among(token: str, unit: str, known: Any) -> bool:
+    """Three digits are said of a time, in a unit that suits it."""
+    return bool(np.isclose(known, float(token.replace(",", "")) * UNITS[unit], rtol=6e-3).any())
 
 
 def _flat(value: Any) -> tuple[list[float], list[str]]:

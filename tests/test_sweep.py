@@ -65,8 +65,9 @@ def test_a_sweep_stores_every_model_once_and_a_second_trains_nothing(
     study, jobs = tiny(tiny_npz)
     out = tmp_path / "out"
     said: list[str] = []
-    state = run(study, jobs, out)
+    state = run(study, jobs, out, replace(LOCAL, track="tensorboard"))
     assert len(state.finished) == 8
+    assert {path.name for path in (out / "tensorboard").iterdir()} == state.finished
     stamps = {p: p.stat().st_mtime_ns for p in (out / "metrics").iterdir()}
     again = sweep(study, jobs, cost, Store(out), LOCAL, said.append)
     assert again.finished == state.finished

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from analysis.links import link, table_anchor
 from analysis.sections.future_plots import draw_forms, draw_trends
 from analysis.sections.future_tables import (
     table_of_forms,
@@ -45,12 +46,12 @@ def _sentence(curve: Data, level: str) -> str:
         alpha, floor = law["params"]["alpha"], law["params"].get("E")
         said = (
             f"From {curve['n_low']:,} to {curve['n_high']:,} training images the test error of"
-            f" “{title}” falls as a power of their number, with exponent {number(alpha)}"
-            f" ({level}: {interval(law['intervals']['alpha'])})"
+            f" “{title}” falls as a power of their number, with exponent"
+            f" {link(number(alpha), 'fits')} ({level}: {interval(law['intervals']['alpha'])})"
         )
         if floor is not None:
             ends = interval(law["intervals"]["E"], percent=True)
-            said += f", to a floor of {percent(floor)} ({ends})"
+            said += f", to a floor of {link(percent(floor), 'fits')} ({ends})"
     said += (
         f"; at {number(ahead['times'])} times that it is forecast to be {percent(ahead['error'])}"
         f" ({percent(ahead['low'])} to {percent(ahead['high'])}, calibrated); and what it is at"
@@ -71,7 +72,7 @@ def _because(far: Data) -> str:
 
 
 def _allowed(far: Data) -> str:
-    return f"{percent(far['low'])} to {percent(far['high'])}"
+    return link(f"{percent(far['low'])} to {percent(far['high'])}", table_anchor(FUTURE))
 
 
 def _too_few(data: Data) -> str:
@@ -108,8 +109,10 @@ def _of_forms(curve: Data) -> str:
 
 def _of_trends(data: Data) -> str:
     cited = {found["name"]: found["cited"] for found in data["outlooks"]}
+    trends = table_anchor(FUTURE, len(data["curves"]) + 1)
     missed = ", ".join(
-        f"{name} by {c['missed']:.1f} ({100 * c['coverage']:.0f} %)" for name, c in cited.items()
+        f"{name} by {link(format(c['missed'], '.1f'), trends)} ({100 * c['coverage']:.0f} %)"
+        for name, c in cited.items()
     )
     return (
         "The trends below are scenarios and no forecasts. Log-linear fits to systems before 1990,"
@@ -131,12 +134,13 @@ def _of_times(data: Data) -> str:
         return (
             f"{said}. No training of it is here to be measured (missing: `scaling sweep ladder`)."
         )
+    slowest, fastest = map(number, own["by_hardware"])
+    times = table_anchor(FUTURE, len(data["curves"]) + 2)
     return (
         f"{said}, and takes {seconds(own['seconds'])} of one core here (engine {own['engine']},"
         f" median of {own['runs']}): {number(own['faster'])} times less, of which"
-        f" hardware's trends give {number(own['by_hardware'][0])} to"
-        f" {number(own['by_hardware'][1])} times since; the rest is software, which no trend of"
-        " hardware foresaw."
+        f" hardware's trends give {link(f'{slowest} to {fastest}', times)} times since; the rest is"
+        " software, which no trend of hardware foresaw."
     )
 
 
