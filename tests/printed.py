@@ -15,6 +15,9 @@ CONSTANTS = {
     "2055": "the question",
 }
 _NAMES = re.compile(r"\]\(figures/[^)]*\)|\$[^$]*\$|\b[A-Za-z]+\d+\b|^\|[-:|]+\|$|^#+ ", re.M)
+_RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+_SMALL = {"ms": -3, "µs": -6, "ns": -9}
+_LONG = {"min": 60, "h": 3600, "days": 86_400}
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
 
 
@@ -29,9 +32,23 @@ def unknown_numbers(text: str, numbers: Any) -> list[str]:
     tokens = {token for word in words for token in _tokens(word)} | CONSTANTS.keys()
     return [
         token
-        for token in dict.fromkeys(_tokens(_NAMES.sub(" ", text)))
+        for token in dict.fromkeys(_tokens(_as_stored(_NAMES.sub(" ", text))))
         if token not in tokens and not _among(token, known)
     ]
+
+
+def _as_stored(text: str) -> str:
+    """Powers of ten and times as numbers.json has them: 6.9 × 10¹⁴ is 6.9e14, and 12 ms 12e-3.
+
+    Minutes, hours and days become seconds to two digits.
+    """
+    text = re.sub(
+        r"(?:([\d.]+) × )?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)",
+        lambda m: f"{m[1] or 1}e{m[2].translate(_RAISED)}",
+        text,
+    )
+    text = re.sub(r"([\d.]+) (ms|µs|ns)\b(?! an example)", lambda m: f"{m[1]}e{_SMALL[m[2]]}", text)
+    return re.sub(r"([\d.]+) (min|h|days)\b", lambda m: f"{float(m[1]) * _LONG[m[2]]:.1e}", text)
 
 
 def _tokens(text: str) -> list[str]:
