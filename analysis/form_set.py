@@ -57,7 +57,6 @@ def half_a_miss(curve: Curve) -> float:
 def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> Tried | None:
     try:
         whole = fit(x, y, form=form.name, replicates=drawn)
-        p_held_out = _p_held_out(form, x, y, drawn) if known else None
     except InputError:  # such as errors above the ceiling: this form cannot say anything
         return None
     miss = _log(form, x, whole)[0] - np.log(y)
@@ -66,6 +65,7 @@ def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> Tried 
         spare = len(x) - 1
     noise = np.cov(np.log(drawn), rowvar=False)
     p_fit = _p(miss, noise, spare) if known and spare > 0 else None
+    p_held_out = _p_held_out(form, x, y, drawn) if known else None
     tests = [p for p in (p_fit, p_held_out) if p is not None]
     return Tried(
         form=form.name,
