@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.calibration import LEVEL
+from analysis.calibration import LEVEL, RATIOS
 from analysis.cells import Cells
 from analysis.curves import Curve, series_of
 from analysis.equations import Floats
@@ -23,7 +23,7 @@ from analysis.form_set import REJECTED, Tried, try_forms
 from analysis.forms import FORMS
 from analysis.series import LEAST
 from analysis.training_time import measured_seconds, time_scenarios
-from analysis.trends import AHEAD, NETWORK, NOW, THEN, outlooks
+from analysis.trends import AHEAD, BEFORE, NETWORK, NETWORK_NAME, NOW, THEN, outlooks
 
 REACH = 10.0  # as far as calibrated intervals are shown: the bank tests ratios up to 8
 ALIKE = 2.0  # the set of forms determines an error if all it allows is within this factor (assumed)
@@ -42,6 +42,9 @@ def project_2055(curves: Sequence[Curve], cells: Cells) -> Data | None:
         "level": LEVEL,
         "then": int(THEN),
         "network": int(NETWORK),
+        "network_name": NETWORK_NAME,
+        "before": BEFORE,
+        "tested_ratios": [min(RATIOS), max(RATIOS)],
         "now": int(NOW),
         "ahead": int(AHEAD),
         "years": int(AHEAD - NOW),

@@ -16,9 +16,8 @@ CONSTANTS = {
 }
 _NAMES = re.compile(r"\]\(figures/[^)]*\)|\$[^$]*\$|\b[A-Za-z]+\d+\b|^\|[-:|]+\|$|^#+ ", re.M)
 _RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-_POWER = re.compile(r"([\d.]+) × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")  # 7.3 × 10¹⁰
-UNITS = {"days": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
-_TIME = re.compile(rf"(?<![\d.,])(\d[\d,]*\.?\d*) ({'|'.join(UNITS)})\b")
+_SMALL = {"ms": -3, "µs": -6, "ns": -9}
+_LONG = {"min": 60, "h": 3600, "days": 86_400}
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
 
 
@@ -31,27 +30,29 @@ def unknown_numbers(text: str, numbers: Any) -> list[str]:
     values, words = _flat(numbers)
     known = np.unique(np.abs(np.concatenate([values, 100 * np.array(values)])))
     tokens = {token for word in words for token in _tokens(word)} | CONSTANTS.keys()
-    text = _NAMES.sub(" ", text)
-    times = [
-        f"{token} {unit}"
-        for token, unit in dict.fromkeys(_TIME.findall(text))
-        if token not in tokens
-        and not _among(token, known)  # a column of such times
-        and not _time_among(token, unit, known)
-    ]
-    return times + [
+    return [
         token
-        for token in dict.fromkeys(_tokens(_TIME.sub(" ", text)))
+        for token in dict.fromkeys(_tokens(_as_stored(_NAMES.sub(" ", text))))
         if token not in tokens and not _among(token, known)
     ]
 
 
+def _as_stored(text: str) -> str:
+    """Powers of ten and times as numbers.json has them: 6.9 × 10¹⁴ is 6.9e14, and 12 ms 12e-3.
+
+    Minutes, hours and days become seconds to two digits.
+    """
+    text = re.sub(
+        r"(?:([\d.]+) × )?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)",
+        lambda m: f"{m[1] or 1}e{m[2].translate(_RAISED)}",
+        text,
+    )
+    text = re.sub(r"([\d.]+) (ms|µs|ns)\b(?! an example)", lambda m: f"{m[1]}e{_SMALL[m[2]]}", text)
+    return re.sub(r"([\d.]+) (min|h|days)\b", lambda m: f"{float(m[1]) * _LONG[m[2]]:.1e}", text)
+
+
 def _tokens(text: str) -> list[str]:
-    return [token.rstrip(",.") for token in _NUMBER.findall(_POWER.sub(_plain, text))]
-
-
-def _plain(power: re.Match[str]) -> str:
-    return f"{power[1]}e{power[2].translate(_RAISED)}"
+    return [token.rstrip(",.") for token in _NUMBER.findall(text)]
 
 
 def _among(token: str, known: Any) -> bool:
@@ -60,11 +61,6 @@ def _among(token: str, known: Any) -> bool:
     digits = len(mantissa.partition(".")[2])
     half = 0.501 * 10.0 ** (int(exponent or 0) - digits)
     return bool((np.abs(known - float(token.replace(",", ""))) <= half).any())
-
-
-def _time_among(token: str, unit: str, known: Any) -> bool:
-    """Three digits are said of a time, in a unit that suits it."""
-    return bool(np.isclose(known, float(token.replace(",", "")) * UNITS[unit], rtol=6e-3).any())
 
 
 def _flat(value: Any) -> tuple[list[float], list[str]]:

@@ -225,7 +225,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_number_is_printed_that_is_not_among_the_numbers(
     filled: Path, text: str, numbers: str
 ) -> None:
-    printed, known = (filled / text).read_text(), json.loads((filled / numbers).read_text())
+    printed = (filled / text).read_text().replace(str(filled), "out")  # has digits of its own
+    known = json.loads((filled / numbers).read_text())
     assert unknown_numbers(printed, known) == []
     assert unknown_numbers(f"{printed}\nIt is 0.0123457 or 98,765,431.", known) == [
         "0.0123457",

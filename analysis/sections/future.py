@@ -28,7 +28,7 @@ def show(data: Data) -> Section:
     level = f"{100 * data['level']:.0f} %"
     text = [_sentence(data["curves"][0], level) if data["curves"] else _too_few(data)]
     if data["curves"]:
-        text.append(_of_forms(data["curves"][0]))
+        text.append(_of_forms(data, data["curves"][0]))
     text += [_of_trends(data), _of_times(data)]
     tables = [table_of_forms(curve) for curve in data["curves"]]
     tables += [table_of_trends(data), table_of_times(data), table_of_sources(data)]
@@ -83,13 +83,13 @@ def _too_few(data: Data) -> str:
     )
 
 
-def _of_forms(curve: Data) -> str:
-    far = curve["far"]
+def _of_forms(data: Data, curve: Data) -> str:
+    far, (near, ratio) = curve["far"], data["tested_ratios"]
     said = (
         f"That is {scientific(far['beyond'])} times the largest set that was trained; intervals"
-        " that look ahead have been tested on other curves at ratios of 2 to 8 only. A form is"
-        f" rejected below p = {far['p_rejected']:g}, if the sizes do not fit it within their noise"
-        " or its fit without the last octave does not meet what came there."
+        f" that look ahead have been tested on other curves at ratios of {near:g} to {ratio:g}"
+        f" only. A form is rejected below p = {far['p_rejected']:g}, if the sizes do not fit it"
+        " within their noise or its fit without the last octave does not meet what came there."
     )
     if curve["seeds"] == 1:
         said += " With one seed the noise is not known, so that no form can be rejected."
@@ -115,12 +115,13 @@ def _of_trends(data: Data) -> str:
         for name, c in cited.items()
     )
     return (
-        "The trends below are scenarios and no forecasts. Log-linear fits to systems before 1990,"
-        f" carried on to {data['now']}, missed by so many orders of magnitude (and of systems"
-        f" so many lay in their nominal 90 % intervals): {missed}; that is cited, as the"
-        " systems it was made from are no part of this project. What is computed here is each"
-        f" trend from the network of {data['then']} on to one of {data['network']}"
-        " (ViT-G/14); most had seen years they are tested on, which is said beside them."
+        "The trends below are scenarios and no forecasts. Log-linear fits to systems before"
+        f" {data['before']}, carried on to {data['now']}, missed by so many orders of magnitude"
+        f" (and of systems so many lay in their nominal {100 * data['level']:.0f} % intervals):"
+        f" {missed}; that is cited, as the systems it was made from are no part of this project."
+        f" What is computed here is each trend from the network of {data['then']} on to one of"
+        f" {data['network']} ({data['network_name']}); most had seen years they are tested on,"
+        " which is said beside them."
     )
 
 
