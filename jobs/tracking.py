@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.air.constants import TRAINING_ITERATION
 from ray.tune.logger import LoggerCallback
-from ray.tune.result import TRAINING_ITERATION
 
 from scaling.errors import InputError
 from scaling.store import Store
@@ -76,7 +76,9 @@ class Tracker(tune.Callback):
         if not rows:
             return
         config = {name: rows[0][name] for name in PARAMETERS}
-        run = Run(trial_id=run_id, local_path=str(self.folder / run_id), config=config)
+        run: Any = Run(  # in place of a Trial, of which loggers read these three
+            trial_id=run_id, local_path=str(self.folder / run_id), config=config
+        )
         self.logger.log_trial_start(run)
         for row in sorted(rows, key=lambda row: int(row["epoch"])):
             result = {TRAINING_ITERATION: row["epoch"], **dict(_metrics(row))}
