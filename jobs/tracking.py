@@ -14,7 +14,6 @@ from typing import Any
 
 from ray import tune
 from ray.tune.logger import LoggerCallback
-from ray.tune.result import TRAINING_ITERATION
 
 from scaling.errors import InputError
 from scaling.store import Store
@@ -25,6 +24,7 @@ PARAMETERS = (
     *("study", "dataset", "split", "n_train", "width", "model", "recipe", "seed"),
     *("lr", "weight_decay", "batch_size", "epochs", "engine", "device"),
 )
+STEP = "training_iteration"  # what Ray's loggers take for the step
 PARTS = ("train", "val", "test")
 
 
@@ -76,10 +76,10 @@ class Tracker(tune.Callback):
         if not rows:
             return
         config = {name: rows[0][name] for name in PARAMETERS}
-        run = Run(trial_id=run_id, local_path=str(self.folder / run_id), config=config)
+        run: Any = Run(trial_id=run_id, local_path=str(self.folder / run_id), config=config)
         self.logger.log_trial_start(run)
         for row in sorted(rows, key=lambda row: int(row["epoch"])):
-            result = {TRAINING_ITERATION: row["epoch"], **dict(_metrics(row))}
+            result = {STEP: row["epoch"], **dict(_metrics(row))}
             self.logger.log_trial_result(row["epoch"], run, result)
         self.logger.log_trial_end(run)
 
