@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.air.constants import TRAINING_ITERATION
 from ray.tune.logger import LoggerCallback
 
 from scaling.errors import InputError
@@ -25,6 +24,7 @@ PARAMETERS = (
     *("study", "dataset", "split", "n_train", "width", "model", "recipe", "seed"),
     *("lr", "weight_decay", "batch_size", "epochs", "engine", "device"),
 )
+STEP = "training_iteration"  # what Ray's loggers take for the step
 PARTS = ("train", "val", "test")
 
 
@@ -76,12 +76,10 @@ class Tracker(tune.Callback):
         if not rows:
             return
         config = {name: rows[0][name] for name in PARAMETERS}
-        run: Any = Run(  # in place of a Trial, of which loggers read these three
-            trial_id=run_id, local_path=str(self.folder / run_id), config=config
-        )
+        run: Any = Run(trial_id=run_id, local_path=str(self.folder / run_id), config=config)
         self.logger.log_trial_start(run)
         for row in sorted(rows, key=lambda row: int(row["epoch"])):
-            result = {TRAINING_ITERATION: row["epoch"], **dict(_metrics(row))}
+            result = {STEP: row["epoch"], **dict(_metrics(row))}
             self.logger.log_trial_result(row["epoch"], run, result)
         self.logger.log_trial_end(run)
 

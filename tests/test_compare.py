@@ -1,6 +1,7 @@
 """Two results folders side by side: what was planted is found, and nothing where there is none."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def test_another_recipe_is_compared_with_the_only_one_there(tmp_path: Path) -> N
     [
         (
             {"sizes": (50_000,)},
-            "No cell of A has a counterpart in B. 4 cells are only in A, 1 only",
+            "No cell of A has a counterpart in B. Only in A: 4 cells, only in B: 1.",
         ),
         ({"leave_out": lambda *_: True}, "B has no finished model"),
         ({"seeds": (0,), "truth": lambda cell: 2 * law(cell)}, "by which nothing can be told"),
@@ -129,6 +130,7 @@ def test_it_says_what_cannot_be_said(tmp_path: Path, change: dict[str, Any], sai
     assert said in text
     assert said in unlinked(headline(data))
     assert "Cost and provenance" in page
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r' id="([^"]+)"', page))
     assert all(row["verdict"] in (NOISE, ONE_SEED) for row in data["rows"])
 
 

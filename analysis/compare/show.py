@@ -28,17 +28,19 @@ def headline(data: Data) -> str:
             f"Nothing differs: A and B hold the same {data['models_common']:,} models, and every"
             " loss, count and prediction of theirs is the same, bit by bit."
         )
-    alone = (
-        f"{link(str(len(data['only_a'])), 'only')} cells are only in A,"
-        f" {link(str(len(data['only_b'])), 'only')} only in B."
-    )
+    only_a, only_b = len(data["only_a"]), len(data["only_b"])
+    alone = "No cell is in one of them only."
+    if only_a or only_b:
+        alone = (
+            f"Only in A: {link(str(only_a), 'only')} cells, only in B: {link(str(only_b), 'only')}."
+        )
     if not data["rows"]:
         return f"No cell of A has a counterpart in B. {alone}"
     rows = data["rows"]
     said = [f"{len(rows)} cell{'s' if len(rows) > 1 else ''} can be compared"]
     if data["identical"]:
-        said.append(f", {data['identical']} of them identical, bit by bit")
-    said.append(f". {_changed(data)}")
+        said.append(f", {data['identical']} of them identical, bit by bit, in what both have")
+    said.append(f". {_changed(data)}" if data["identical"] < len(rows) else ".")
     if data["one_seed"]:
         said.append(f" {data['one_seed']} have a single seed, by which nothing can be told.")
     return f"{''.join(said)} {alone}"
