@@ -29,6 +29,7 @@ def make_numbers(
     frontier: Mapping[str, Any] | None = None,
     future: Mapping[str, Any] | None = None,
     planning: dict[str, Any] | None = None,
+    outlook: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
     numbers = {
@@ -61,6 +62,7 @@ def make_numbers(
         "frontier": frontier,
         "future": future,
         "planning": planning,
+        "outlook": outlook,
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.torn],

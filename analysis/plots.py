@@ -1,7 +1,7 @@
 """Figures of curves: error against training images, and against epochs."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -19,8 +19,12 @@ LEGEND_INSIDE = 4  # with more curves the legend goes below, where it hides noth
 
 
 @styled
-def scaling_figure(curves: Sequence[Curve]) -> Figure:
-    """Test error against the number of training images, a panel for each test set."""
+def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] = ()) -> Figure:
+    """Test error against the number of training images, a panel for each test set.
+
+    `ahead` are forecasts beyond the largest size, by label; drawn where few curves share a panel.
+    """
+    fans = {fan["curve"]: fan["points"] for fan in ahead}
     panels = [
         [curve for curve in curves if curve.fixed["test_set_id"] == test_set]
         for test_set in dict.fromkeys(curve.fixed["test_set_id"] for curve in curves)
@@ -33,7 +37,12 @@ def scaling_figure(curves: Sequence[Curve]) -> Figure:
         colours = sns.color_palette("colorblind", len(panel))
         for colour, marker, curve in zip(colours, cycle(MARKERS), panel, strict=False):
             _draw_curve(ax, curve, colour, marker, curve_label(curve, panel))
-        log_axes(ax, [n for curve in panel for n in curve.n_train])
+        sizes = [float(n) for curve in panel for n in curve.n_train]
+        drawn = [fans.get(curve_label(curve, curves)) for curve in panel]
+        if len(panel) <= LEGEND_INSIDE and any(drawn):
+            _draw_fans(ax, [fan or [] for fan in drawn], colours, sizes)
+            sizes += [max(sizes) * times for times in (3, 10)]
+        log_axes(ax, sizes)
         ax.set_xlabel("training images")
         ax.set_ylabel("test error")
         if len(panels) > 1:
@@ -125,6 +134,32 @@ def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> 
     )
     if curve.drawn is not None:
         _draw_fit(ax, curve.drawn, colour)
+
+
+def _draw_fans(
+    ax: Any, fans: Sequence[Sequence[Mapping[str, float]]], colours: Any, sizes: Sequence[float]
+) -> None:
+    """Forecasts beyond the observed sizes: dashed, hatched, and outside of what is shaded."""
+    for colour, fan in zip(colours, fans, strict=False):
+        if fan:
+            x, y, low, high = (
+                [p[name] for p in fan] for name in ("n_train", "error", "low", "high")
+            )
+            ax.plot(x, y, "--", color=colour, lw=1.2, zorder=1)
+            ax.fill_between(
+                x, low, high, fc="none", ec=colour, alpha=0.35, lw=0.6, hatch="////", zorder=0
+            )
+    ax.axvspan(min(sizes), max(sizes), color="#f0f0f0", lw=0, zorder=-1)
+    for at, words, side in ((min(sizes), "observed", "left"), (max(sizes), "predicted", "left")):
+        ax.annotate(
+            f" {words}",
+            (at, 0.99),
+            xycoords=("data", "axes fraction"),
+            ha=side,
+            va="top",
+            fontsize=8,
+            color="#666666",
+        )
 
 
 def _draw_fit(ax: Any, fit: Fit, colour: Any) -> None:

@@ -14,6 +14,7 @@ from analysis.curves import Curve, find_curves
 from analysis.digits import TestImages
 from analysis.load import Results, load
 from analysis.numbers import make_numbers
+from analysis.outlook import measure_outlook
 from analysis.plots import learning_figure, scaling_figure
 from analysis.project2055 import project_2055
 from analysis.rendering import Part, render
@@ -24,6 +25,7 @@ from analysis.sections import (
     extrapolation,
     future,
     measure_all,
+    outlook,
     planning,
     throughput,
 )
@@ -64,6 +66,7 @@ def report(
         frontier=measure_frontier(found.cells),
         future=found.future,
         planning=planning.measure(results),
+        outlook=measure_outlook(curves),
     )
     tunings = find_tunings(results)
     figures = _figures(results, curves, numbers)
@@ -116,10 +119,14 @@ def _figures(
 ) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     if curves:
-        figures["error_vs_n_train"] = scaling_figure(curves)
+        figures["error_vs_n_train"] = scaling_figure(curves, numbers["outlook"]["ahead"])
         figures["learning_curves"] = learning_figure(curves, results.metrics)
     for data in numbers["sections"]:
         figures |= KINDS[data["study"]].draw(data)
+    if numbers["outlook"]["profiles"]:
+        figures |= outlook.draw_profiles(numbers["outlook"])
+    if numbers["outlook"]["ahead"]:
+        figures |= outlook.draw_holding(numbers["outlook"])
     if numbers["worth"]:
         figures |= extrapolation.draw_worth(numbers["worth"])
     if numbers["forecasts"]:
@@ -144,6 +151,12 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         parts.append(Part(id="claims", section=show_claims(numbers["claims"], notes)))
     if worth := numbers["worth"]:
         parts.append(Part(id=extrapolation.WORTH, section=extrapolation.show_worth(worth)))
+    if numbers["outlook"]["profiles"]:
+        section = outlook.show_profiles(numbers["outlook"])
+        parts.append(Part(id=outlook.PROFILES, section=section))
+    if numbers["outlook"]["ahead"]:
+        section = outlook.show_holding(numbers["outlook"])
+        parts.append(Part(id=outlook.HOLDING, section=section))
     if ahead := numbers["forecasts"]:
         parts.append(Part(id=extrapolation.FORECASTS, section=extrapolation.show_forecasts(ahead)))
     if numbers["engines"]:

@@ -96,8 +96,9 @@ def percent_axis(ax: Any) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
 
 
-def _thinned(ticks: Sequence[float], ratio: float = 1.5) -> list[float]:
+def _thinned(ticks: Sequence[float]) -> list[float]:
     """Ticks far enough apart on a logarithmic axis that their labels do not touch."""
+    ratio = max(1.5, (max(ticks) / min(ticks)) ** 0.1) if ticks else 1.5  # about ten labels fit
     kept: list[float] = []
     for tick in sorted(set(ticks)):
         if not kept or tick >= ratio * kept[-1]:

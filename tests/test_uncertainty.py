@@ -1,8 +1,11 @@
 """The noise of test images and of seeds, against simulations where both are known."""
 
+import time
+
 import numpy as np
 import pytest
 
+from analysis import fit
 from analysis.uncertainty import crossed_bootstrap, summarise
 
 N_IMAGES = 2000
@@ -88,3 +91,23 @@ def test_replicates_are_positive_even_without_misses() -> None:
     (drawn,) = crossed_bootstrap([[none, none]])
     assert (drawn > 0).all()
     assert drawn.shape == (1000, 2)
+
+
+@pytest.mark.slow
+def test_every_curve_of_two_thousand_models_is_resampled_two_thousand_times() -> None:
+    """20 curves of 10 sizes and 10 seeds on 10,000 images; what it took is printed (`-s`)."""
+    rng = np.random.default_rng(0)
+    sizes, n_images = np.geomspace(500, 50_000, 10), 10_000
+    errors = 0.01 + 3 * sizes**-0.5
+    curves = [
+        [{seed: rng.random(n_images) < error for seed in range(10)} for error in errors]
+        for _ in range(20)
+    ]
+    start = time.process_time()
+    drawn = crossed_bootstrap(curves, replicates=2000)
+    resampled = time.process_time()
+    fits = [fit(sizes, errors, form="power_law_floor", replicates=values) for values in drawn]
+    fitted = time.process_time()
+    print(f"core seconds: resampled {resampled - start:.1f}, fitted {fitted - resampled:.1f}")
+    assert all(values.shape == (2000, 10) for values in drawn)
+    assert all(found.n_replicates == 2000 and found.n_failed == 0 for found in fits)

@@ -84,7 +84,7 @@ def show(data: Data) -> Section:
         name=data["study"],
         alt="Validation error against the number of epochs, a panel for each number of images",
         caption="Validation error after full trainings of each length, mean over seeds; ringed:"
-        " the best length.",
+        " the best length, in a square the one nearest to the published.",
     )
     return Section(title="Epochs", text=(" ".join(text),), tables=(table,), pictures=(picture,))
 
@@ -103,6 +103,8 @@ def draw(data: Data) -> Mapping[str, Figure]:
             ax.plot(row["epochs"], row["val_errors"], "o-", ms=4, lw=1.2, color=colour)
             best = row["val_errors"][row["epochs"].index(row["best"])]
             ax.plot(row["best"], best, "o", ms=10, mfc="none", mec=colour, mew=1.3)
+            fixed = row["val_errors"][row["epochs"].index(row["fixed"])]
+            ax.plot(row["fixed"], fixed, "s", ms=10, mfc="none", mec=colour, mew=1.3)
         ax.set_title(f"{size:,} images")
         ax.set_xlabel("epochs")
         log_axes(ax, sorted({n for row in rows for n in row["epochs"]}))
