@@ -29,7 +29,8 @@ def unknown_numbers(text: str, numbers: Any) -> list[str]:
     """
     values, words = _flat(numbers)
     known = np.unique(np.abs(np.concatenate([values, 100 * np.array(values)])))
-    tokens = {token for word in words for token in _tokens(word)} | CONSTANTS.keys()
+    written = [*words, *map(_as_stored, words)]
+    tokens = {token for word in written for token in _tokens(word)} | CONSTANTS.keys()
     return [
         token
         for token in dict.fromkeys(_tokens(_as_stored(_NAMES.sub(" ", text))))

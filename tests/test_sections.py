@@ -61,19 +61,19 @@ def test_every_part_has_its_figure_and_its_heading(whole: tuple[Path, dict[str, 
     assert numbers["curves"] == []
     for name in STUDIES:
         assert f'<h2 id="{name}">' in page
-    assert '<h2 id="frontier">' in page
     for name in (*STUDIES, "digits"):
         assert (out / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
         assert f"figures/{name}.png" in text
-    assert (numbers["future"], numbers["frontier"]["recipes"] != []) == (None, True)
-    assert page.count("<img") == len(STUDIES) + 2  # the digits, and the frontier of compute
+    assert (numbers["future"], numbers["frontier"]) == (None, None)  # no curves, and two widths
+    assert page.count("<img") == len(STUDIES) + 1
     assert "{" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", page, flags=re.S)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
     assert json.loads((out / "numbers.json").read_text()) == numbers
 
 
 def test_the_whole_text_prints_no_other_number(whole: tuple[Path, dict[str, Any]]) -> None:
-    assert unknown_numbers((whole[0] / "report.md").read_text(), whole[1]) == []
+    text = (whole[0] / "report.md").read_text().replace(str(whole[0]), "out")  # has its own digits
+    assert unknown_numbers(text, whole[1]) == []
 
 
 def test_every_link_of_the_page_leads_to_a_row(whole: tuple[Path, dict[str, Any]]) -> None:

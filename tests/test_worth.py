@@ -1,12 +1,22 @@
 """What a trick is worth in data, and what a budget of compute buys."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from printed import unknown_numbers
+from simulated import fill_study
+from test_claims import truth
 
+from analysis import load
+from analysis.cells import Cells
 from analysis.frontier import frontier
 from analysis.multiplier import worth
 from analysis.multiplier_plot import worth_figure
+from analysis.numbers import plain
+from analysis.sections.frontier import draw_frontier, measure_frontier, show_frontier
+from jobs.studies import find_study
 from scaling.errors import InputError
 
 SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000], float)
@@ -124,3 +134,27 @@ def test_a_frontier_needs_a_surface() -> None:
         frontier(surface().drop(columns="train_flop"), [1e9])
     with pytest.raises(InputError, match="needs 5 cells"):
         frontier(surface().iloc[:1], [1e9])
+
+
+def test_the_report_has_the_frontier_of_what_was_trained_over_widths(tmp_path: Path) -> None:
+    """Of cells on no surface it has the points, and of fewer than three widths nothing."""
+    grid, epochs = find_study("grid"), find_study("epochs")
+    fill_study(tmp_path, grid, truth, seeds=range(2), only=lambda c: c.recipe.name == "1989")
+    fill_study(
+        tmp_path, epochs, truth, seeds=range(2),
+        only=lambda c: (c.recipe.name, c.n_train, c.split) == ("1989", 7291, "tune"),
+    )  # fmt: skip
+    data = plain(measure_frontier(Cells(load(tmp_path))))
+    (row,) = data["recipes"]
+    assert (row["epochs"], row["widths"], row["cells"]) == ([23], [1, 2, 4], 12)
+    assert {point["epochs"] for point in row["others"]} >= {20, 40, 80}
+    best = [one["error"] for one in row["best"]]
+    assert best == sorted(best, reverse=True)
+    assert (row["best"][-1]["width"], row["best"][-1]["n_train"]) == (4, pytest.approx(50_000))
+    section = show_frontier(data)
+    assert {picture.name for picture in section.pictures} == draw_frontier(data).keys()
+    printed = [*section.text, *(c for t in section.tables for r in t.rows for c in r)]
+    assert unknown_numbers("\n".join(printed), data) == []
+    narrow = tmp_path / "narrow"
+    fill_study(narrow, grid, truth, seeds=range(2), only=lambda c: c.width < 4)
+    assert measure_frontier(Cells(load(narrow))) is None
