@@ -70,8 +70,8 @@ class Pace:
         return f"{self.finished} of {self.models} models{failed}"
 
     def ahead(self) -> str:
-        """What is to be expected, in words; nothing where nothing is known."""
-        if self.per_minute is None or self.left_s is None:
+        """What is to be expected, in words; nothing where nothing is known or left."""
+        if self.per_minute is None or not self.left_s:
             return ""
         return f"; {self.per_minute:.3g} models a minute, about {duration(self.left_s)} to go"
 

@@ -86,6 +86,9 @@ def test_the_pace_is_that_of_late_and_what_is_left_is_weighed_by_its_cost() -> N
     assert found.left_s == pytest.approx(240)  # b1 costs what b0 did
     free = {**PLAN, "cells": [{**cell, "predicted_s": 0.0} for cell in PLAN["cells"]]}
     assert pace(free, state, when, at).left_s == pytest.approx(240)
+    all_done = {**when, "b1": at}
+    done = State(finished=frozenset(all_done), failures={}, torn=())
+    assert pace(PLAN, done, all_done, at).ahead() == ""
     night = pace(PLAN, state, dict.fromkeys(when, at - timedelta(days=1)), at)
     assert night.per_minute is None
     assert night.ahead() == ""
