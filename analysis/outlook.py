@@ -29,7 +29,7 @@ Data = dict[str, Any]
 
 def measure_outlook(curves: Sequence[Curve]) -> Data:
     """Fans to FAR times the largest size, profiles, and forecasts of what is known already."""
-    enough = [curve for curve in curves if len(curve.n_train) >= LEAST]
+    enough = [curve for curve in curves if len(series_of(curve).x) >= LEAST]  # with misses
     return {
         "level": LEVEL,
         "far": FAR,
