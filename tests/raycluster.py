@@ -72,7 +72,9 @@ class Nodes:
     def _hear(self) -> None:
         assert self.process.stdout
         line = self.process.stdout.readline()
-        assert line, "the nodes have ended"
+        if not line:
+            self.stop()
+            pytest.fail("the nodes have ended: see their last words on stderr")
         told = json.loads(line)
         self.address, self.raylets = told["address"], told["raylets"]
 

@@ -18,8 +18,8 @@ from scaling.store import State, Store
 from scaling.study import Grid, Job, Study, resolve
 
 MODELS = 12
-# About a second each, so that something is being trained whenever something is killed.
-STUDY = ["quickstart", "--n-train", "280", "--epochs", "1500", "--seeds", str(MODELS // 2)]
+# Some tenths of a second each, so that something is being trained whenever something is killed.
+STUDY = ["quickstart", "--n-train", "280", "--epochs", "600", "--seeds", str(MODELS // 2)]
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,9 @@ VICTIMS = {"worker": 6, "raylet": 1, "node": 1, "driver": 2}
 
 @pytest.fixture
 def words(rows_npz: Path) -> list[str]:
-    """Cells of some tenths of a second."""
+    """Cells of a tenth of a second."""
     sizes = ",".join(map(str, SIZES))
-    grid = ["--n-train", sizes, "--epochs", "400", "--seeds", "1"]
+    grid = ["--n-train", sizes, "--epochs", "100", "--seeds", "1"]
     return ["quickstart", "--dataset", str(rows_npz), *grid]
 
 
