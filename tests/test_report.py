@@ -90,6 +90,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return out, report(out)
 
 
+@pytest.fixture(scope="module")
+def filled(whole: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That folder with a comparison with one of other seeds besides."""
+    out, other = whole[0], tmp_path_factory.mktemp("other")
+    fill(other, sizes=(911, 1823), seeds=(5, 6), leave_out=1)
+    write_comparison(load(out), load(other))
+    return out
+
+
 def test_the_report_finds_the_laws_it_was_given(whole: tuple[Path, dict[str, Any]]) -> None:
     numbers = whole[1]
     first, second = numbers["curves"]
@@ -135,7 +144,7 @@ def test_the_page_is_self_contained(whole: tuple[Path, dict[str, Any]]) -> None:
 
 def test_drawn_digits_are_named_in_the_title(tmp_path: Path) -> None:
     info = replace(INFO, name="strokes", note="drawn, as MNIST cannot be had: offline")
-    report(fill(tmp_path, info=info))
+    report(fill(tmp_path, info=info, sizes=(911,)))
     for name in ("report.html", "report.md"):
         text = (tmp_path / name).read_text()
         title = re.search(r"<title>(.*)</title>|# (.*)", text)
@@ -201,21 +210,11 @@ def test_a_folder_without_a_study_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_page_can_go_elsewhere(tmp_path: Path) -> None:
-    report(fill(tmp_path / "out"), html=tmp_path / "page.html")
+    report(fill(tmp_path / "out", sizes=(911,)), html=tmp_path / "page.html")
     assert (tmp_path / "page.html").exists()
     assert not (tmp_path / "out" / "report.html").exists()
     with pytest.raises(InputError, match="cannot be written"):
         report(tmp_path / "out", html=tmp_path / "no" / "page.html")
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with its report and a comparison with one of other seeds."""
-    out, other = (tmp_path_factory.mktemp(name) for name in ("out", "other"))
-    report(fill(out))
-    fill(other, sizes=(911, 1823), seeds=(5, 6), leave_out=1)
-    write_comparison(load(out), load(other))
-    return out
 
 
 @pytest.mark.parametrize(
