@@ -78,7 +78,7 @@ def log_axes(ax: Any, x_ticks: Sequence[float]) -> None:
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(FixedLocator(_thinned(x_ticks)))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _count(value)))
     percent_axis(ax)
     ax.grid(visible=True)
 
@@ -94,6 +94,10 @@ def percent_axis(ax: Any) -> None:
     ax.yaxis.set_major_locator(FixedLocator(inside[:: -(-len(inside) // 9) or 1]))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:g} M"
 
 
 def _thinned(ticks: Sequence[float]) -> list[float]:

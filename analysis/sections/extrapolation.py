@@ -104,14 +104,16 @@ def draw_forecasts(data: Data) -> Mapping[str, Figure]:
     ax = fig.subplots()
     recipes = list(dict.fromkeys(row["recipe"] for row in data["rows"]))
     colours = sns.color_palette("colorblind", len(recipes))
-    for colour, recipe in zip(colours, recipes, strict=True):
+    for number, (colour, recipe) in enumerate(zip(colours, recipes, strict=True)):
         rows = [row for row in data["rows"] if row["recipe"] == recipe]
+        aside = 1.03 ** (number - (len(recipes) - 1) / 2)  # so that no bar hides another
         x, y = (np.array([row[name] for row in rows], float) for name in ("n_train", "error"))
+        x *= aside
         ends = np.array([[row["low"], row["high"]] for row in rows]).T
         bars = np.abs(ends - y)
         label = recipe_title(recipe)
         ax.errorbar(x, y, yerr=bars, fmt="s", ms=5, capsize=3, color=colour, label=label)
-        known = [(row["n_train"], row["actual"]) for row in rows if row["actual"]]
+        known = [(aside * row["n_train"], row["actual"]) for row in rows if row["actual"]]
         if known:
             ax.plot(*zip(*known, strict=True), "x", ms=9, mew=1.8, color="black", zorder=4)
     log_axes(ax, sorted({row["n_train"] for row in data["rows"]}))
