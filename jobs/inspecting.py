@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from jobs.studies import all_studies
@@ -18,6 +19,8 @@ from scaling.study import resolve
 
 def data(a: argparse.Namespace) -> int:
     """Prepare, verify and list data sets."""
+    if a.sheet and not Path(a.sheet).absolute().parent.is_dir():  # said before anything is prepared
+        raise InputError(f"--sheet {a.sheet} cannot be written: there is no such folder")
     listed: list[dict[str, Any]] = []
     for name in a.names or datasets.NAMES:
         try:
