@@ -148,7 +148,9 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         for data in numbers["sections"]
     ]
     if numbers["claims"]:
-        parts.append(Part(id="claims", section=show_claims(numbers["claims"], notes)))
+        parts.append(
+            Part(id="claims", section=show_claims(numbers["claims"], {part.id for part in parts}))
+        )
     if worth := numbers["worth"]:
         parts.append(Part(id=extrapolation.WORTH, section=extrapolation.show_worth(worth)))
     if numbers["outlook"]["profiles"]:

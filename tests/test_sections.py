@@ -18,6 +18,7 @@ from analysis.commands import predict_cells
 from analysis.links import unlinked
 from analysis.sections import KINDS, measure_all
 from analysis.sections.comparison import COMPARISONS
+from analysis.sections.overall import show_claims
 from analysis.verdicts import CONTRADICTED, SUPPORTED
 from jobs.studies import find_study, names
 from scaling.errors import InputError
@@ -287,3 +288,10 @@ def test_what_was_predicted_stands_beside_what_came(tmp_path: Path) -> None:
     assert "| more than 1 | above 1 |" in text
     assert 'id="forecasts"' in page
     assert 'id="effective_data"' in page
+
+
+def test_a_claim_leads_only_to_a_part_that_is_there() -> None:
+    row = {"id": "C18", "claim": "c", "verdict": SUPPORTED, "figure": "f", "p": None}
+    rows = [row | {"study": study, "p_holm": None} for study in ("data", "ladder")]
+    (table,) = show_claims(rows, {"ladder"}).tables
+    assert [cells[3] for cells in table.rows] == ["f", "f [→ ladder](#ladder)"]
