@@ -120,10 +120,15 @@ def test_ctrl_c_in_the_middle_of_an_upload_leaves_no_half_object(
 
     monkeypatch.setattr(Files, "_upload", slowly)
     other = threading.Thread(target=interrupt)
-    other.start()
-    with pytest.raises(KeyboardInterrupt):
-        files.write("a.bin", b"0123456789")
-    other.join()
+    # A shell has its background commands ignore Ctrl-C, and so would these tests there.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        other.start()
+        with pytest.raises(KeyboardInterrupt):
+            files.write("a.bin", b"0123456789")
+        other.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     for _ in range(100):  # a Ctrl-C while the thread starts does not wait for it
         if "cut/a.bin" in bucket.objects():
             break
