@@ -134,7 +134,7 @@ def test_a_dry_run_says_what_a_cluster_takes(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     for line in (
         "\n64 CPUs and 8 GPUs ",
-        "\n256 cpu, 32 gpu ",
+        "\n256 CPUs and 32 GPUs ",
         "measured, one core",
         "its longest model",
     ):
