@@ -12,6 +12,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,9 @@ from scaling.errors import InputError
 from scaling.rows import provenance
 from scaling.store import check_uri
 
-AGAIN_S = 1.0  # assumed: between looks at a job whose log says nothing
+AGAIN_S = 1.0  # assumed: between looks at a job whose log says nothing, or at a head not ready
+READY_S = 60.0  # assumed: two busy cores took 25 s from `ray start` until the head took a job
+NOT_READY = "No available agent"  # Ray's answer until then, each after 10 s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,18 +117,23 @@ def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> st
     name = wanted.id if number == 1 else f"{wanted.id}-{number}"
     with tempfile.TemporaryDirectory(prefix="scaling-submit-") as folder:
         gather(Path(folder), file)
-        try:
-            return str(
-                head.client.submit_job(
-                    entrypoint=wanted.entrypoint,
-                    submission_id=name,
-                    runtime_env={"working_dir": folder, "env_vars": environment(head.here)},
-                    metadata={"out": wanted.out},
-                )
-            )
-        except (RuntimeError, requests.RequestException) as error:
-            reason = " ".join(str(error).split())[-200:]
-            raise InputError(f"{head.url} did not take the job {name} ({reason})") from error
+        asked = {
+            "entrypoint": wanted.entrypoint,
+            "submission_id": name,
+            "runtime_env": {"working_dir": folder, "env_vars": environment(head.here)},
+            "metadata": {"out": wanted.out},
+        }
+        began = time.monotonic()
+        while True:
+            try:
+                return str(head.client.submit_job(**asked))
+            except (RuntimeError, requests.RequestException) as error:
+                reason = " ".join(str(error).split())[-200:]
+                if NOT_READY not in reason or time.monotonic() - began > READY_S:
+                    message = f"{head.url} did not take the job {name} ({reason})"
+                    raise InputError(message) from error
+            print("waiting for the head, which takes no job yet", file=sys.stderr)
+            time.sleep(AGAIN_S)
 
 
 def gather(folder: Path, file: Path | None) -> None:

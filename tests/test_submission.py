@@ -28,11 +28,14 @@ class Client:
     log: list[list[str]] = field(default_factory=list)
     sent: dict[str, Any] = field(default_factory=dict)
     code: int = 0
+    refusals: list[str] = field(default_factory=list)
 
     def list_jobs(self) -> list[Any]:
         return self.jobs
 
     def submit_job(self, **what: Any) -> str:
+        if self.refusals:
+            raise RuntimeError(self.refusals.pop(0))
         self.sent = what
         self.sent["files"] = sorted(
             p.name for p in Path(what["runtime_env"]["working_dir"]).iterdir()
@@ -139,6 +142,22 @@ def test_the_same_again_follows_the_running_job_or_is_the_next_attempt(
     assert main(["submit", "quickstart", "--seeds", "1"]) == 0
     assert client.sent["submission_id"] == f"{first}-3"
     assert "(attempt 3 after stopped)" in capsys.readouterr().out
+
+
+def test_a_head_that_was_just_started_is_waited_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "Request failed with status code 500: No available agent to submit job, try later."
+    client.refusals = [said, said]
+    assert main(["submit", "quickstart", "--out", "results/mine"]) == 0
+    assert client.sent
+    assert "takes no job yet" in capsys.readouterr().err
+    client.refusals = ["status code 500: disk full"]
+    assert main(["submit", "quickstart", "--out", "results/mine"]) == 2
+    monkeypatch.setattr(submit_module, "READY_S", -1.0)
+    client.refusals = [said]
+    assert main(["submit", "quickstart", "--out", "results/mine"]) == 2
+    assert "did not take the job" in capsys.readouterr().err
 
 
 def test_attempts_are_those_of_one_name_only() -> None:
