@@ -117,7 +117,7 @@ def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> st
     name = wanted.id if number == 1 else f"{wanted.id}-{number}"
     with tempfile.TemporaryDirectory(prefix="scaling-submit-") as folder:
         gather(Path(folder), file)
-        asked = {
+        asked: dict[str, Any] = {
             "entrypoint": wanted.entrypoint,
             "submission_id": name,
             "runtime_env": {"working_dir": folder, "env_vars": environment(head.here)},
