@@ -36,6 +36,10 @@ from scaling.store import check_uri
 AGAIN_S = 1.0  # assumed: between looks at a job whose log says nothing, or at a head not ready
 READY_S = 60.0  # assumed: two busy cores took 25 s from `ray start` until the head took a job
 NOT_READY = "No available agent"  # Ray's answer until then, each after 10 s
+AGENT_HINT = (
+    "where another Ray of that machine has the port of its agent, `ray start` it with"
+    " --dashboard-agent-listen-port=0"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +134,8 @@ def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> st
             except (RuntimeError, requests.RequestException) as error:
                 reason = " ".join(str(error).split())[-200:]
                 if NOT_READY not in reason or time.monotonic() - began > READY_S:
-                    message = f"{head.url} did not take the job {name} ({reason})"
+                    hint = f"; {AGENT_HINT}" if NOT_READY in reason else ""
+                    message = f"{head.url} did not take the job {name} ({reason}){hint}"
                     raise InputError(message) from error
             print("waiting for the head, which takes no job yet", file=sys.stderr)
             time.sleep(AGAIN_S)
