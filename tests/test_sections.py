@@ -295,3 +295,12 @@ def test_a_claim_leads_only_to_a_part_that_is_there() -> None:
     rows = [row | {"study": study, "p_holm": None} for study in ("data", "ladder")]
     (table,) = show_claims(rows, {"ladder"}).tables
     assert [cells[3] for cells in table.rows] == ["f", "f [→ ladder](#ladder)"]
+
+
+def test_claims_that_nothing_was_run_for_are_by_the_command_that_would() -> None:
+    row = {"claim": "c", "figure": "f", "p": None, "p_holm": None, "study": None}
+    verdicts = {"C1": "not run: scaling sweep ladder", "C2": SUPPORTED, "C3": "not finished: x"}
+    rows = [row | {"id": claim, "verdict": verdict} for claim, verdict in verdicts.items()]
+    judged, left = show_claims([*rows, rows[0] | {"id": "C4"}]).tables
+    assert [cells[0] for cells in judged.rows] == ["C2", "C3"]
+    assert left.rows == (("`scaling sweep ladder`", "C1 c; C4 c"),)

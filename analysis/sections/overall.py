@@ -8,36 +8,55 @@ from analysis.style import recipe_title
 from analysis.verdicts import ALPHA, MARGIN
 from analysis.words import NONE, p_value
 
+NOT_RUN = "not run: "  # how such a verdict begins; the rest is the command
+
 
 def show_claims(claims: Sequence[Data], studies: Collection[str] = ()) -> Section:
-    """Every claim with its verdict and the figure it rests on, by links to those `studies`."""
+    """Claims with their verdicts and the figures they rest on, by links to those `studies`.
+
+    Those that nothing was run for are by the command that would.
+    """
     tested = [row for row in claims if row["p"] is not None]
     hold = sum(row["holds_after_holm"] for row in tested)
-    text = (
+    text = [
         "“Helps” is supported where the 90 % interval of the relative change of the error lies"
-        f" below 0, “no gain” only where it lies within ±{MARGIN:.0%} or shows harm, “a lot” where"
-        f" it lies below −{MARGIN:.0%}; the margin is older than the runs, the other"
-        " rules were written during them (LOG.md). p is"
-        " two-sided and of the decision as it stands, p (Holm) after Holm's correction over the"
-        f" {link(str(len(tested)), table_anchor('claims'))} claims with a test, of which"
-        f" {link(str(hold), table_anchor('claims'))} hold at {ALPHA:.0%}.".replace(
-            "%", " %"
-        ).replace("  %", " %")
-    )
+        f" below 0, “no gain” only where it lies within ±{100 * MARGIN:.0f} % or shows harm, “a"
+        f" lot” where it lies below −{100 * MARGIN:.0f} %; the margin is older than the runs, the"
+        " other rules were written during them (LOG.md)."
+    ]
+    if tested:
+        counts = [link(str(n), table_anchor("claims")) for n in (len(tested), hold)]
+        text.append(
+            "p is two-sided and of the decision as it stands, p (Holm) after Holm's correction over"
+            f" the {counts[0]} claims with a test, of which {counts[1]} hold at"
+            f" {100 * ALPHA:.0f} %."
+        )
+    judged, left = [], dict[str, list[Data]]()
+    for row in claims:
+        if row["verdict"].startswith(NOT_RUN):
+            left.setdefault(row["verdict"].removeprefix(NOT_RUN), []).append(row)
+        else:
+            judged.append(row)
     rows = tuple(
         (
             row["id"],
             row["claim"],
             row["verdict"],
             (row["figure"] or NONE) + (_study(row["study"]) if row["study"] in studies else ""),
-            p_value(row["p"]),
-            p_value(row["p_holm"]),
+            *((p_value(row["p"]), p_value(row["p_holm"])) if tested else ()),
         )
-        for row in claims
+        for row in judged
     )
-    columns = ("", "claim", "verdict", "rests on", "p", "p (Holm)")
-    table = Table(caption="Published claims", columns=columns, rows=rows, wraps=True)
-    return Section(title="Claims", text=(text,), tables=(table,))
+    columns = ("", "claim", "verdict", "rests on", *(("p", "p (Holm)") if tested else ()))
+    tables = [Table(caption="Published claims", columns=columns, rows=rows, wraps=True)]
+    if left:
+        rows = tuple(
+            (f"`{command}`", "; ".join(f"{row['id']} {row['claim']}" for row in mine))
+            for command, mine in left.items()
+        )
+        columns = ("command", "for the claims")
+        tables.append(Table(caption="Not run here", columns=columns, rows=rows, wraps=True))
+    return Section(title="Claims", text=tuple(text), tables=tuple(tables))
 
 
 def show_digits(data: Data) -> Section:
