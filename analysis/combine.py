@@ -27,6 +27,7 @@ HELD_OUT = 2.0  # the inner test: the window's last octave
 EQUAL = 0.01  # log error below which forms are equally good: the noise of such curves (assumed)
 STRAY = 0.5  # exponent by which a form may leave the median of all before it is cut (assumed)
 LOST = 1.0  # log error at which a form has failed, however much worse it is (assumed)
+LOWEST = 1e-8  # a prediction, in the window's largest errors (assumed)
 LAST = 4  # sizes whose standard errors stand for the targets' (assumed)
 PRIOR = 3.0  # sd of log parameters, so that what data cannot tell stays finite (assumed)
 
@@ -76,7 +77,8 @@ def _judge(form: Form, windows: Sequence[Window]) -> list[_Judged]:
     shorter = [_points(windows[w], early[w]) for w in inner]
     for w, theta in zip(inner, _thetas(form, [windows[w] for w in inner], shorter), strict=True):
         late = ~early[w]
-        error = _log(form.predict(windows[w].x[late], theta)[0]) - np.log(windows[w].y[late])
+        predicted = _log(form.predict(windows[w].x[late], theta)[0], windows[w])
+        error = predicted - np.log(windows[w].y[late])
         held_out[w] = np.mean(np.minimum(np.nan_to_num(error**2, nan=LOST**2), LOST**2))
     whole = [_points(window) for window in windows]
     scaled = pack(form, whole)
@@ -93,7 +95,7 @@ def _judge(form: Form, windows: Sequence[Window]) -> list[_Judged]:
         slope = np.nan_to_num(by_log[0] / value[0][:, None])
         result.append(
             _Judged(
-                mean=_log(form.predict(window.target_x, found.theta[w])[0]),
+                mean=_log(form.predict(window.target_x, found.theta[w])[0], window),
                 sd=_open(form, np.nan_to_num(jacobian[0, :n]), slope, scatter),
                 scatter=scatter,
                 held_out=float(held_out[w]),
@@ -187,7 +189,8 @@ def _open(form: Form, jacobian_NP: Floats, slope_TP: Floats, scatter: float) -> 
     return sd
 
 
-def _log(values: Floats) -> Floats:
-    """A prediction below all counting is as good as a millionth of a per cent."""
+def _log(values: Floats, window: Window) -> Floats:
+    """A prediction below all counting is as good as a millionth of a per cent of the window."""
+    least = LOWEST * float(window.y.max())
     with np.errstate(invalid="ignore"):
-        return np.log(np.maximum(np.nan_to_num(values, nan=1e-8), 1e-8))
+        return np.log(np.maximum(np.nan_to_num(values, nan=least), least))

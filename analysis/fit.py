@@ -13,16 +13,16 @@ from analysis.batch import QUICK, Points, choose_ceiling, fit_many, pack, unscal
 from analysis.equations import Floats
 from analysis.fitted import Fit, Prediction, Status
 from analysis.forms import Form, find_form
-from analysis.inputs import check_curve, check_level, curve_numbers, numbers
-from analysis.noise import Noise, case_noise, known_noise, replicate_noise, residual_noise
+from analysis.inputs import check_ceiling, check_curve, check_level, curve_numbers
+from analysis.noise import Noise, case_noise, find_noise, residual_noise
 from analysis.solve import Objective, check_objective, search
 from analysis.starts import make_bounds, pick_starts
-from scaling.errors import InputError
 
 __all__ = ["Fit", "Prediction", "Status", "fit"]
 
 DELTA = 1e-3  # of Huber's loss, in log error (Hoffmann et al. 2022)
 LAD_REPLICATES = 1e-5  # Huber's delta that stands for 0 in replicates: far below their spread
+FACTORS = (("A", "alpha"), ("B", "beta"))  # with the exponent that their units depend on
 STARTS = 3  # of each replicate: the curve's own optimum, and the grid's best
 
 
@@ -54,11 +54,10 @@ def fit(
     check_curve(chosen, x_VN, y_N, se_N)
     known = se_N is not None or replicates is not None
     aim = check_objective(objective or ("ls" if known else "huber"), delta)
+    check_ceiling(chosen, ceiling, y_N)
     top = choose_ceiling(y_N, ceiling)
-    if chosen.has_ceiling and not top > y_N.max():
-        raise InputError(f"fit: ceiling {top:g} must exceed the largest error, {y_N.max():g}")
     rng = np.random.default_rng(seed)
-    noise = _known(y_N, se_N, replicates)
+    noise = find_noise(y_N, se_N, replicates)
     weight_N = np.ones_like(y_N) if noise is None else noise.weight
     points = Points(x=x_VN, y=y_N, weight=weight_N)
     whiten = noise.whiten if noise is not None and aim == "ls" and not chosen.last_only else None
@@ -70,14 +69,14 @@ def fit(
         enough = len(y_N) >= 10 * chosen.n_free and not chosen.last_only
         n_used = len(y_N) if chosen.last_only else chosen.n_free
         noise = (case_noise if enough else residual_noise)(y_N, log_fit, n_used)
-    drawn, status = _replicated(chosen, points, found.phi[0], top, noise, rng, how)
-    good = drawn[status != "failed"]
+    drawn, phi, status = _replicated(chosen, points, found.phi[0], top, noise, rng, how)
+    good, phi = drawn[status != "failed"], phi[status != "failed"]
     return Fit(
         form=chosen.name,
         objective=aim,
         status=str(found.status[0]),  # type: ignore[arg-type]
         params=dict(zip(chosen.names, map(float, found.theta[0]), strict=True)),
-        intervals=_intervals(chosen, good, level),
+        intervals=_intervals(chosen, good, phi, level),
         standard_errors=_spread(chosen, good),
         level=level,
         n_points=len(y_N),
@@ -91,17 +90,6 @@ def fit(
     )
 
 
-def _known(y_N: Floats, se_N: Floats | None, replicates: ArrayLike | None) -> Noise | None:
-    if replicates is not None:
-        y_RN = numbers("fit: replicates", replicates)
-        if y_RN.ndim != 2 or y_RN.shape[1] != len(y_N) or len(y_RN) < 2:
-            raise InputError(f"fit: replicates of shape {y_RN.shape}, expected (R, {len(y_N)})")
-        if not (np.isfinite(y_RN).all() and (y_RN > 0).all() and np.ptp(y_RN, axis=0).all()):
-            raise InputError("fit: replicates must be positive and finite, and differ at each size")
-        return replicate_noise(y_RN)
-    return None if se_N is None else known_noise(y_N, se_N)
-
-
 def _replicated(
     form: Form,
     points: Points,
@@ -110,13 +98,17 @@ def _replicated(
     noise: Noise,
     rng: np.random.Generator,
     how: dict[str, Any],
-) -> tuple[Floats, Any]:
-    """Parameters (R, P) of replicates of the curve and their statuses; they start near its own."""
+) -> tuple[Floats, Floats, Any]:
+    """Parameters (R, P) of replicates of the curve, as found in scaled units, and their statuses.
+
+    They start near the curve's own.
+    """
     scaled = pack(form, [points])
     log_fit = np.log(form.terms(scaled.problems.z, np.exp(phi_P[None]))[0][0] * scaled.y0)
     drawn = noise.draw(np.log(points.y), log_fit, rng)
     if not len(drawn):
-        return np.empty((0, len(form.names))), np.empty(0, "<U9")
+        none = np.empty((0, len(form.names)))
+        return none, none, np.empty(0, "<U9")
     low, high = make_bounds(form)
     problems = scaled.problems.with_targets(
         drawn.log_y - np.log(scaled.y0), drawn.count, how["whiten"]
@@ -136,21 +128,31 @@ def _replicated(
         **QUICK,
     )
     x0, y0 = np.repeat(scaled.x0, len(drawn), axis=1), np.repeat(scaled.y0, len(drawn))
-    return unscale(form, best.phi, best.cost, best.rested, x0, y0)
+    theta, status = unscale(form, best.phi, best.cost, best.rested, x0, y0)
+    return theta, best.phi, status
 
 
 def _intervals(
-    form: Form, drawn_RP: Floats, level: float
+    form: Form, drawn_RP: Floats, phi_RP: Floats, level: float
 ) -> dict[str, tuple[float | None, float | None]]:
-    """Quantiles; an upper end at the parameter's bound is unbounded (None)."""
+    """Quantiles; an upper end at the bound of the search is unbounded (None).
+
+    So is that of a factor, which in the equation's units takes its exponent's place.
+    """
     if not len(drawn_RP):
         return dict.fromkeys(form.names, (None, None))
     intervals: dict[str, tuple[float | None, float | None]] = {}
     tails = (1 - level) / 2, (1 + level) / 2
-    for column, parameter in enumerate(form.parameters):
+    ends = np.exp(np.quantile(phi_RP, tails[1], axis=0))
+    free = {
+        parameter.name
+        for parameter, end in zip(form.parameters, ends, strict=True)
+        if parameter.name != "C" and end >= parameter.high * 0.99
+    }
+    free |= {factor for factor, exponent in FACTORS if exponent in free}
+    for column, name in enumerate(form.names):
         low, high = (float(v) for v in np.quantile(drawn_RP[:, column], tails))
-        unbounded = parameter.name != "C" and high >= parameter.high * 0.99
-        intervals[parameter.name] = (low, None if unbounded else high)
+        intervals[name] = (low, None if name in free else high)
     return intervals
 
 

@@ -67,7 +67,13 @@ class Fit:
         level = check_level(self.level if level is None else level)
         form = find_form(self.form)
         sizes = numbers("predict: sizes", x)
-        sizes = np.atleast_1d(sizes) if form.variables == 1 else np.reshape(sizes, (2, -1))
+        shape = (-1,) if form.variables == 1 else (2, -1)
+        if sizes.ndim > len(shape) or (form.variables == 2 and sizes.shape[:1] != (2,)):
+            raise InputError(
+                f"predict: sizes of shape {sizes.shape}, {form.name} is of {form.variables}"
+                f" variable(s): expected {'a vector' if form.variables == 1 else 'a pair (x, x2)'}"
+            )
+        sizes = sizes.reshape(shape)
         if not (np.isfinite(sizes).all() and (sizes > 0).all()):
             raise InputError(f"predict: sizes must be positive and finite, got {sizes}")
         centre = form.predict(sizes, np.array([list(self.params.values())]))[0]
@@ -117,7 +123,14 @@ class Fit:
         }
 
     def plot(self, ax: Any = None) -> Any:
-        """Points, curve and band on log-log axes; the matplotlib axes."""
+        """Points, curve and band on log-log axes; the matplotlib axes.
+
+        Raises InputError for a joint form.
+        """
+        if find_form(self.form).variables > 1:
+            raise InputError(
+                f"plot: {self.form} is a surface and has no curve: draw what predict((x, x2)) gives"
+            )
         from analysis.plots import plot_fit
 
         return plot_fit(self, ax)

@@ -18,7 +18,7 @@ from analysis.calibration import LEVEL, quantile, read_bank, widened
 from analysis.combine import COMBINED, Forecast, forecast_windows
 from analysis.curves import FIXED, find_curves, series_of
 from analysis.equations import Floats
-from analysis.inputs import HIGH, LOW, check_level, check_many, numbers
+from analysis.inputs import check_level, check_many, check_positive, numbers
 from analysis.load import Results
 from analysis.series import LEAST, Series, Window, make_series
 from scaling.errors import InputError
@@ -50,16 +50,17 @@ def forecast(
 ) -> Outlook:
     """What errors y at sizes x, (N,) each, say of larger sizes `at`: the default choice of form.
 
-    Raises InputError for fewer than four sizes, or for values that are not positive.
+    Errors at the same size are averaged, in logarithms. Raises InputError for fewer than four
+    sizes, or for values that are not positive.
     """
-    columns = [
-        numbers("forecast: sizes and errors", v).ravel() for v in (x, y, x if se is None else se)
-    ]
-    if len({len(values) for values in columns}) > 1:
-        raise InputError("forecast: x, y and se must be as long as each other")
-    x_N, y_N, se_N = columns
+    x_N, y_N = (numbers("forecast: sizes and errors", values) for values in (x, y))
+    se_N = None if se is None else numbers("forecast: standard errors", se)
+    shapes = {values.shape for values in (x_N, y_N, se_N) if values is not None}
+    if len(shapes) > 1 or y_N.ndim != 1:
+        raise InputError("forecast: x, y and se must be vectors as long as each other")
     check_many(len(y_N))
-    series = make_series(group or {}, x_N, y_N, None if se is None else se_N)
+    check_positive("forecast", x=x_N, y=y_N, se=se_N)
+    series = make_series(group or {}, x_N, y_N, se_N)
     return look_ahead(series, np.atleast_1d(numbers("forecast: sizes", at)), check_level(level))
 
 
@@ -67,11 +68,9 @@ def look_ahead(series: Series, at: Floats, level: float = LEVEL) -> Outlook:
     """The combined forecast of a curve at sizes `at`, from all its points."""
     if len(series.x) < LEAST:
         raise InputError(f"a forecast needs {LEAST} sizes, got {len(series.x)}")
-    if not (np.isfinite(at).all() and (at > 0).all()):
-        raise InputError(f"forecast: sizes must be positive and finite, got {at}")
-    for name, values in (("sizes", series.x), ("errors", series.y), ("sizes ahead", at)):
-        if ((values < LOW) | (values > HIGH)).any():
-            raise InputError(f"forecast: {name} must lie within {LOW:g} and {HIGH:g}")
+    if at.ndim != 1:
+        raise InputError(f"forecast: sizes ahead of shape {at.shape}, expected a vector")
+    check_positive("forecast", at=at)
     window = Window(
         group=series.group,
         x=series.x,

@@ -15,6 +15,7 @@ from scaling.errors import InputError
 
 LOW, HIGH = 1e-30, 1e30  # of sizes and errors: to the power of 10 they must still be floats
 MOST = 100_000  # points: their replicates take minutes and gigabytes beyond (measured)
+HIGHEST = 1e6  # of a ceiling, in largest errors: well within the bounds of the search
 DISTINCT = 3  # sizes of each variable of a joint form: a constant, a factor and an exponent
 
 
@@ -22,7 +23,7 @@ def numbers(what: str, values: Any) -> Floats:
     """An array of floats; what is masked becomes NaN. Raises InputError for dates and words."""
     try:
         given = np.ma.asarray(values)
-        if given.dtype.kind in "cMm":
+        if given.dtype.kind in "bcMm":
             raise InputError(f"{what} must be numbers, got {given.dtype.name}")
         floats: Floats = np.ma.filled(given.astype(float), np.nan)
     except (TypeError, ValueError) as error:
@@ -32,7 +33,7 @@ def numbers(what: str, values: Any) -> Floats:
 
 def check_level(level: float) -> float:
     """Raises InputError unless it is a share, such as 0.9."""
-    if not (isinstance(level, int | float) and 0 < level < 1):
+    if not (isinstance(level, int | float | np.number) and 0 < level < 1):
         raise InputError(f"level {level}: expected a share between 0 and 1, such as 0.9")
     return float(level)
 
@@ -70,18 +71,7 @@ def check_curve(form: Form, x_VN: Floats, y_N: Floats, se_N: Floats | None) -> N
             f"fit: {form.name} is of {form.variables} variable(s), got {len(x_VN)}:"
             f" give {'x alone' if form.variables == 1 else 'x and x2'}, or another form"
         )
-    for name, values in (("x", x_VN), ("y", y_N), ("se", se_N)):
-        if values is None:
-            continue
-        bad = values[~(np.isfinite(values) & (values > 0))]
-        if len(bad):
-            raise InputError(f"fit: {name} must be positive and finite, got {_some(bad)}")
-        bad = values[(values < LOW) | (values > HIGH)]
-        if len(bad) and name != "se":
-            raise InputError(
-                f"fit: {name} must lie within {LOW:g} and {HIGH:g}, got {_some(bad)}: choose"
-                " another unit"
-            )
+    check_positive("fit", x=x_VN, y=y_N, se=se_N)
     distinct = len(np.unique(x_VN, axis=1).T)
     if distinct < form.n_free:
         raise InputError(
@@ -90,6 +80,35 @@ def check_curve(form: Form, x_VN: Floats, y_N: Floats, se_N: Floats | None) -> N
         )
     if form.variables == 2:
         _check_apart(form, x_VN)
+
+
+def check_positive(what: str, **columns: Floats | None) -> None:
+    """Raises InputError for what has no logarithm, or none whose powers are floats."""
+    for name, values in columns.items():
+        if values is None:
+            continue
+        bad = values[~(np.isfinite(values) & (values > 0))]
+        if len(bad):
+            raise InputError(f"{what}: {name} must be positive and finite, got {_some(bad)}")
+        least = 0.0 if name == "se" else LOW
+        bad = values[(values < least) | (values > HIGH)]
+        if len(bad):
+            raise InputError(
+                f"{what}: {name} must lie within {least:g} and {HIGH:g}, got {_some(bad)}: choose"
+                " another unit"
+            )
+
+
+def check_ceiling(form: Form, ceiling: float | None, y_N: Floats) -> None:
+    """Raises InputError for a ceiling that is asked for and cannot be one."""
+    if ceiling is None or not form.has_ceiling:
+        return
+    top, most = float(numbers("fit: ceiling", ceiling)), float(y_N.max())
+    if not most < top <= HIGHEST * most:
+        raise InputError(
+            f"fit: ceiling {top:g} must exceed the largest error, {most:g}, by a factor of at most"
+            f" {HIGHEST:,.0f}"
+        )
 
 
 def _check_apart(form: Form, x_VN: Floats) -> None:

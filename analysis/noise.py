@@ -6,12 +6,16 @@ Shapes: N points; R replicates.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.equations import Floats
+from analysis.inputs import numbers
+from scaling.errors import InputError
 
 REPLICATES = 1000
 FEWEST = 400  # replicates of a curve or surface of many points
 BUDGET = 40_000  # points in all replicates together, down to FEWEST of them
+SUREST = 1e6  # a point's weight, in median ones: with more it moves no further (1e-12 of it)
 SHRINK = 0.1  # of a covariance towards its diagonal: few seeds leave it singular (assumed)
 
 
@@ -56,25 +60,40 @@ class Noise:
         return Drawn(log_y=log_fit + rng.standard_normal((n_R, len(log_y))) * self.sd, count=ones)
 
 
-def known_noise(y_N: Floats, se_N: Floats) -> Noise:
-    """Independent log-normal noise of known size.
+def find_noise(y_N: Floats, se_N: Floats | None, replicates: ArrayLike | None) -> Noise | None:
+    """What the caller knows of the noise; None if nothing. Raises InputError for bad replicates."""
+    if replicates is None:
+        return None if se_N is None else known_noise(y_N, se_N)
+    y_RN = numbers("fit: replicates", replicates)
+    if y_RN.ndim != 2 or y_RN.shape[1] != len(y_N) or len(y_RN) < 2:
+        raise InputError(f"fit: replicates of shape {y_RN.shape}, expected (R, {len(y_N)})")
+    if not (np.isfinite(y_RN).all() and (y_RN > 0).all() and np.ptp(y_RN, axis=0).all()):
+        raise InputError("fit: replicates must be positive and finite, and differ at each size")
+    return replicate_noise(y_RN)
 
-    Weights are in units of the median, so that a robust loss's delta stays one of log error.
-    """
+
+def known_noise(y_N: Floats, se_N: Floats) -> Noise:
+    """Independent log-normal noise of known size."""
     sd = se_N / y_N
-    return Noise(kind="standard errors", weight=np.median(sd) / sd, sd=sd)
+    return Noise(kind="standard errors", weight=_weights(sd), sd=sd)
 
 
 def replicate_noise(y_RN: Floats) -> Noise:
     """Noise known by replicates, such as those of the crossed bootstrap, with its covariance."""
     log_y = np.log(y_RN)
     sd = np.maximum(log_y.std(axis=0, ddof=1), 1e-12)
-    weight = np.median(sd) / sd
     correlation = np.atleast_2d(np.corrcoef(log_y, rowvar=False)) if len(sd) > 1 else np.eye(1)
     shrunk = (1 - SHRINK) * np.nan_to_num(correlation) + SHRINK * np.eye(len(sd))
     np.fill_diagonal(shrunk, 1.0)
     whiten = np.linalg.inv(np.linalg.cholesky(shrunk))
-    return Noise(kind="replicates", weight=weight, given=log_y, whiten=whiten)
+    return Noise(kind="replicates", weight=_weights(sd), sd=sd, given=log_y, whiten=whiten)
+
+
+def _weights(sd: Floats) -> Floats:
+    """In units of the median, so that a robust loss's delta stays one of log error."""
+    median = np.median(sd)
+    weights: Floats = median / np.maximum(sd, median / SUREST)
+    return weights
 
 
 def case_noise(y_N: Floats, _log_fit: Floats, _n_free: int) -> Noise:

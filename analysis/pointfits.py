@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.fit import DELTA, fit
 from analysis.forms import Form, find_form
-from analysis.points import check_numbers, read_points, split_groups
+from analysis.points import as_numbers, read_points, split_groups
 from scaling.errors import InputError
 
 
@@ -37,8 +37,7 @@ def fit_points(
         )
     sizes = [x, x2] if x2 else [x]
     numbers = [*sizes, y, *([se] if se else [])]
-    table = read_points(path, [*numbers, *group])
-    check_numbers(path, table, numbers)
+    table = as_numbers(path, read_points(path, [*numbers, *group]), numbers)
     rows: list[dict[str, Any]] = []
     refused: list[str] = []
     for named, part in split_groups(table, group):
@@ -72,7 +71,7 @@ def _usable(
     """The points that have a logarithm, and what is to be said of the others."""
     notes = []
     for column in positive:
-        values = part[column].to_numpy(float)
+        values = part[column].to_numpy()
         good = np.isfinite(values) & (values > 0)
         if not good.all():
             zeros = int((values == 0).sum())

@@ -14,8 +14,8 @@ from scipy import stats
 from analysis.batch import Points, choose_ceiling, fit_many, pack
 from analysis.equations import Floats
 from analysis.forms import Form, find_form
-from analysis.inputs import check_curve, check_level, curve_numbers
-from analysis.noise import known_noise, replicate_noise
+from analysis.inputs import check_ceiling, check_curve, check_level, curve_numbers
+from analysis.noise import find_noise
 from analysis.solve import search
 from analysis.starts import make_bounds
 from scaling.errors import InputError
@@ -66,26 +66,21 @@ def profile(
     x_VN, y_N, se_N = curve_numbers(x, y, se)
     check_level(level)
     check_curve(chosen, x_VN, y_N, se_N)
-    weight, whiten, unit = np.ones_like(y_N), None, 0.0
-    if replicates is not None:
-        noise = replicate_noise(np.asarray(replicates, float))
-        weight, whiten = noise.weight, noise.whiten
-        unit = float(np.median(np.log(np.asarray(replicates, float)).std(axis=0, ddof=1)))
-    elif se_N is not None:
-        weight = known_noise(y_N, se_N).weight
-        unit = float(np.median(se_N / y_N))
+    check_ceiling(chosen, ceiling, y_N)
+    noise = find_noise(y_N, se_N, replicates)
+    weight, whiten = (np.ones_like(y_N), None) if noise is None else (noise.weight, noise.whiten)
     points = Points(x=x_VN, y=y_N, weight=weight)
     top = choose_ceiling(y_N, ceiling)
     best = fit_many(chosen, [points], [top], whiten=whiten)
-    spare = len(y_N) - chosen.n_free
-    if unit:
-        allowed = float(stats.chi2.ppf(level, 1)) * unit**2
-    elif spare > 0:
-        allowed = float(stats.f.ppf(level, 1, spare)) * float(best.cost[0]) / spare
+    spare = 0 if chosen.last_only else len(y_N) - chosen.n_free
+    least = float(best.cost[0])
+    if noise is not None and noise.sd is not None:
+        allowed = float(stats.chi2.ppf(level, 1)) * float(np.median(noise.sd)) ** 2
+    elif spare > 0 and least > 0:
+        allowed = float(stats.f.ppf(level, 1, spare)) * least / spare
     else:
         raise InputError("a profile needs standard errors, replicates or a point to spare")
     at = chosen.names.index(parameter)
-    least = float(best.cost[0])
     sides, traces = zip(
         *(
             _crossing(chosen, points, whiten, best.theta[0], at, sign, least + allowed)

@@ -76,9 +76,9 @@ def make_series(
         split=merged.index.get_level_values("split").to_numpy(),
     )
     if se is not None:
-        spread = (table["se"] ** 2).groupby([table["split"], table["x"]])
+        known_se = table["se"].where(np.isfinite(table["se"]) & (table["se"] > 0))
+        spread = (known_se**2).groupby([table["split"], table["x"]])
         merged["se"] = np.sqrt(spread.sum(min_count=1)) / spread.size()
-        merged["se"] = merged["se"].where(merged["se"] > 0)
         unknown = int(merged["se"].isna().sum())
         if unknown == len(merged):
             notes.append("no standard error is positive: taken as unknown")

@@ -23,6 +23,7 @@ AT_REST = 3  # such changes in a row that end it: one may be the damping's doing
 EXACT = 1e-24  # squared log residuals below this are rounding
 LAD_DELTA = 1e-7  # least absolute residuals are Huber's with this delta, reached in stages
 STAGE = 0.25  # each stage's delta is this share of the one before
+GREAT = 100.0  # weight, in median ones, from which on a search goes by steps (assumed)
 CHUNK = 4_000_000  # values held at once, in points x derivatives
 
 
@@ -131,13 +132,18 @@ def search(
 ) -> Solution:
     """The best of a descent from each of S starts, for each problem.
 
-    The robust objectives are reached from least squares through a falling delta: far from the
-    optimum a small one leaves no curvature to go by.
+    Where points of great weight leave only a narrow valley, it is entered by steps: at its lowest
+    point rather than anywhere along it. The robust objectives are reached from least squares
+    through a falling delta: far from the optimum a small one leaves no curvature to go by.
     """
     n_K, n_S, n_P = starts_KSP.shape
     every = problems.take(np.repeat(np.arange(n_K), n_S))
     how = {"held": held, "steps": steps, "tolerance": tolerance}
-    found = _chunked(form, every, starts_KSP.reshape(-1, n_P), low_P, high_P, np.inf, **how)
+    phi = starts_KSP.reshape(-1, n_P)
+    for most in _weights(every):
+        eased = replace(every, weight=np.minimum(every.weight, most))
+        phi = _chunked(form, eased, phi, low_P, high_P, np.inf, **how).phi
+    found = _chunked(form, every, phi, low_P, high_P, np.inf, **how)
     if objective != "ls":
         last = delta if objective == "huber" else LAD_DELTA
         for stage in _stages(form, every, found.phi, last):
@@ -183,6 +189,14 @@ def _local(
     normal = np.matmul((jacobian * bend[..., None]).swapaxes(1, 2), by)
     scale = np.maximum(np.einsum("kpp->kp", normal), 1e-12)
     return (problems.count * rho).sum(axis=1), gradient, normal, scale
+
+
+def _weights(problems: Problems) -> Iterator[float]:
+    """Rising limits below the greatest weight; none where weights are much alike."""
+    most = GREAT
+    while most < problems.weight.max(initial=0.0):
+        yield most
+        most *= GREAT
 
 
 def _stages(form: Form, problems: Problems, phi: Floats, last: float) -> Iterator[float]:

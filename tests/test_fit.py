@@ -1,13 +1,16 @@
 """Fits recover what they were made from, in any unit, and say when they cannot."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from analysis import fit
+from analysis import Fit, fit
 from analysis.forms import FORMS
+from analysis.profile import profile
 from scaling.errors import InputError
 
 SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000], float)
@@ -29,6 +32,36 @@ def test_fits_do_not_depend_on_the_units(
     y = (y * (1 - share) + share * y[-1]) * 10**log_y
     found = fit(x, y, objective="ls")
     np.testing.assert_allclose(found.predict(x).y, y, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["power_law_floor", "bnsl1"])
+def test_intervals_do_not_depend_on_the_units(form: str) -> None:
+    """In large units an end is as large; only what stops at a bound of the search is unbounded."""
+    y = FORMS["power_law_floor"].predict(SIZES, np.array(TRUTH["power_law_floor"]))[0]
+    y = y * np.exp(np.random.default_rng(1).normal(0, 0.03, 7))
+    small, large = (fit(SIZES * times, y, 0.03 * y, form=form).intervals for times in (1e-5, 1e16))
+    assert [high is None for _, high in small.values()] == [
+        high is None for _, high in large.values()
+    ]
+    assert form == "bnsl1" or None not in [high for _, high in large.values()]
+
+
+@pytest.mark.parametrize("at", [0, 3])
+@pytest.mark.parametrize("sure", [1e-5, 1e-8, 1e-300])
+def test_a_point_that_is_nearly_certain_is_met_and_the_others_still_count(
+    at: int, sure: float
+) -> None:
+    """A narrow valley: the search used to stop far from its lowest point, or overflow."""
+    y = FORMS["power_law_floor"].predict(SIZES, np.array(TRUTH["power_law_floor"]))[0]
+    y = y * np.exp(np.random.default_rng(0).normal(0, 0.03, 7))
+    se = 0.3 * y
+    se[at] = 3e-4 * y[at]
+    expected = fit(SIZES, y, se)
+    se[at] = sure * y[at]
+    found = fit(SIZES, y, se)
+    assert found.status == expected.status == "converged"
+    assert found.params["alpha"] == pytest.approx(expected.params["alpha"], abs=1e-3)
+    assert found.intervals["alpha"] == pytest.approx(expected.intervals["alpha"], rel=0.2)
 
 
 def test_the_search_is_as_good_as_scipys_from_many_starts() -> None:
@@ -119,6 +152,8 @@ def test_predictions_have_a_band_of_the_level_asked_for() -> None:
         ([1, 2, 3], [1e300, 1e299, 1e298], None, "within 1e-30 and 1e.30"),
         ([[1, 2, 4, 8, 16], [3] * 5], [0.5, 0.4, 0.3, 0.2, 0.1], None, "1 values of x2"),
         ([[1, 2, 4, 8, 16], [1, 4, 16, 64, 256]], [0.5, 0.4, 0.3, 0.2, 0.1], None, "power of x"),
+        (SIZES, SIZES < 2000, None, "must be numbers, got bool"),
+        (SIZES, SIZES**-0.4, np.full(7, 1e300), "se must lie within"),
         (np.arange(1.0, 100_003), np.ones(100_002), None, "at most 100,000"),
     ],
 )
@@ -137,13 +172,48 @@ def test_predictions_are_of_sizes_and_levels() -> None:
             found.predict(SIZES, level=level)
         with pytest.raises(InputError, match="a share between 0 and 1"):
             fit(SIZES, SIZES**-0.4, level=level)
+    assert found.predict(SIZES, level=np.float32(0.5)).level == 0.5  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="of 1 variable"):
+        found.predict([[1e3, 1e4], [1e5, 1e6]])
+
+
+def joint() -> Fit:
+    x, x2 = np.meshgrid([1e8, 1e9, 1e10], [1e9, 1e10, 1e11])
+    sizes = np.array([x.ravel(), x2.ravel()])
+    return fit(sizes, 1.7 + 400 * sizes[0] ** -0.34 + 410 * sizes[1] ** -0.28)
+
+
+def test_a_joint_form_predicts_pairs_and_has_no_curve() -> None:
+    found = joint()
+    assert found.predict((1e10, 1e11)).y.shape == (1,)
+    assert found.predict(([1e8, 1e9, 1e10], [1e9, 1e10, 1e11])).y.shape == (3,)
+    for sizes in (5, [1, 2, 3], [[1e8, 1e9], [1e9, 1e10], [1e10, 1e11]]):
+        with pytest.raises(InputError, match="of 2 variable"):
+            found.predict(sizes)
+    with pytest.raises(InputError, match="no curve"):
+        found.plot()
+
+
+@pytest.mark.parametrize("ceiling", [np.inf, np.nan, 0.01, 1e12])
+def test_a_ceiling_lies_above_the_errors_but_not_beyond_all_reason(ceiling: float) -> None:
+    y = 3 * SIZES**-0.4
+    for fitted in (fit, partial(profile, parameter="E")):
+        with pytest.raises(InputError, match="must exceed the largest error"):
+            fitted(SIZES, y, form="logistic", ceiling=ceiling)
 
 
 def test_replicates_that_say_nothing_are_refused() -> None:
     y = 3 * SIZES**-0.4
     for replicates in (np.tile(y, (9, 1)), np.zeros((9, 7)), np.full((9, 7), np.nan)):
-        with pytest.raises(InputError, match="positive and finite, and differ"):
-            fit(SIZES, y, replicates=replicates)
+        for fitted in (fit, partial(profile, parameter="E")):
+            with pytest.raises(InputError, match="positive and finite, and differ"):
+                fitted(SIZES, y, replicates=replicates)
+
+
+def test_a_profile_needs_a_point_to_spare() -> None:
+    """The last value leaves none: it is the last point."""
+    with pytest.raises(InputError, match="a point to spare"):
+        profile(SIZES, SIZES**-0.4, parameter="A", form="last_value")
 
 
 def test_an_unknown_form_is_named() -> None:

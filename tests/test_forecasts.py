@@ -33,6 +33,15 @@ def test_a_forecast_holds_the_curve_it_was_made_from() -> None:
     assert sum(ahead.weights.values()) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1e9])
+def test_a_forecast_does_not_depend_on_the_unit_of_small_losses(unit: float) -> None:
+    x = 1000.0 * 2 ** np.arange(7)
+    y = 2 + 50 * x**-0.5
+    ahead, small = (forecast(x, y * times, at=[128_000]) for times in (1, unit))
+    np.testing.assert_allclose(small.y, ahead.y * unit, rtol=0.02)
+    assert small.high / small.low == pytest.approx(ahead.high / ahead.low, rel=0.1)
+
+
 def test_a_forecast_says_what_it_needs() -> None:
     with pytest.raises(InputError, match="needs 4 sizes, got 3"):
         forecast([1, 2, 3], [0.3, 0.2, 0.1], at=10)
@@ -40,6 +49,17 @@ def test_a_forecast_says_what_it_needs() -> None:
         forecast([1, 2, 3, 4], [0.4, 0.3, 0.2, 0.1], at=-1)
     with pytest.raises(InputError, match="as long as each other"):
         forecast([1, 2, 3, 4], [0.3, 0.2, 0.1], at=10)
+    x, y = [1, 2, 4, 8, 16], [0.5, 0.4, 0.3, 0.2, 0.1]
+    for wrong in (0, -0.1, np.nan, np.inf):
+        for name, curve in (
+            ("x", ([*x[:4], wrong], y)),
+            ("y", (x, [*y[:4], wrong])),
+            ("se", (x, y, [*y[:4], wrong])),
+        ):
+            with pytest.raises(InputError, match=f"{name} must be positive and finite"):
+                forecast(*curve, at=32)
+    with pytest.raises(InputError, match="vector"):
+        forecast(x, y, at=[[32, 64], [128, 256]])
 
 
 def test_cells_are_forecast_once_and_never_after_they_are_trained(tmp_path: Path) -> None:

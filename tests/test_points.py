@@ -1,5 +1,7 @@
 """Anybody's files: what cannot be read or means nothing is said in a line, with what to do."""
 
+import gzip
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from jobs.cli import main
 
 SIZES = [1, 2, 4, 8, 16, 32]
 ERRORS = [0.5, 0.4, 0.3, 0.25, 0.2, 0.18]
+TABLE = pd.DataFrame({"x": SIZES, "y": ERRORS, "s": 0.01})
 GOOD = "x,y\n" + "".join(f"{x},{y}\n" for x, y in zip(SIZES, ERRORS, strict=True))
 
 
@@ -32,6 +35,14 @@ def write(path: Path, content: object) -> str:
         ("few.csv", "x,y\n1,0.5\n2,0.4\n", "2 sizes for the 3 parameters"),
         ("column.csv", GOOD.replace("y", "error"), "no column y: they have x, error"),
         ("yes.csv", "x,y\n1,True\n2,True\n4,True\n", "must hold numbers, got 'True'"),
+        (
+            "twice.csv",
+            GOOD.replace("x,y", "x,y,y").replace("\n", ",1\n").replace("y,y,1", "y,y"),
+            "column y twice",
+        ),
+        ("index.csv", GOOD.replace(",0.", ",9,0."), "Length of header or names does not match"),
+        ("torn.csv.gz", gzip.compress(GOOD.encode())[:-12], "cannot be read as CSV or Parquet"),
+        ("torn.zip", b"PK", "cannot be read as CSV or Parquet"),
         ("torn.parquet", b"PAR1 and then nothing", "cannot be read as CSV or Parquet"),
         (
             "dates.parquet",
@@ -74,3 +85,33 @@ def test_points_that_are_left_out_are_counted(
     assert "1 points left out: x is not positive" in out
     assert "1 points left out: y is not positive" in out
     assert "on 6 points" in out
+
+
+def test_a_column_serves_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "p.csv", GOOD)
+    assert main(["fit", "--points", path, "--x", "x", "--y", "x"]) == 2
+    assert "column x is asked for twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("words.parquet", TABLE.astype(str)),
+        ("decimals.parquet", TABLE.map(lambda value: Decimal(str(value)))),
+        ("whole.parquet", TABLE.astype({"x": "Int64"})),
+        ("upper.PARQUET", TABLE),
+        ("short.pq", TABLE),
+        ("commas.csv", TABLE.to_csv(index=False).replace("\n", ",\n")),
+    ],
+)
+def test_numbers_are_read_however_they_are_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: object
+) -> None:
+    said = []
+    for path in (
+        write(tmp_path / "plain.csv", TABLE.to_csv(index=False)),
+        write(tmp_path / name, content),
+    ):
+        assert main(["fit", "--points", path, "--x", "x", "--y", "y", "--se", "s"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]

@@ -53,6 +53,14 @@ def test_a_window_ends_at_the_last_size_where_the_origin_is_none() -> None:
     assert list(windows[-1].target_x) == [29164]
 
 
+def test_standard_errors_that_are_none_are_said() -> None:
+    se = [0.1, -0.1, np.inf, 0, np.nan, 0.1]
+    series = make_series({}, [1, 2, 4, 8, 16, 32], np.ones(6), se)
+    assert series.notes == ("4 standard errors were 0 or missing: the curve's median is used",)
+    assert series.se is not None
+    np.testing.assert_allclose(series.se, 0.1)
+
+
 def test_what_cannot_be_used_is_left_out_and_said() -> None:
     x = [10, 20, 20, 30, 40, 50, np.nan]
     y = [0.5, 0.4, 0.1, 0.0, np.nan, 0.2, 0.3]
