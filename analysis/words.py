@@ -1,10 +1,12 @@
 """Numbers as people read them, the same in every part of the report."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 NONE = "–"
 WRITTEN_OUT = 1e6  # the least number that is written as a power of ten
+POWER = re.compile(r"(?<=\d)e([-+]\d+)\b")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 UNITS_OF_TIME = (  # from how many seconds on, its seconds, the unit
     *((86_400.0, 86_400.0, "days"), (3600.0, 3600.0, "h"), (120.0, 60.0, "min"), (1.0, 1.0, "s")),
@@ -66,10 +68,13 @@ def of(done: int, planned: int) -> str:
 def scientific(value: float) -> str:
     """As 6.9 × 10¹⁴; what is short enough as it is stays so."""
     if not 1e-3 <= abs(value) < WRITTEN_OUT:
-        digits, exponent = f"{value:.1e}".split("e")
-        power = f"10{str(int(exponent)).translate(RAISED)}"
-        return power if digits == "1.0" else f"{digits} × {power}"
+        return raised(f"{value:.1e}").removeprefix("1.0 × ")
     return number(value)
+
+
+def raised(text: str) -> str:
+    """The text with its 7.3e+10 as 7.3 × 10¹⁰."""
+    return POWER.sub(lambda found: f" × 10{str(int(found[1])).translate(RAISED)}", text)
 
 
 def seconds(value: float) -> str:

@@ -28,7 +28,7 @@ from analysis.training_time import Seconds, measured_seconds, time_scenarios
 from analysis.trends import outlooks, put_to_test
 from analysis.uncertainty import Summary
 from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE
-from analysis.words import scientific, seconds
+from analysis.words import raised, scientific, seconds
 from jobs.studies import find_study
 
 SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000, 60000])
@@ -224,6 +224,7 @@ def test_every_number_that_is_printed_is_in_numbers_json(cells: Cells) -> None:
 
 
 def test_numbers_are_written_as_people_read_them() -> None:
+    assert raised("at 7.3e+10 images, 1e-05 of E+A") == "at 7.3 × 10¹⁰ images, 1 × 10⁻⁵ of E+A"
     assert [scientific(v) for v in (6.94e14, 1e7, 1234.0, 2.5e-5)] == [
         "6.9 × 10¹⁴", "10⁷", "1,234", "2.5 × 10⁻⁵",
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from analysis.cells import Cells, Measured
 from analysis.effects import Effect, Resampler
 from analysis.load import Results
 from analysis.verdicts import Judged
+from analysis.words import raised
 
 POST = "Karpathy 2022, karpathy.github.io/2022/03/14/lecun1989"
 BASE_SIZE = 7291  # cited: the training images of the 1989 paper
@@ -94,7 +95,7 @@ def outcome(judged: Judged, sentence: str, effect: Effect | None = None, **value
     shown = {name: words_of(v) if isinstance(v, Effect) else v for name, v in values.items()}
     return Outcome(
         verdict=judged.verdict,
-        sentence=sentence.format(**shown).replace("%", " %").replace("  %", " %"),
+        sentence=raised(sentence.format(**shown)).replace("%", " %").replace("  %", " %"),
         values=rows,
         interval=None if effect is None else effect.interval,
         p=judged.p,
