@@ -109,7 +109,8 @@ def _tensorboard(store: Store, study: str) -> LoggerCallback:  # noqa: ARG001  a
 def _mlflow(store: Store, study: str) -> LoggerCallback:
     from ray.air.integrations.mlflow import MLflowLoggerCallback
 
-    uri = os.environ.get(MLFLOW_SERVER) or (store.root / "mlflow").as_uri()
+    # A database: MLflow 3 takes no folder of files any more.
+    uri = os.environ.get(MLFLOW_SERVER) or f"sqlite:///{store.root / 'mlflow.db'}"
     logger: LoggerCallback = MLflowLoggerCallback(tracking_uri=uri, experiment_name=study)
     return logger
 
