@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import requests
 from ray import tune
 from ray.tune.logger import LoggerCallback
 
@@ -20,6 +21,7 @@ from scaling.store import Store
 
 PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow"}
 MLFLOW_SERVER = "MLFLOW_TRACKING_URI"  # MLflow's own variable
+ANSWER_S = 10.0  # assumed
 PARAMETERS = (
     *("study", "dataset", "split", "n_train", "width", "model", "recipe", "seed"),
     *("lr", "weight_decay", "batch_size", "epochs", "engine", "device"),
@@ -80,11 +82,20 @@ class Tracker(tune.Callback):
 
 
 def check(where: str, store: Store) -> None:
-    """Raises InputError where the package is missing, or results have no folder on this machine."""
+    """Raises InputError where the package or a server is missing, or results have no folder here."""
     package = PACKAGES[where]
     if find_spec(package) is None:
         raise InputError(f"--track {where} needs the package {package}: pip install {package}")
-    if not store.is_local and not (where == "mlflow" and os.environ.get(MLFLOW_SERVER)):
+    server = os.environ.get(MLFLOW_SERVER, "") if where == "mlflow" else ""
+    if server.startswith("http"):
+        try:
+            requests.get(server, timeout=ANSWER_S)
+        except requests.RequestException as error:  # MLflow itself would try for minutes
+            raise InputError(
+                f"--track mlflow: no server answers at {MLFLOW_SERVER}={server}"
+                f" ({type(error).__name__}): start it, or unset {MLFLOW_SERVER}"
+            ) from error
+    if not store.is_local and not server:
         raise InputError(
             f"--track {where} writes beside the results, got {store.out}: expected a folder of this"
             f" machine, or mlflow with a server in {MLFLOW_SERVER}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from ports import free_port
 from ray.tune.logger import LoggerCallback
 from simulated import fill_study
 from tensorboardX.proto.event_pb2 import Event
@@ -104,4 +105,17 @@ def test_what_cannot_be_tracked_is_one_line(
         error = capsys.readouterr().err.strip()
         assert message in error
         assert len(error.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_mlflow_server_that_does_not_answer_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "find_spec", lambda _: True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    words = ["sweep", "quickstart", "--dataset", "strokes", "--out", str(tmp_path)]
+    assert main([*words, "--track", "mlflow"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "no server answers at MLFLOW_TRACKING_URI=http://127.0.0.1" in error
+    assert len(error.splitlines()) == 1
     assert not list(tmp_path.iterdir())
