@@ -82,7 +82,7 @@ class Tracker(tune.Callback):
 
 
 def check(where: str, store: Store) -> None:
-    """Raises InputError where the package or a server is missing, or results have no folder here."""
+    """Raises InputError where the package, its server or a folder on this machine is missing."""
     package = PACKAGES[where]
     if find_spec(package) is None:
         raise InputError(f"--track {where} needs the package {package}: pip install {package}")
