@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import betaincinv  # not scipy.stats, whose import takes half a second
 
 from scaling.architecture import BACKGROUND
 from scaling.data import Examples, Images, Labels
@@ -59,7 +59,7 @@ def mixing(keys_N: Keys, n: int, alpha: float) -> tuple[NDArray[np.int64], NDArr
     """
     partner_N = (mix(keys_N ^ PARTNER_STREAM) % np.uint32(n)).astype(np.int64)
     uniform_N = (mix(keys_N ^ SHARE_STREAM) + 0.5) / 2**32
-    return partner_N, stats.beta.ppf(uniform_N, alpha, alpha).astype(np.float32)
+    return partner_N, betaincinv(alpha, alpha, uniform_N).astype(np.float32)
 
 
 def distorted(x_NHW: Images, keys_N: Keys, pixels: float) -> Images:
