@@ -96,6 +96,17 @@ def percent_axis(ax: Any) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
 
 
+def change_axis(ax: Any) -> None:
+    """The x axis of relative changes, every tick labelled with what it is."""
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: change_label(value)))
+
+
+def change_label(value: float) -> str:
+    """0.075 as +7.5 %."""
+    percent = round(100 * value, 6)
+    return f"{percent:+g} %".replace("-", "−") if percent else "0 %"
+
+
 def _count(value: float) -> str:
     return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:g} M"
 

@@ -19,6 +19,7 @@ from analysis.links import unlinked
 from analysis.sections import KINDS, measure_all
 from analysis.sections.comparison import COMPARISONS
 from analysis.sections.overall import show_claims
+from analysis.style import change_label
 from analysis.verdicts import CONTRADICTED, SUPPORTED
 from jobs.studies import find_study, names
 from scaling.errors import InputError
@@ -296,3 +297,8 @@ def test_claims_that_nothing_was_run_for_are_by_the_command_that_would() -> None
     judged, left = show_claims([*rows, rows[0] | {"id": "C4"}]).tables
     assert [cells[0] for cells in judged.rows] == ["C2", "C3"]
     assert left.rows == (("`scaling sweep ladder`", "C1 c; C4 c"),)
+
+
+def test_ticks_of_changes_say_what_they_are() -> None:
+    said = [change_label(value) for value in (-0.075, -0.05, 1e-12, 0.025, 0.1)]
+    assert said == ["−7.5 %", "−5 %", "0 %", "+2.5 %", "+10 %"]

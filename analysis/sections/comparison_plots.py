@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from analysis.sections.section import Data
-from analysis.style import MARKERS, log_axes, recipe_title, styled
+from analysis.style import MARKERS, change_axis, log_axes, recipe_title, styled
 from analysis.uncertainty import half_a_miss
 
 
@@ -84,7 +83,7 @@ def _forest(rows: Sequence[Data], margin: float) -> Figure:
     ax.set_yticks(range(0, -len(rows), -1), [_forest_label(row, rows) for row in rows])
     ax.set_ylim(-len(rows) + 0.4, 0.6)
     ax.tick_params(axis="y", length=0)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    change_axis(ax)
     ax.set_xlabel("change of the test error")
     ax.grid(visible=True, axis="x")
     return fig

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
 from analysis.factorial import combinations_of, interactions, missing_of, worths
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
-from analysis.style import styled
+from analysis.style import change_axis, styled
 from analysis.words import change
 
 WAYS = {
@@ -138,7 +137,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     ax.axvline(0, color="#666666", lw=0.8)
     ax.set_yticks(range(0, -len(rows), -1), [_name(row["trick"]) for row in rows])
     ax.tick_params(axis="y", length=0)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    change_axis(ax)
     ax.set_xlabel("change of the test error")
     ax.grid(visible=True, axis="x")
     fig.legend(frameon=False, ncols=3, loc="outside upper left", fontsize=8)
