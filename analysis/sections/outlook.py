@@ -27,7 +27,7 @@ def show_profiles(data: Data) -> Section:
     )
     bounded = sum(row["E"]["upper_bound"] for row in data["profiles"])
     text = (
-        f"Power law with a floor, E + A n^-α; {level} intervals by profile likelihood with the"
+        f"Power law with a floor, `E + A / n^α`; {level} intervals by profile likelihood with the"
         " covariance of images and seeds. A floor whose interval touches 0 is an upper bound"
         f" ({bounded} of {len(rows)} here)."
     )
