@@ -16,8 +16,8 @@ def worth_figure(worths: Mapping[str, Worth]) -> Figure:
     """m(N) of each trick with its interval; an arrow where only a lower bound is known."""
     fig = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = fig.subplots()
-    colours = sns.color_palette("colorblind", len(worths))
-    for place, (name, found) in enumerate(worths.items()):
+    colours = sns.color_palette("colorblind", len(worths) + 1)
+    for place, (name, found) in enumerate(worths.items(), 1):  # 0 is the baseline's elsewhere
         _draw(ax, found, name, colours[place], MARKERS[place % len(MARKERS)])
     ax.axhline(1, color="#666666", lw=0.8)
     log_axes(ax, sorted({m.n_train for found in worths.values() for m in found.multipliers}))

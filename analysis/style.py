@@ -108,7 +108,7 @@ def change_label(value: float) -> str:
 
 
 def _count(value: float) -> str:
-    return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:g} M"
+    return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:.3g} M"
 
 
 def _thinned(ticks: Sequence[float]) -> list[float]:

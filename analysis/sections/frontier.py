@@ -29,7 +29,7 @@ def measure_frontier(cells: Cells) -> Data | None:
     test_set = largest_test_set(cells)
     if test_set is None:
         return None
-    recipes = dict.fromkeys(cell.recipe for cell in find_all(cells) if cell.test_set_id == test_set)
+    recipes = sorted({cell.recipe for cell in find_all(cells) if cell.test_set_id == test_set})
     found = [_measure(surface_cells(cells, recipe, test_set), recipe) for recipe in recipes]
     rows = [row for row in found if row is not None]
     return {"level": LEVEL, "test_set_id": test_set, "recipes": rows} if rows else None
