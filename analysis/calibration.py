@@ -23,6 +23,7 @@ from analysis.series import Window
 
 FILE = Path(__file__).parent / "calibration.json"
 LEVEL = 0.9
+FAR = 10.0  # times the largest size: as far as intervals are drawn, a little beyond RATIOS
 RATIOS = (2.0, 4.0, 8.0)
 
 

@@ -119,6 +119,20 @@ def every_cell(results: Results) -> list[Measured]:
     return [measured for cell in results.cells for measured in _measured("", cell, rows, results)]
 
 
+def described(cell: Measured) -> dict[str, Any]:
+    """A cell and its mean test error with its interval, as JSON."""
+    summary = cell.summary
+    names = ("dataset", "test_set_id", "n_test", "split", "n_train", "width", "model", "recipe")
+    more = ("epochs", "batch_size", "lr", "weight_decay", "n_params", "n_macs", "planned")
+    return {"cell_id": cell.cell_id, **{name: getattr(cell, name) for name in (*names, *more)}} | {
+        "seeds": cell.n_seeds,
+        "mean": summary.error * cell.n_test,
+        "error": summary.error,
+        "low": summary.low,
+        "high": summary.high,
+    }
+
+
 def _measured(
     study: str, cell: Mapping[str, Any], rows: Mapping[str, int], results: Results
 ) -> Iterator[Measured]:

@@ -11,7 +11,7 @@ from analysis.fit import Fit, fit
 from analysis.forms import FORMS
 from analysis.load import Results
 from analysis.series import Series, make_series
-from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, summarise
+from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, half_a_miss, summarise
 
 FIXED = ["dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size"]
 OF_MEMBERS = ["lr", "weight_decay"]
@@ -38,6 +38,11 @@ class Curve:
     @property
     def errors(self) -> Floats:
         return np.array([summary.error for summary in self.summaries])
+
+    @property
+    def least(self) -> float:
+        """The error that stands for none."""
+        return half_a_miss(int(self.models["n_test"].iloc[0]))
 
     def fitted(self, form: str) -> Fit | None:
         return next((found for found in self.fits if found.form == form), None)
@@ -107,8 +112,8 @@ def _curve(
 ) -> Curve:
     n_train = tuple(n for n, _ in sizes)
     summaries = tuple(summarise(wrong, LEVEL) for _, wrong in sizes)
-    half_a_miss = 0.5 / int(models["n_test"].iloc[0])
-    errors = np.maximum([summary.error for summary in summaries], half_a_miss)
+    least = half_a_miss(int(models["n_test"].iloc[0]))
+    errors = np.maximum([summary.error for summary in summaries], least)
     fits = tuple(
         fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates))
         for form in forms

@@ -15,7 +15,7 @@ from scipy import optimize, stats
 
 from analysis.cells import LEVEL, Measured
 from analysis.equations import Floats
-from analysis.uncertainty import few_seeds
+from analysis.uncertainty import few_seeds, half_a_miss
 
 REPLICATES = 2000
 Matrix = NDArray[np.float32]
@@ -100,7 +100,7 @@ class Resampler:
         n_S, n_I = len(seeds), cells[0].n_test
         value, by_image_R, by_seed_R = 0.0, np.zeros(self.replicates), np.zeros(self.replicates)
         linear_SI = np.zeros((n_S, n_I), np.float32)  # each model's and image's part in the sum
-        least = 0.5 / n_I  # half a miss stands for none, so that a logarithm exists
+        least = half_a_miss(n_I)
         for coefficient, cell in terms:
             wrong_SI = np.array([cell.wrong[seed] for seed in seeds], np.float32)
             error = max(float(wrong_SI.mean(dtype=float)), least)

@@ -41,17 +41,12 @@ class Tried:
 
 def try_forms(curve: Curve) -> list[Tried]:
     """Every candidate form with sizes enough, tested on a curve."""
-    x, y = np.array(curve.n_train, float), np.maximum(curve.errors, half_a_miss(curve))
-    drawn = np.maximum(curve.replicates[:DRAWN], half_a_miss(curve))
+    x, y = np.array(curve.n_train, float), np.maximum(curve.errors, curve.least)
+    drawn = np.maximum(curve.replicates[:DRAWN], curve.least)
     known = all(summary.n_seeds > 1 for summary in curve.summaries)
     enough = [FORMS[name] for name in CANDIDATES if len(x) >= max(2, FORMS[name].n_free)]
     tried = [_try(form, x, y, drawn, known) for form in enough]
     return [one for one in tried if one is not None]
-
-
-def half_a_miss(curve: Curve) -> float:
-    """The least error that a logarithm is taken of."""
-    return 0.5 / int(curve.models["n_test"].iloc[0])
 
 
 def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> Tried | None:

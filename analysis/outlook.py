@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.calibration import FILE, LEVEL, RATIOS, make_cases, read_bank
+from analysis.calibration import FAR, FILE, LEVEL, RATIOS, make_cases, read_bank
 from analysis.combine import COMBINED, forecast_windows
 from analysis.curves import Curve, noise_of, series_of
 from analysis.forecasts import look_ahead
@@ -19,7 +19,6 @@ from analysis.profile import Profile, profile
 from analysis.series import LEAST, Window, rolling_windows
 from analysis.validate import Rolling, score_cases
 
-FAR = 10.0  # times the largest size: as far as intervals were tested, and a little more
 STEPS = 9  # sizes of a fan
 PROFILED = ("alpha", "E")
 FORM = "power_law_floor"
@@ -55,7 +54,7 @@ def _fan(curve: Curve, among: Sequence[Curve]) -> Data:
 
 
 def _profiles(curve: Curve, among: Sequence[Curve]) -> Data:
-    errors = np.maximum(curve.errors, 0.5 / int(curve.models["n_test"].iloc[0]))
+    errors = np.maximum(curve.errors, curve.least)
     found = {
         name: profile(
             curve.n_train,

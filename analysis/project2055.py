@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.calibration import LEVEL, RATIOS
+from analysis.calibration import FAR, LEVEL, RATIOS
 from analysis.cells import Cells
 from analysis.curves import Curve, series_of
 from analysis.equations import Floats
@@ -25,7 +25,6 @@ from analysis.series import LEAST
 from analysis.training_time import measured_seconds, time_scenarios
 from analysis.trends import AHEAD, BEFORE, NETWORK, NETWORK_NAME, NOW, THEN, outlooks
 
-REACH = 10.0  # as far as calibrated intervals are shown: the bank tests ratios up to 8
 ALIKE = 2.0  # the set of forms determines an error if all it allows is within this factor (assumed)
 BASELINE = "1989"
 LINE = 40  # points of each line that figures draw
@@ -124,12 +123,12 @@ def _law(fit: Fit, curve: Curve) -> Data:
 
 
 def _ahead(curve: Curve, largest: float) -> Data:
-    """The calibrated forecast at REACH, and the fan that leads there."""
-    x = np.geomspace(largest, REACH * largest, LINE // 2)
+    """The calibrated forecast at FAR, and the fan that leads there."""
+    x = np.geomspace(largest, FAR * largest, LINE // 2)
     found = look_ahead(series_of(curve), x)
     return {
         "n_train": x[-1],
-        "times": REACH,
+        "times": FAR,
         "error": found.y[-1],
         "low": found.low[-1],
         "high": found.high[-1],

@@ -14,23 +14,13 @@ from analysis.curves import Curve, find_curves
 from analysis.digits import TestImages
 from analysis.load import Results, load
 from analysis.numbers import make_numbers
-from analysis.outlook import measure_outlook
 from analysis.plots import learning_figure, scaling_figure
 from analysis.project2055 import project_2055
 from analysis.rendering import Part, render
 from analysis.response import response_figure
-from analysis.sections import (
-    KINDS,
-    engines,
-    extrapolation,
-    future,
-    measure_all,
-    outlook,
-    planning,
-    throughput,
-)
-from analysis.sections.frontier import FRONTIER, draw_frontier, measure_frontier, show_frontier
+from analysis.sections import KINDS, measure_all
 from analysis.sections.overall import show_claims, show_digits
+from analysis.sections.whole import measure_whole, of_whole
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
 from scaling.errors import InputError
@@ -56,17 +46,10 @@ def report(
     numbers = make_numbers(
         results,
         curves,
+        measure_whole(found, curves),
         sections=measure_all(found),
         claims=claims if any_run(claims) else (),
         digits=missed and missed[0],
-        bench=throughput.read_bench(results.store),
-        engines=engines.measure(results),
-        forecasts=extrapolation.read_forecasts(results),
-        worth=extrapolation.measure_worth(curves),
-        frontier=measure_frontier(found.cells),
-        future=found.future,
-        planning=planning.measure(results),
-        outlook=measure_outlook(curves),
     )
     tunings = find_tunings(results)
     figures = _figures(results, curves, numbers)
@@ -123,20 +106,8 @@ def _figures(
         figures["learning_curves"] = learning_figure(curves, results.metrics)
     for data in numbers["sections"]:
         figures |= KINDS[data["study"]].draw(data)
-    if numbers["outlook"]["profiles"]:
-        figures |= outlook.draw_profiles(numbers["outlook"])
-    if numbers["outlook"]["ahead"]:
-        figures |= outlook.draw_holding(numbers["outlook"])
-    if numbers["worth"]:
-        figures |= extrapolation.draw_worth(numbers["worth"])
-    if numbers["forecasts"]:
-        figures |= extrapolation.draw_forecasts(numbers["forecasts"])
-    if numbers["frontier"]:
-        figures |= draw_frontier(numbers["frontier"])
-    if numbers["bench"]:
-        figures |= throughput.draw(numbers["bench"])
-    if numbers["future"]:
-        figures |= future.draw(numbers["future"])
+    for part, data in of_whole(numbers):
+        figures |= part.draw(data)
     return figures
 
 
@@ -151,26 +122,7 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         parts.append(
             Part(id="claims", section=show_claims(numbers["claims"], {part.id for part in parts}))
         )
-    if worth := numbers["worth"]:
-        parts.append(Part(id=extrapolation.WORTH, section=extrapolation.show_worth(worth)))
-    if numbers["outlook"]["profiles"]:
-        section = outlook.show_profiles(numbers["outlook"])
-        parts.append(Part(id=outlook.PROFILES, section=section))
-    if numbers["outlook"]["ahead"]:
-        section = outlook.show_holding(numbers["outlook"])
-        parts.append(Part(id=outlook.HOLDING, section=section))
-    if ahead := numbers["forecasts"]:
-        parts.append(Part(id=extrapolation.FORECASTS, section=extrapolation.show_forecasts(ahead)))
-    if numbers["engines"]:
-        parts.append(Part(id=engines.NAME, section=engines.show(numbers["engines"])))
-    if best := numbers["frontier"]:
-        parts.append(Part(id=FRONTIER, section=show_frontier(best)))
-    if numbers["bench"]:
-        parts.append(Part(id=throughput.NAME, section=throughput.show(numbers["bench"])))
-    if numbers["planning"]:
-        parts.append(Part(id=planning.NAME, section=planning.show(numbers["planning"])))
-    if numbers["future"]:
-        parts.append(Part(id=future.FUTURE, section=future.show(numbers["future"])))
+    parts += [Part(id=part.id, section=part.show(data)) for part, data in of_whole(numbers)]
     if numbers["digits"]:
         parts.append(Part(id="digits", section=show_digits(numbers["digits"])))
     return parts

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.cells import Cells, Measured
+from analysis.uncertainty import half_a_miss
 
 KEY = ("n_train", "n_params", "epochs", "split")
 
@@ -46,7 +47,7 @@ def _row(cell: Measured) -> dict[str, object]:
         **{name: getattr(cell, name) for name in KEY},
         "width": cell.width,
         "train_flop": float(cell.models["train_flop"].iloc[0]),
-        "error": max(summary.error, 0.5 / cell.n_test),
+        "error": max(summary.error, half_a_miss(cell.n_test)),
         "se": float(np.hypot(summary.se_test, summary.se_seed or 0.0)),
         "seeds": cell.n_seeds,
     }

@@ -31,6 +31,11 @@ class Summary:
     high: float
 
 
+def half_a_miss(n_test: int) -> float:
+    """The least error that a logarithm is taken of: it stands for none."""
+    return 0.5 / n_test
+
+
 def summarise(wrong: Wrong, level: float = 0.9) -> Summary:
     """Mean error of a cell with an interval on the logarithm.
 
@@ -41,7 +46,7 @@ def summarise(wrong: Wrong, level: float = 0.9) -> Summary:
     matrix = np.array(list(wrong.values()), float)
     n_S, n_I = matrix.shape
     error = float(matrix.mean())
-    least = 0.5 / n_I  # half a miss stands for none, so that a logarithm exists
+    least = half_a_miss(n_I)
     var_test = max(float(matrix.mean(axis=0).var(ddof=1)) / n_I, least**2)
     var_seed = float(matrix.mean(axis=1).var(ddof=1)) / n_S if n_S > 1 else 0.0
     tail = (1 + level) / 2
@@ -89,7 +94,7 @@ def crossed_bootstrap(
             widen = few_seeds(n_S, level)
             weights_RS = 1 / n_S + widen * (draws[seeds] - 1 / n_S)
             columns.append((weights_RS * rates_RS).sum(axis=1))
-        result.append(np.maximum(np.stack(columns, axis=1), 0.5 / n_I))
+        result.append(np.maximum(np.stack(columns, axis=1), half_a_miss(n_I)))
     return result
 
 

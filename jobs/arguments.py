@@ -269,10 +269,10 @@ class _Flat(argparse.Action):
 
     def __call__(
         self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002  argparse's signature
+        parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
         values: Any,
-        option_string: str | None = None,  # noqa: ARG002
+        option_string: str | None = None,
     ) -> None:
         earlier = getattr(namespace, self.dest) or []
         setattr(namespace, self.dest, [*earlier, *(item for part in values for item in part)])

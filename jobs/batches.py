@@ -16,6 +16,21 @@ FEW_SLOTS = 16  # assumed: the driver starts as many before anybody notices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """Cores and GPUs to train on: room for one trial to a core, for one or more to a GPU."""
+
+    cpu: int = 0
+    gpu: int = 0
+
+    def __str__(self) -> str:
+        both = (("CPU", self.cpu), ("GPU", self.gpu))
+        return " and ".join(f"{n:,} {kind}{'s' if n > 1 else ''}" for kind, n in both if n)
+
+    def times(self, factor: int) -> "Slots":
+        return Slots(cpu=self.cpu * factor, gpu=self.gpu * factor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Some models of some cells, what trains them, and its predicted seconds.
 
@@ -30,6 +45,11 @@ class Batch:
     @property
     def n_models(self) -> int:
         return sum(len(job.members) for job in self.jobs)
+
+
+def work(batches: Sequence[Batch], device: str) -> float:
+    """Predicted seconds of a core, or of a whole GPU."""
+    return sum(batch.seconds * batch.share for batch in batches if batch.device == device)
 
 
 class Packed(Sequence[Batch]):

@@ -117,12 +117,14 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def _ray_lines(found: dict[str, Any]) -> list[str]:
     """What Ray costs, in words."""
+    low, high = found["running_range"]
     return [
         f"sweeps on a local Ray of {found['slots']} slots (load average {_text(found['load'])}"
         " before):",
         f"  {found['trials']} trials of {_text(found['trial_s'])} s: {found['running']:.1%}"
-        f" overhead once they train, {found['overhead']:.1%} with the {_text(found['start_s'])} s"
-        f" before; of {_text(found['short_trial_s'])} s: {found['short_running']:.1%}",
+        f" ({low:.1%} to {high:.1%}) overhead once they train, {found['overhead']:.1%} with the"
+        f" {_text(found['start_s'])} s before; on one slot {found['one_slot_running']:.1%};"
+        f" of {_text(found['short_trial_s'])} s: {found['short_running']:.1%}",
         f"  {found['slots']} slots train {_text(found['gain'])}x as much as 1",
         f"  {found['tiny_cells']:,} tiny cells: {_text(found['tiny_wall'])} s, a plain loop"
         f" {_text(found['tiny_loop'])} s and {_text(found['tiny_stored'])} s with storing:"

@@ -5,7 +5,6 @@ A request that no node will ever meet waits for ever and says nothing (measured,
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,23 +13,13 @@ import ray
 import yaml
 from ray.exceptions import RayError
 
+from jobs import cluster
+from jobs.batches import Slots
 from scaling.errors import InputError
+from scaling.store import Store
 
 Amounts = Mapping[str, float]
 ASK_S = 60.0  # assumed: for a task on a head that has to start a process
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slots:
-    """How many trials there is room for: one to a core, one or more to a GPU."""
-
-    cpu: int = 0
-    gpu: int = 0
-
-    def __str__(self) -> str:
-        both = [f"{self.cpu}"] if self.cpu else []
-        both += [f"{self.gpu} GPU{'s' if self.gpu > 1 else ''}"] if self.gpu else []
-        return " and ".join(both)
 
 
 def slots(device: str, cpus: int | None = None, could: Amounts = MappingProxyType({})) -> Slots:
@@ -52,6 +41,16 @@ def slots(device: str, cpus: int | None = None, could: Amounts = MappingProxyTyp
         raise InputError("the cluster has neither CPU nor GPU for trials: add a worker node")
     cpu = min(cpus or cpu, cpu)
     return Slots(cpu=cpu if device != "cuda" else 0, gpu=gpu if device != "cpu" else 0)
+
+
+def room(device: str, cpus: int | None, store: Store, shared_fs: bool) -> Slots:
+    """The room for trials that write to this store, with what an autoscaler would add.
+
+    Raises InputError where there is none, or where other nodes would not see the store's folder.
+    """
+    could = promised()
+    cluster.check_shared(store.out, store.is_local, shared_fs, grows=bool(could))
+    return slots(device, cpus, could)
 
 
 def promised() -> Amounts:

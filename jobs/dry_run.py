@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 
-from jobs.batches import remaining
-from jobs.planning import OVERHEAD, Cluster, Forecast, Price, forecast
+from jobs.batches import Slots, remaining
+from jobs.placing import OVERHEAD
+from jobs.planning import Forecast, Price, forecast
 from scaling import engines
 from scaling.progress import duration
 from scaling.store import State
@@ -45,7 +46,7 @@ def dry_run(
 
 
 def on_cluster(
-    jobs: Sequence[Job], cluster: Cluster, price: Price | None, engine: str | None, device: str
+    jobs: Sequence[Job], cluster: Slots, price: Price | None, engine: str | None, device: str
 ) -> list[str]:
     """Lines that say what a cluster, and larger ones, would take. Raises InputError."""
     if not jobs:
@@ -83,11 +84,11 @@ def _engines(found: Forecast, engine: str | None) -> list[str]:
 
 def _table(found: Sequence[Forecast], price: Price | None) -> list[str]:
     money = f"  {'cost':>9}" if price else ""
-    lines = [f"{'cluster':22} {'makespan':>10}  trials  core hours  GPU hours{money}  limited by"]
+    lines = [f"{'cluster':24} {'makespan':>10}  trials  core hours  GPU hours{money}  limited by"]
     for f in found:
         paid = f"  {f.cost(price):9,.2f}" if price else ""
         lines.append(
-            f"{f.cluster!s:22} {duration(f.schedule.makespan):>10}  {f.schedule.trials:6,}"
+            f"{f.cluster!s:24} {duration(f.schedule.makespan):>10}  {f.schedule.trials:6,}"
             f"  {_hours(f.work('cpu')):>10}  {_hours(f.work('cuda')):>9}{paid}"
             f"  {f.limit}"
         )

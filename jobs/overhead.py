@@ -1,5 +1,6 @@
-"""What Ray costs: the share of a sweep's time in which nothing is trained, and its memory."""
+"""What Ray costs: a sweep's time beside that of the same training calls in a loop, and memory."""
 
+import multiprocessing
 import os
 import resource
 import sys
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +25,23 @@ from scaling.store import Store
 from scaling.study import Grid, Job, Study, evaluated_epochs, resolve
 
 TRIALS_PER_SLOT = 12
+ROUNDS = 3
 EPOCHS = 23
 SHORT_S = 0.1  # of trials that are too short
 TINY_CELLS = 1000
 TINY_SIZES = 100  # images of the smallest of them; each next one has one more
+
+_others: Barrier  # of a process that runs one of several loops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
     """Of a sweep whose every trial is one model.
 
-    overhead: 1 - seconds in which models trained / (slots x wall), Ray itself being up already;
-    running: the same from when the first trial began to train. Units: start_s seconds until then,
-    trial_s seconds of a trial, models_s models a second from then on.
+    overhead: 1 - seconds of the same training calls in plain loops / (slots x wall), one for each
+    slot at once, Ray itself being up already; running: the same from when the first trial began to
+    train. Units: start_s seconds until then, trial_s seconds of a training call in the loops,
+    models_s models a second of the sweep, from then on.
     """
 
     overhead: float
@@ -66,19 +72,23 @@ class Tiny:
 def measure(us: float) -> dict[str, Any]:
     """All of it on a local Ray; `us` is how many microseconds a step takes here.
 
-    short: trials of a tenth of a second; gain: what all slots train against one slot; load: of the
-    machine before; driver_mb and head_mb: the most memory of this process and of Ray's beside it.
+    short: trials of a tenth of a second; one_slot: on one slot, beside which the driver has a core
+    of its own; gain: what all slots train against one slot; load: of the machine before; driver_mb
+    and head_mb: the most memory of this process and of Ray's beside it.
     """
     load = os.getloadavg()[0]
     with cluster.connected("local"):
-        one = sweep_overhead(us, cpus=1)
-        found, short = sweep_overhead(us), sweep_overhead(us, SHORT_S)
+        rounds = [(sweep_overhead(us, cpus=1), sweep_overhead(us)) for _ in range(ROUNDS)]
+        one, found = (_median(each) for each in zip(*rounds, strict=True))
+        short = sweep_overhead(us, SHORT_S)
         tiny = tiny_cells()
         driver, head = peak_mb()
     flat = {name: getattr(found, name) for name in Overhead.__slots__}
     flat |= {f"short_{name}": getattr(short, name) for name in ("running", "trial_s")}
     flat |= {f"tiny_{name}": getattr(tiny, name) for name in Tiny.__slots__}
     gain = found.models_s / one.models_s
+    flat["one_slot_running"] = one.running
+    flat["running_range"] = tuple(sorted(every.running for _, every in rounds))[:: ROUNDS - 1]
     return flat | {"gain": gain, "load": load, "driver_mb": driver, "head_mb": head}
 
 
@@ -90,23 +100,39 @@ def sweep_overhead(us: float, seconds: float = 1.0, cpus: int | None = None) -> 
     n_train = max(1, round(seconds * 1e6 / us / EPOCHS))
     datasets.load("strokes", n_train)  # drawn before, once
     slots = capacity.slots("cpu", cpus).cpu
+    study, jobs = _study((n_train,), EPOCHS, range(TRIALS_PER_SLOT * slots))
+    before = plain_loops(jobs, slots)
     wall, began, rows = _swept(
-        *_study((n_train,), EPOCHS, range(TRIALS_PER_SLOT * slots)),
+        study,
+        jobs,
         lambda job: MOST_S * len(job.members),  # so that every model is a trial of its own
         cpus,
     )
+    call = (before + plain_loops(jobs, slots)) / 2
     last = [row for row in rows if row["epoch"] == EPOCHS]
     start = min(row["created_at"].timestamp() - row["wall_s"] for row in last) - began
-    trained = sum(row["wall_s"] for row in last)
     return Overhead(
-        overhead=1 - trained / (slots * wall),
-        running=1 - trained / (slots * (wall - start)),
+        overhead=1 - len(last) * call / (slots * wall),
+        running=1 - len(last) * call / (slots * (wall - start)),
         start_s=start,
-        trial_s=trained / len(last),
+        trial_s=call,
         models_s=len(last) / (wall - start),
         trials=len(last),
         slots=slots,
     )
+
+
+def _median(found: Sequence[Overhead]) -> Overhead:
+    return sorted(found, key=lambda each: each.running)[len(found) // 2]
+
+
+def plain_loops(jobs: Sequence[Job], processes: int) -> float:
+    """Seconds of a training call of one model, in as many loops at once, each a share of them."""
+    ones = [replace(job, members=(member,)) for job in jobs for member in job.members]
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(processes, _remember, (spawn.Barrier(processes),)) as pool:
+        shares = [ones[i::processes] for i in range(processes)]
+        return sum(pool.map(_loop, shares, chunksize=1)) / len(ones)
 
 
 def tiny_cells(cells: int = TINY_CELLS) -> Tiny:
@@ -164,6 +190,20 @@ def _swept(
         store, began = Store(folder), time.time()
         sweep(study, jobs, cost, store, Options(cpus=cpus), lambda line: None)  # noqa: ARG005
         return time.time() - began, began, store.read("metrics").table.to_pylist()
+
+
+def _remember(barrier: Barrier) -> None:
+    """In a new process: where it waits for the others."""
+    global _others
+    _others = barrier
+
+
+def _loop(jobs: Sequence[Job]) -> float:
+    """Seconds of all of them in this process, once the others are as far."""
+    engines.warm_up([job.cell for job in jobs])
+    _train(jobs[0])
+    _others.wait()
+    return _timed(_train, jobs)
 
 
 def _timed(work: Callable[[Job], None], jobs: Sequence[Job]) -> float:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from jobs.batches import Batch, divide, make_batches
-from jobs.capacity import Slots
-from jobs.planning import expected
+from jobs.batches import DISPATCH_S, Batch, Slots, divide, make_batches, work
+from jobs.schedule import Overhead, Schedule, simulate
 from scaling import engines
 from scaling.progress import duration
 from scaling.study import Job
+
+# Measured on two busy cores (analysis/LOG.md): 7 s until the first of 200 trials trains, Ray being
+# up; 36 ms from trial to trial on two slots, of which 15 to 17 are the driver's.
+OVERHEAD = Overhead(start=7.0, trial=0.04, dispatch=DISPATCH_S)
 
 
 def place(
@@ -47,12 +50,21 @@ def seconds_by_model(
 
 def predicted(batches: Sequence[Batch], slots: Slots) -> str:
     """Predicted seconds of cores and of GPUs, and how long it takes until both are done."""
-    core = sum(batch.seconds for batch in batches if batch.device == "cpu")
-    gpu = sum(batch.seconds * batch.share for batch in batches if batch.device == "cuda")
+    core, gpu = work(batches, "cpu"), work(batches, "cuda")
     parts = [f"{duration(core)} of core time"] if core else []
     parts += [f"{duration(gpu)} of GPU time"] if gpu else []
-    wait = expected(batches, slots.cpu, slots.gpu).makespan
+    wait = expected(batches, slots).makespan
     return f"predicted {' and '.join(parts)}, {duration(wait)} to wait"
+
+
+def expected(batches: Sequence[Batch], slots: Slots) -> Schedule:
+    """When batches are done on so many cores and GPUs, counted from when Ray is up."""
+    seconds = {
+        device: [batch.seconds for batch in batches if batch.device == device]
+        for device in ("cpu", "cuda")
+    }
+    largest = max((batch.share for batch in batches if batch.device == "cuda"), default=1.0)
+    return simulate(seconds, {"cpu": slots.cpu, "cuda": int(slots.gpu / largest)}, OVERHEAD)
 
 
 def _on_gpu(batch: Batch) -> Batch:

@@ -5,17 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from jobs.batches import DISPATCH_S, Batch
-from jobs.schedule import Overhead, Schedule, simulate
+from jobs.batches import Batch, Slots, work
+from jobs.placing import OVERHEAD, expected, place
+from jobs.schedule import Schedule
 from scaling import engines
 from scaling.errors import InputError
 from scaling.study import Job, predicted_seconds
 
 Cost = Callable[[Job], float]
 ALIKE = 1.02  # makespans so near do not decide between kinds; assumed
-# Measured on two busy cores (analysis/LOG.md): 7 s until the first of 200 trials trains, Ray being
-# up; 36 ms from trial to trial on two slots, of which 15 to 17 are the driver's.
-OVERHEAD = Overhead(start=7.0, trial=0.04, dispatch=DISPATCH_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,24 +25,10 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
-    """Cores and GPUs that train at once."""
-
-    cpu: int = 0
-    gpu: int = 0
-
-    def __str__(self) -> str:
-        return ", ".join(f"{n:,} {kind}" for kind, n in (("cpu", self.cpu), ("gpu", self.gpu)) if n)
-
-    def times(self, factor: int) -> "Cluster":
-        return Cluster(cpu=self.cpu * factor, gpu=self.gpu * factor)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """A study on a cluster. Units: seconds; `device` is what to call the sweep with."""
 
-    cluster: Cluster
+    cluster: Slots
     device: str
     batches: tuple[Batch, ...]
     schedule: Schedule
@@ -53,8 +37,8 @@ class Forecast:
 
     def work(self, device: str) -> float | None:
         """Of a core, or of a whole GPU; None where that trains nothing."""
-        mine = [batch.seconds * batch.share for batch in self.batches if batch.device == device]
-        return sum(mine) if mine else None
+        used = any(batch.device == device for batch in self.batches)
+        return work(self.batches, device) if used else None
 
     def cost(self, price: Price) -> float:
         """Of the whole cluster from start to end."""
@@ -62,10 +46,10 @@ class Forecast:
         return an_hour * self.schedule.makespan / 3600
 
 
-def parse_cluster(text: str) -> Cluster:
+def parse_cluster(text: str) -> Slots:
     """`64 cpu, 8 gpu`. Raises InputError for anything else."""
     found = _amounts(text, "--cluster", r"0*[1-9][\d_]*", "64 cpu, 8 gpu")
-    return Cluster(**{kind: int(number) for kind, number in found.items()})
+    return Slots(**{kind: int(number) for kind, number in found.items()})
 
 
 def parse_price(text: str) -> Price:
@@ -74,15 +58,15 @@ def parse_price(text: str) -> Price:
     return Price(**{kind: float(number) for kind, number in found.items()})
 
 
-def forecast(jobs: Sequence[Job], cluster: Cluster, engine: str | None, device: str) -> Forecast:
+def forecast(jobs: Sequence[Job], cluster: Slots, engine: str | None, device: str) -> Forecast:
     """The quickest of cores alone, both and GPUs alone, in the batches that a sweep would make.
 
     With `device` cuda only GPUs train. Raises InputError where nothing on the cluster can.
     """
     choices = {
-        "cpu": Cluster(cpu=cluster.cpu),
-        "auto": cluster if cluster.cpu and cluster.gpu else Cluster(),
-        "cuda": Cluster(gpu=cluster.gpu),
+        "cpu": Slots(cpu=cluster.cpu),
+        "auto": cluster if cluster.cpu and cluster.gpu else Slots(),
+        "cuda": Slots(gpu=cluster.gpu),
     }
     able = [d for d in ("cpu", "cuda") if all(_able(job, d, engine) for job in jobs)]
     found = [
@@ -96,41 +80,25 @@ def forecast(jobs: Sequence[Job], cluster: Cluster, engine: str | None, device: 
     if not found:
         asked = f" with engine {engine}" if engine else ""
         raise InputError(
-            f"--cluster '{cluster}': nothing on it trains this study{asked} on device {device};"
+            f"--cluster: nothing on {cluster} trains this study{asked} on device {device};"
             " name other nodes, or another --engine or --device"
         )
     best = min(each.schedule.makespan for each in found)
     return next(each for each in found if each.schedule.makespan <= ALIKE * best)
 
 
-def expected(batches: Sequence[Batch], cpu: int, gpu: int) -> Schedule:
-    """When batches are done on so many cores and GPUs, counted from when Ray is up."""
-    seconds = {
-        device: [batch.seconds for batch in batches if batch.device == device]
-        for device in ("cpu", "cuda")
-    }
-    largest = max((batch.share for batch in batches if batch.device == "cuda"), default=1.0)
-    return simulate(seconds, {"cpu": cpu, "cuda": int(gpu / largest)}, OVERHEAD)
-
-
 def _on(
-    jobs: Sequence[Job], cluster: Cluster, device: str, used: Cluster, engine: str | None
+    jobs: Sequence[Job], cluster: Slots, device: str, used: Slots, engine: str | None
 ) -> Forecast:
-    from jobs.capacity import Slots  # Ray takes a second to import: only when it is used
-    from jobs.placing import place
-
     cost, gpu_cost = _cost_on("cpu", engine), _cost_on("cuda", engine)
-    batches = place(jobs, cost, gpu_cost, Slots(cpu=used.cpu, gpu=used.gpu), engine)
-    schedule = expected(batches, used.cpu, used.gpu)
+    batches = place(jobs, cost, gpu_cost, used, engine)
+    schedule = expected(batches, used)
     ones = [replace(job, members=job.members[:1]) for job in jobs]
     costs = [c for c, n in ((cost, used.cpu), (gpu_cost, used.gpu)) if n]
-    work = {
-        n: sum(b.seconds * b.share for b in batches if b.device == name) / n
-        for name, n in (("cpu", used.cpu), ("cuda", used.gpu))
-        if n
-    }
     bounds = {
-        "work": max(work.values()),
+        "work": max(
+            work(batches, name) / n for name, n in (("cpu", used.cpu), ("cuda", used.gpu)) if n
+        ),
         "longest batch": max((batch.seconds for batch in batches), default=0.0),
         "driver": len(batches) * OVERHEAD.dispatch,
         "start": OVERHEAD.start,

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from jobs.batches import Batch
-from jobs.capacity import Slots
-from jobs.planning import OVERHEAD, expected
+from jobs.batches import Batch, Slots, work
+from jobs.placing import OVERHEAD, expected
 from scaling.store import Store, now
 
 
@@ -31,9 +30,9 @@ def recorded(
         "gpus": slots.gpu,
         "trials": len(batches),
         "models": sum(batch.n_models for batch in batches),
-        "predicted_core_s": round(_seconds(batches, "cpu"), 3),
-        "predicted_gpu_s": round(_seconds(batches, "cuda"), 3),
-        "predicted_wall_s": round(expected(batches, slots.cpu, slots.gpu).makespan, 3),
+        "predicted_core_s": round(work(batches, "cpu"), 3),
+        "predicted_gpu_s": round(work(batches, "cuda"), 3),
+        "predicted_wall_s": round(expected(batches, slots).makespan, 3),
         "overhead": asdict(OVERHEAD),
         "started_at": began.isoformat(),
         "wall_s": None,
@@ -43,7 +42,3 @@ def recorded(
     yield
     record["wall_s"] = round((now() - began).total_seconds(), 3)
     store.write_file(name, json.dumps(record, indent=1).encode())
-
-
-def _seconds(batches: Sequence[Batch], device: str) -> float:
-    return sum(batch.seconds * batch.share for batch in batches if batch.device == device)

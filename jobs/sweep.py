@@ -16,8 +16,7 @@ from filelock import FileLock, Timeout
 from ray import tune
 
 from jobs import capacity, cluster, tracking
-from jobs.batches import Batch, Packed, remaining
-from jobs.capacity import Slots
+from jobs.batches import Batch, Packed, Slots, remaining
 from jobs.placing import place, predicted, seconds_by_model
 from jobs.queue import Queue
 from jobs.runs import recorded
@@ -78,9 +77,7 @@ def sweep(
         stored = f"{total - models} of {total} are stored, " if models < total else ""
         say(f"{study.name}: {stored}{models} models to train")
         with cluster.connected(options.address, options.cpus) as where:
-            could = capacity.promised()
-            cluster.check_shared(store.out, store.is_local, options.shared_fs, grows=bool(could))
-            slots = capacity.slots(options.device, options.cpus, could)
+            slots = capacity.room(options.device, options.cpus, store, options.shared_fs)
             batches = place(left, cost, gpu_cost or cost, slots, options.engine)
             on_cpus = [j.cell for b in batches if b.device == "cpu" for j in b.jobs]
             engines.warm_up(on_cpus, options.engine)
@@ -131,12 +128,7 @@ class Watcher(tune.Callback):
         self.last = ""
 
     def on_trial_result(
-        self,
-        iteration: int,  # noqa: ARG002  Tune calls by name
-        trials: list[Any],  # noqa: ARG002
-        trial: Any,  # noqa: ARG002
-        result: dict[str, Any],
-        **info: Any,  # noqa: ARG002
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if result.get("said"):
             self.bar.say(result["said"])

@@ -58,12 +58,7 @@ class Tracker(tune.Callback):
         self.logger.setup(*args, **info)
 
     def on_trial_result(
-        self,
-        iteration: int,  # noqa: ARG002  Tune calls by name
-        trials: list[Any],  # noqa: ARG002
-        trial: Any,  # noqa: ARG002
-        result: dict[str, Any],
-        **info: Any,  # noqa: ARG002
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         run_id = result.get("finished")
         if run_id and run_id not in self._seen:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from jobs.arguments import chosen_seeds
+from jobs.batches import Slots
 from jobs.dry_run import dry_run, on_cluster
-from jobs.planning import Cluster, Price, parse_cluster, parse_price
+from jobs.planning import Price, parse_cluster, parse_price
 from jobs.studies import find_study
 from scaling import datasets, engines
 from scaling.engines import Evaluation, NumericFailure, Trained
@@ -135,7 +136,7 @@ def sweep(a: argparse.Namespace) -> int:
     return closing(plan(study, jobs, [0.0] * len(jobs)), state, a.out)
 
 
-def _asked_cluster(a: argparse.Namespace) -> tuple[Cluster | None, Price | None]:
+def _asked_cluster(a: argparse.Namespace) -> tuple[Slots | None, Price | None]:
     """What --cluster and --price say. Raises InputError where they do not belong."""
     if a.cluster and not a.dry_run:
         raise InputError("--cluster is for planning only: say --dry-run as well")

@@ -1,6 +1,7 @@
 """What a worker does: load the data, train a batch of models, store each as soon as it is done."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +16,9 @@ from scaling.pretraining import start_of
 from scaling.rows import failure_row, metric_rows, prediction_row
 from scaling.store import Store
 from scaling.study import Cell, Job, Member, evaluated_epochs
+
+Report = Callable[[dict[str, Any]], None]
+TELL_S = 1.0  # assumed: as often as people look; a report costs a worker 6 ms (analysis/LOG.md)
 
 
 def train_batch(
@@ -46,20 +50,18 @@ def train_job(
     study: str,
     engine: str | None,
     device: str,
-    report: Callable[[dict[str, Any]], None],
+    report: Report,
     checkpoints: Checkpoints | None = None,
 ) -> None:
     """Train and store the members of a job; reports progress, and each model once it is stored."""
     cell = job.cell
     data = datasets.load(job.source, cell.n_train)
-    told = dict.fromkeys(map(cell.run_id, job.members), 0.0)
+    teller = Teller(report)
 
     def observe(member: Member, evaluation: Evaluation) -> None:
-        run_id = cell.run_id(member)
-        done = seconds[run_id] * evaluation.epoch / cell.recipe.epochs
         if evaluation.epoch < cell.recipe.epochs:  # the last is told once it is stored
-            report({"seconds": done - told[run_id]})
-            told[run_id] = done
+            run_id = cell.run_id(member)
+            teller.reached(run_id, seconds[run_id] * evaluation.epoch / cell.recipe.epochs)
 
     for result in engines.train(
         cell,
@@ -80,14 +82,24 @@ def train_job(
         else:
             store.write_model(metric_rows(study, cell, result), prediction_row(cell, result))
             outcome = f"{result.history[-1].test.misses / cell.n_test:.2%} test error"
-        report(
-            {
-                "seconds": seconds[run_id] - told[run_id],
-                "finished": run_id,
-                "failed": failed,
-                "text": f"{label(cell)} seed {result.member.seed}: {outcome}",
-            }
-        )
+        text = f"{label(cell)} seed {result.member.seed}: {outcome}"
+        teller.reached(run_id, seconds[run_id], finished=run_id, failed=failed, text=text)
+
+
+class Teller:
+    """Reports how many of the predicted seconds are done: not often, but each that is finished."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._reached: dict[str, float] = {}
+        self._untold, self._last = 0.0, time.monotonic()
+
+    def reached(self, run_id: str, seconds: float, **finished: Any) -> None:
+        self._untold += seconds - self._reached.get(run_id, 0.0)
+        self._reached[run_id] = seconds
+        if finished or time.monotonic() - self._last >= TELL_S:
+            self._report({"seconds": self._untold, **finished})
+            self._untold, self._last = 0.0, time.monotonic()
 
 
 def label(cell: Cell) -> str:

@@ -42,13 +42,7 @@ class Guard(tune.Callback):
     def __init__(self, source: Source, store: Store) -> None:
         self._source, self._store = source, store
 
-    def on_trial_error(
-        self,
-        iteration: int,  # noqa: ARG002  Tune calls by name
-        trials: list[Any],  # noqa: ARG002
-        trial: Any,  # noqa: ARG002
-        **info: Any,  # noqa: ARG002
-    ) -> None:
+    def on_trial_error(self, *_: Any, **__: Any) -> None:
         try:
             self._store.check_writable()
         except InputError:

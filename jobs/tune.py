@@ -12,8 +12,7 @@ from ray import tune as ray_tune
 from ray.tune.search import Searcher
 
 from jobs import capacity, cluster
-from jobs.batches import remaining
-from jobs.capacity import Slots
+from jobs.batches import Slots, remaining
 from jobs.outcome import run_ids, stored
 from jobs.space import Tunable, suggested
 from jobs.suggestions import Suggestion, Suggestions
@@ -70,9 +69,7 @@ def tune(
         told = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
         seconds = cost(tuning.job) * left
         with cluster.connected(options.address, options.cpus) as where:
-            could = capacity.promised()
-            cluster.check_shared(store.out, store.is_local, options.shared_fs, grows=bool(could))
-            slots = capacity.slots(options.device, options.cpus, could)
+            slots = capacity.room(options.device, options.cpus, store, options.shared_fs)
             engines.warm_up([tuning.job.cell], options.engine, options.device)
             at_once = min(slots.cpu + slots.gpu, left)
             say(
@@ -142,12 +139,8 @@ class Search(Source):
         self.write_plan()
         return {"number": new.number, "values": dict(new.values)}
 
-    def on_trial_complete(
-        self,
-        trial_id: str,
-        result: dict[str, Any] | None = None,  # noqa: ARG002  the rows say what came of it
-        error: bool = False,  # noqa: ARG002
-    ) -> None:
+    def on_trial_complete(self, trial_id: str, *_: Any, **__: Any) -> None:
+        """Settle its suggestion by its rows, whatever Tune says of it."""
         self.suggestions.settle(self.running.pop(trial_id))
         finished = self.suggestions.finished()
         text = f"{len(finished)} of {self.suggestions.total} suggestions"

@@ -21,6 +21,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
+    """One Ray of two slots for the tests of a file; a sweep uses the Ray of its process."""
+    from jobs import cluster  # Ray takes a second to import
+
+    with cluster.connected("local", 2):
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real digits; tests that need it are skipped where it is missing."""

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,18 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ports import free_port, listens
 
 HEAD_TYPE = "ray.head.default"  # what the fake provider calls its head
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def config(address: str, gpus: int) -> str:
@@ -91,7 +81,7 @@ def growing() -> Iterator[str]:
         ) as head:
             try:
                 deadline = time.monotonic() + 120
-                while not (all(map(answers, ports)) and scales(short)):
+                while not (all(map(listens, ports)) and scales(short)):
                     assert head.poll() is None, "ray start ended"
                     assert time.monotonic() < deadline
                     time.sleep(0.2)

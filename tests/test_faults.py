@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from raycluster import Driver, Nodes, assert_same, nodes, stored
 
-from jobs import capacity, cluster, trials
+from jobs import capacity, trials
+from jobs.batches import Slots
 from jobs.sweep import Options, sweep
 from jobs.training import cost_by
 from scaling import datasets
@@ -97,19 +98,13 @@ def two_models(rows_npz: Path) -> tuple[Study, tuple[Job, ...]]:
     return study, resolve(study, datasets.find)
 
 
-@pytest.fixture(scope="module")
-def local_ray() -> Iterator[None]:
-    with cluster.connected("local", 2):
-        yield
-
-
 def sweep_here(two_models: tuple[Study, tuple[Job, ...]], out: Path) -> State:
     options = Options(address="local", cpus=2)
     return sweep(*two_models, cost_by(), Store(out), options, lambda _: None)
 
 
+@pytest.mark.usefixtures("local_ray")
 def test_a_model_that_cannot_be_stored_is_named_and_trained_by_the_same_command(
-    local_ray: None,  # noqa: ARG001
     two_models: tuple[Study, tuple[Job, ...]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,8 +122,8 @@ def test_a_model_that_cannot_be_stored_is_named_and_trained_by_the_same_command(
     assert sweep_here(two_models, tmp_path).finished == {first, second}
 
 
+@pytest.mark.usefixtures("local_ray")
 def test_when_nothing_can_be_written_the_sweep_ends_in_one_line_and_goes_on_later(
-    local_ray: None,  # noqa: ARG001
     two_models: tuple[Study, tuple[Job, ...]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -136,7 +131,7 @@ def test_when_nothing_can_be_written_the_sweep_ends_in_one_line_and_goes_on_late
     """The folder is lost after the sweep has begun: not even failures can be noted."""
     slots, parts = capacity.slots, tmp_path / ".part"
 
-    def lose(*asked: Any) -> capacity.Slots:
+    def lose(*asked: Any) -> Slots:
         parts.rmdir()
         parts.write_text("a file where the folder should be")
         return slots(*asked)

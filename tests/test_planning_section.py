@@ -8,8 +8,7 @@ from simulated import fill_study
 
 from analysis import load, report
 from analysis.sections import planning
-from jobs.batches import Batch
-from jobs.capacity import Slots
+from jobs.batches import Batch, Slots
 from jobs.runs import recorded
 from jobs.studies import find_study
 from scaling.errors import InputError

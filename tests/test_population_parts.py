@@ -56,6 +56,7 @@ CONVOLUTIONS: dict[str, tuple[tuple[int, ...], dict[str, object]]] = {
     "stride and bias": ((4, 6, 5, 5), {"stride": 2, "bias": torch.arange(4.0)}),
     "oblong": ((4, 6, 3, 2), {"stride": (2, 3), "padding": (1, 2)}),
     "groups": ((4, 3, 3, 3), {"groups": 2, "padding": 1}),
+    "dilated": ((4, 6, 3, 2), {"dilation": (2, 3), "stride": 2, "padding": 2}),
 }
 
 

@@ -8,8 +8,8 @@ import ray
 from ray.tune.search import Searcher
 
 from jobs import capacity
-from jobs.batches import Batch, divide
-from jobs.capacity import Slots, most
+from jobs.batches import Batch, Slots, divide
+from jobs.capacity import most
 from jobs.placing import place, predicted, seconds_by_model
 from jobs.queue import Queue
 from jobs.trials import asks
@@ -147,7 +147,7 @@ def test_what_an_autoscaler_would_add_counts(monkeypatch: pytest.MonkeyPatch) ->
     could = {"CPU": 64.0, "GPU": 2.0}
     assert capacity.slots("cuda", could=could) == Slots(gpu=2)
     assert capacity.slots("auto", could=could) == Slots(cpu=64, gpu=2)
-    assert str(capacity.slots("auto", could=could)) == "64 and 2 GPUs"
+    assert str(capacity.slots("auto", could=could)) == "64 CPUs and 2 GPUs"
 
 
 def test_the_most_that_a_configuration_brings_up() -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import planning
+from jobs import placing
+from jobs.batches import Slots
 from jobs.cli import main
-from jobs.planning import Cluster, Price, forecast, parse_cluster, parse_price
+from jobs.planning import Price, forecast, parse_cluster, parse_price
 from jobs.schedule import Overhead, simulate
 from scaling.data import DatasetInfo
 from scaling.errors import InputError
@@ -75,12 +76,12 @@ def test_two_slots_by_hand() -> None:
 
 def test_more_nodes_are_quicker_until_one_model_is_all_that_is_waited_for() -> None:
     jobs = (job(7291, 60), job(50_000, 4, "dropout_relu"))
-    found = [forecast(jobs, Cluster(cpu=n), None, "cpu") for n in (4, 16, 256)]
+    found = [forecast(jobs, Slots(cpu=n), None, "cpu") for n in (4, 16, 256)]
     spans = [f.schedule.makespan for f in found]
     assert spans == sorted(spans, reverse=True)
     assert found[0].limit == "work"
     assert found[-1].limit == "longest batch"
-    least = planning.OVERHEAD.start + found[-1].longest_model
+    least = placing.OVERHEAD.start + found[-1].longest_model
     assert least < spans[-1] < least + 64 * 0.05
     assert found[0].cost(Price(cpu=3600.0)) == pytest.approx(4 * spans[0])
 
@@ -88,15 +89,15 @@ def test_more_nodes_are_quicker_until_one_model_is_all_that_is_waited_for() -> N
 def test_more_nodes_do_not_make_the_driver_slower() -> None:
     """8,000 batches for 2,000 slots would keep it busy for longer than all the work."""
     jobs = (job(911, 10_000),)
-    fewer, more = (forecast(jobs, Cluster(cpu=n), None, "cpu").schedule for n in (200, 2000))
+    fewer, more = (forecast(jobs, Slots(cpu=n), None, "cpu").schedule for n in (200, 2000))
     assert more.makespan < 1.05 * fewer.makespan
-    assert more.trials * planning.OVERHEAD.dispatch < more.makespan / 2 + planning.OVERHEAD.start
+    assert more.trials * placing.OVERHEAD.dispatch < more.makespan / 2 + placing.OVERHEAD.start
 
 
 def test_a_study_uses_what_makes_it_quicker() -> None:
     jobs = (job(7291, 3000),)
     alone, both, gpus = (
-        forecast(jobs, Cluster(cpu=32, gpu=gpu), None, device)
+        forecast(jobs, Slots(cpu=32, gpu=gpu), None, device)
         for gpu, device in ((0, "cpu"), (8, "cpu"), (8, "cuda"))
     )
     assert [f.device for f in (alone, both, gpus)] == ["cpu", "auto", "cuda"]
@@ -105,10 +106,10 @@ def test_a_study_uses_what_makes_it_quicker() -> None:
     models = [sum(b.n_models for b in f.batches) for f in (alone, both, gpus)]
     assert models == [3000] * 3
     with pytest.raises(InputError, match="nothing on it trains this study"):
-        forecast(jobs, Cluster(cpu=8), None, "cuda")
+        forecast(jobs, Slots(cpu=8), None, "cuda")
     with pytest.raises(InputError, match=r"nothing on it .* with engine compiled"):
-        forecast(jobs, Cluster(gpu=8), "compiled", "cpu")
-    assert forecast(jobs, Cluster(cpu=8, gpu=8), "compiled", "cpu").device == "cpu"
+        forecast(jobs, Slots(gpu=8), "compiled", "cpu")
+    assert forecast(jobs, Slots(cpu=8, gpu=8), "compiled", "cpu").device == "cpu"
 
 
 @pytest.mark.parametrize("text", ["", "64", "cpu", "64 tpu", "64 cpu, 8 cpu", "-1 cpu", "0 gpu"])
@@ -118,8 +119,8 @@ def test_a_cluster_that_there_is_not_is_refused(text: str) -> None:
 
 
 def test_clusters_and_prices_are_read_as_said() -> None:
-    assert parse_cluster("64 cpu, 8 gpu") == parse_cluster("8gpus,64cpus") == Cluster(cpu=64, gpu=8)
-    assert str(parse_cluster("1_000 cpu").times(2)) == "2,000 cpu"
+    assert parse_cluster("64 cpu, 8 gpu") == parse_cluster("8gpus,64cpus") == Slots(cpu=64, gpu=8)
+    assert str(parse_cluster("1_000 cpu").times(2)) == "2,000 CPUs"
     assert parse_price("0.04 cpu, 1.2 gpu") == Price(cpu=0.04, gpu=1.2)
     assert parse_price(".5 gpu") == Price(gpu=0.5)
     with pytest.raises(InputError, match=r"--price '1 eur': expected .*'0.04 cpu, 1.2 gpu'"):
@@ -132,7 +133,7 @@ def test_a_dry_run_says_what_a_cluster_takes(capsys: pytest.CaptureFixture[str])
     assert main([*words.split(), "64 cpu, 8 gpu", "--price", "0.04 cpu, 1.2 gpu"]) == 0
     out = capsys.readouterr().out
     for line in (
-        "\n64 cpu, 8 gpu ",
+        "\n64 CPUs and 8 GPUs ",
         "\n256 cpu, 32 gpu ",
         "measured, one core",
         "its longest model",

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 import ray  # noqa: F401  brings psutil
 import requests
 from buckets import BUCKET, Bucket, s3_server
+from ports import free_port
 
 from jobs.cli import main
 from jobs.token import keep_private
@@ -64,11 +64,6 @@ class Cluster:
         command = (sys.executable, "-c", "from jobs.cli import entry; entry()", "submit")
         python_path = {"PYTHONPATH": str(ROOT)}
         return self.run(*command, *words, "--address", self.url, cwd=cwd, **python_path, **env)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import pytest
 
 from analysis import load, report
 from analysis.curves import find_curves
-from jobs import cluster
 from jobs.cli import main
 from jobs.suggestions import Suggestions
 from jobs.sweep import Options, sweep
@@ -35,12 +33,6 @@ RESULT = ["run_id", "epoch", "lr", "train_loss", "val_misses", "val_loss", "test
 NAME = "tune-rows.npz-n60-w1-1989-e3-lr"
 
 
-@pytest.fixture(scope="module")
-def local_ray() -> Iterator[None]:
-    with cluster.connected("local", 2):
-        yield
-
-
 def words(path: Path, out: Path, suggestions: int, *more: str) -> list[str]:
     grid = ["--dataset", str(path), "--n-train", "60", "--width", "1", "--recipe", "1989"]
     small = ["--epochs", "3", "--space", "lr", "--seeds", "2", "--suggestions", str(suggestions)]
@@ -55,8 +47,8 @@ def stamps(out: Path) -> dict[str, int]:
     return {p.name: p.stat().st_mtime_ns for p in (out / "metrics").iterdir()}
 
 
+@pytest.mark.usefixtures("local_ray")
 def test_a_tuning_is_stored_shown_and_extended(
-    local_ray: None,  # noqa: ARG001
     tiny_npz: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -98,8 +90,8 @@ def test_a_tuning_is_stored_shown_and_extended(
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("local_ray")
 def test_tuned_models_are_in_the_report_but_in_no_curve(
-    local_ray: None,  # noqa: ARG001
     tiny_npz: Path,
     tmp_path: Path,
 ) -> None:
@@ -140,8 +132,8 @@ def test_tuned_models_are_in_the_report_but_in_no_curve(
     assert titles == ["1989, learning rate 0.03", "1989, learning rate 0.1"]
 
 
+@pytest.mark.usefixtures("local_ray")
 def test_suggestions_that_diverge_are_named_and_the_tuning_goes_on(
-    local_ray: None,  # noqa: ARG001
     tiny_npz: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.cells import LEVEL, Measured, every_cell
+from analysis.cells import LEVEL, Measured, described, every_cell
 from analysis.claims.claim import row_of
 from analysis.compare.difference import differ, p_value, shared_seeds
 from analysis.compare.identity import identical_models
@@ -42,8 +42,8 @@ def compare(a: Results, b: Results) -> Data:
         "a": _folder(a),
         "b": _folder(b),
         "rows": rows,
-        "only_a": [_cell(cell) for cell in matched.only_a],
-        "only_b": [_cell(cell) for cell in matched.only_b],
+        "only_a": [described(cell) for cell in matched.only_a],
+        "only_b": [described(cell) for cell in matched.only_b],
         "models_common": len(common),
         "models_identical": len(same),
         "nothing_differs": runs_a == runs_b == same and runs_a != set() and _plan(a) == _plan(b),
@@ -90,8 +90,8 @@ def _row(pair: Pair, same: frozenset[str], resampler: Resampler) -> Data:
     paired_by, effect = differ(a, b, resampler)
     return {
         "match": pair.match,
-        "a": _cell(a),
-        "b": _cell(b),
+        "a": described(a),
+        "b": described(b),
         "differing": [name for name in DEFINING if getattr(a, name) != getattr(b, name)],
         "seeds_common": len(seeds),
         "paired_by": paired_by,
@@ -99,31 +99,6 @@ def _row(pair: Pair, same: frozenset[str], resampler: Resampler) -> Data:
         "p": None if identical else p_value(effect),
         "p_holm": None,
         "verdict": IDENTICAL if identical else ONE_SEED,
-    }
-
-
-def _cell(cell: Measured) -> Data:
-    summary = cell.summary
-    return {
-        "cell_id": cell.cell_id,
-        "dataset": cell.dataset,
-        "test_set_id": cell.test_set_id,
-        "n_test": cell.n_test,
-        "split": cell.split,
-        "n_train": cell.n_train,
-        "width": cell.width,
-        "model": cell.model,
-        "recipe": cell.recipe,
-        "epochs": cell.epochs,
-        "batch_size": cell.batch_size,
-        "lr": cell.lr,
-        "weight_decay": cell.weight_decay,
-        "seeds": cell.n_seeds,
-        "planned": cell.planned,
-        "mean": cell.error * cell.n_test,
-        "error": summary.error,
-        "low": summary.low,
-        "high": summary.high,
     }
 
 

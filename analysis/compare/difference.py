@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis.cells import LEVEL, Measured
 from analysis.effects import Effect, Resampler
+from analysis.uncertainty import half_a_miss
 
 BY_BOTH, BY_IMAGE, BY_NOTHING = "seed and image", "image", "nothing"
 Matrix = NDArray[np.float64]
@@ -72,7 +73,7 @@ def p_value(effect: Effect) -> float | None:
 
 
 def _error(cell: Measured) -> float:
-    return max(cell.error, 0.5 / cell.n_test)  # half a miss, so that a logarithm exists
+    return max(cell.error, half_a_miss(cell.n_test))
 
 
 def _linear(cell: Measured) -> Matrix:

@@ -11,7 +11,7 @@ from analysis.curves import DRAWN, REPLICATES, noise_of
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
-from analysis.uncertainty import crossed_bootstrap
+from analysis.uncertainty import crossed_bootstrap, half_a_miss
 
 # What is compared of a law: its factor A means nothing beside another exponent.
 COMPARED = ("alpha", "E")
@@ -77,7 +77,7 @@ def _replicates(curves: Sequence[Sequence[Measured]], *, together: bool) -> list
 
 
 def _fit(sizes: Sequence[int], cells: Sequence[Measured], replicates: Floats, form: str) -> Fit:
-    errors = np.maximum([cell.error for cell in cells], 0.5 / cells[0].n_test)
+    errors = np.maximum([cell.error for cell in cells], half_a_miss(cells[0].n_test))
     return fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
 
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.compare import FEWER, MORE, Data
 from analysis.style import MARKERS, percent_axis, recipe_title, styled
+from analysis.uncertainty import half_a_miss
 
 KEYS = 12  # with more kinds of pairs a legend says nothing
 
@@ -24,7 +25,7 @@ def comparison_figure(rows: Sequence[Data]) -> Figure:
     markers = dict(zip(kinds, cycle(MARKERS), strict=False))
     for row in rows:
         a, b = row["a"], row["b"]
-        x, y = (max(cell["error"], 0.5 / cell["n_test"]) for cell in (a, b))
+        x, y = (max(cell["error"], half_a_miss(cell["n_test"])) for cell in (a, b))
         bars = [np.abs([[cell["low"] - v], [cell["high"] - v]]) for cell, v in ((a, x), (b, y))]
         kind = _kind(row)
         changed = row["verdict"] in (FEWER, MORE)

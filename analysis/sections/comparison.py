@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from analysis.cells import LEVEL, Measured
+from analysis.cells import LEVEL, Measured, described
 from analysis.claims.claim import Evidence, row_of
 from analysis.effects import Effect
 from analysis.links import link, table_anchor
@@ -124,24 +124,7 @@ def measure(e: Evidence, study: str) -> Data | None:
 
 def _row(e: Evidence, cell: Measured, base: Measured | None) -> Data:
     effect = None if base is None or base is cell else e.resampler.change(base, cell)
-    summary = cell.summary
-    return {
-        "recipe": cell.recipe,
-        "model": cell.model,
-        "dataset": cell.dataset,
-        "n_train": cell.n_train,
-        "width": cell.width,
-        "batch_size": cell.batch_size,
-        "epochs": cell.epochs,
-        "n_params": cell.n_params,
-        "n_macs": cell.n_macs,
-        "seeds": cell.n_seeds,
-        "planned": cell.planned,
-        "n_test": cell.n_test,
-        "mean": summary.error * cell.n_test,
-        "error": summary.error,
-        "low": summary.low,
-        "high": summary.high,
+    return described(cell) | {
         "base": None if base is None or base is cell else base.recipe,
         "change": None if effect is None else row_of(effect),
         "verdict": None if effect is None else _verdict(effect),

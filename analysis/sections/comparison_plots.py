@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.sections.section import Data
 from analysis.style import MARKERS, log_axes, recipe_title, styled
+from analysis.uncertainty import half_a_miss
 
 
 def varied(rows: Sequence[Data]) -> list[str]:
@@ -49,7 +50,7 @@ def _lines(rows: Sequence[Data], axis: str) -> Figure:
         parts = [recipe_title(key[0]), *(_part(*pair) for pair in zip(told, key[1:], strict=True))]
         ax.errorbar(
             [row[axis] * 1.02 ** (i - len(lines) / 2) for row in line],  # apart, so that bars show
-            [max(row["error"], 0.5 / row["n_test"]) for row in line],
+            [max(row["error"], half_a_miss(row["n_test"])) for row in line],
             yerr=np.maximum(bars, 0),
             fmt=MARKERS[i % len(MARKERS)] + "-",
             ms=4,

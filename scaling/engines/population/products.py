@@ -16,9 +16,11 @@ import torch.nn.functional as F  # noqa: N812  everybody's name for it
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+Pair = tuple[int, int]  # down, across
+
 
 class ConvolutionsAsProducts(TorchFunctionMode):
-    """While it is entered, every conv2d of whatever module is a product; without dilation."""
+    """While it is entered, every conv2d of whatever module is a product."""
 
     def __torch_function__(
         self,
@@ -34,22 +36,21 @@ def convolve(
     x_NCHW: Tensor,
     kernel: Tensor,
     bias: Tensor | None = None,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
     groups: int = 1,
 ) -> Tensor:
     """As torch.conv2d, for kernels (planes, C / G, rows, columns)."""
-    if _pair(dilation) != (1, 1):
-        raise NotImplementedError(f"dilation {dilation}: only 1 is written as a product")
     down, across = _pair(padding)
     if down or across:
         x_NCHW = F.pad(x_NCHW, (across, across, down, down))
     height, width = x_NCHW.shape[-2:]
     rows, columns = kernel.shape[-2:]
-    stride = _pair(stride)
-    sides = ((height - rows) // stride[0] + 1, (width - columns) // stride[1] + 1)
-    patches = _patches(x_NCHW, (rows, columns), stride)
+    step, apart = _pair(stride), _pair(dilation)
+    spans = ((rows - 1) * apart[0] + 1, (columns - 1) * apart[1] + 1)
+    sides = ((height - spans[0]) // step[0] + 1, (width - spans[1]) // step[1] + 1)
+    patches = _patches(x_NCHW, (rows, columns), step, apart)
     if groups == 1:
         sums = kernel.flatten(1) @ patches
     else:
@@ -60,25 +61,28 @@ def convolve(
     return biased
 
 
-def _patches(x_NCHW: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+def _patches(x_NCHW: Tensor, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
     """What each unit of the next layer sees, shape (N, C T, S)."""
     if x_NCHW.is_cuda:  # there the gradient of `gather` adds up in any order
-        unfolded: Tensor = F.unfold(x_NCHW, kernel, stride=stride)
+        unfolded: Tensor = F.unfold(x_NCHW, kernel, dilation, stride=stride)
         return unfolded
     n, planes, height, width = x_NCHW.shape
-    places_TS = _places(height, width, kernel, stride)
+    places_TS = _places(height, width, kernel, stride, dilation)
     index = places_TS.flatten().expand(n, planes, -1)
     return x_NCHW.flatten(2).gather(2, index).view(n, planes * len(places_TS), -1)
 
 
 @cache
-def _places(height: int, width: int, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+def _places(height: int, width: int, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
     """Which pixels of a map each unit sees, shape (T, S)."""
     pixels = np.arange(height * width).reshape(height, width)
-    seen = np.lib.stride_tricks.sliding_window_view(pixels, kernel)[:: stride[0], :: stride[1]]
+    (rows, columns), (down, across) = kernel, dilation
+    spans = ((rows - 1) * down + 1, (columns - 1) * across + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, spans)
+    seen = windows[:: stride[0], :: stride[1], ::down, ::across]
     taps_first = np.moveaxis(seen, (0, 1), (2, 3))
-    return torch.from_numpy(taps_first.reshape(kernel[0] * kernel[1], -1).copy())
+    return torch.from_numpy(taps_first.reshape(rows * columns, -1).copy())
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+def _pair(value: int | Pair) -> Pair:
     return (value, value) if isinstance(value, int) else value

@@ -1,0 +1,75 @@
+"""What one trial trains: every model once, the longest first, no core idle."""
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny import tiny
+
+from jobs import batches as batches_module
+from jobs.batches import Packed, make_batches, remaining
+from jobs.studies import find_study
+from jobs.training import cost_by
+from scaling import datasets
+from scaling.study import make_members, resolve
+
+cost = cost_by()
+
+
+def test_batches_hold_every_model_once_and_the_longest_come_first(tiny_npz: Path) -> None:
+    _, jobs = tiny(tiny_npz, n_train=(30, 60, 120, 240), seeds=tuple(range(7)))
+    batches = make_batches(jobs, cost, slots=2)
+    runs = [j.cell.run_id(m) for b in batches for j in b.jobs for m in j.members]
+    assert sorted(runs) == sorted(j.cell.run_id(m) for j in jobs for m in j.members)
+    seconds = [batch.seconds for batch in batches]
+    assert seconds == sorted(seconds, reverse=True)
+    assert len(batches) >= 4
+    largest_model = max(cost(j) / len(j.members) for j in jobs)
+    assert max(seconds) <= max(sum(seconds) / 8, largest_model) * 1.001
+
+
+def test_a_trial_unpacks_its_own_batch_and_no_other(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, jobs = tiny(tiny_npz, seeds=tuple(range(7)))
+    batches = make_batches(jobs, cost, slots=2)
+    packed = pickle.loads(pickle.dumps(Packed(batches)))
+    assert list(packed) == list(batches)
+    monkeypatch.delattr(batches_module, "Batch")  # unpacking one needs its class
+    with pytest.raises(AttributeError):
+        packed[1]
+    assert len(pickle.loads(pickle.dumps(packed))) == len(batches) > 3
+
+
+def test_long_models_are_batches_of_their_own() -> None:
+    job = resolve(find_study("quickstart"), lambda _: ("mnist", datasets.describe("mnist")))[0]
+    many = replace(job, members=make_members(job.cell.recipe, range(9)))
+    batches = make_batches([many], lambda j: 100.0 * len(j.members), slots=2)
+    assert [batch.n_models for batch in batches] == [1] * 9
+
+
+def test_models_in_lock_step_stay_together_unless_slots_would_idle() -> None:
+    (job, *_) = resolve(find_study("quickstart"), lambda _: ("mnist", datasets.describe("mnist")))
+    many = replace(job, members=make_members(job.cell.recipe, range(40)))
+
+    def sizes(slots: int, seconds: float = 10.0, together: int = 16) -> list[int]:
+        batches = make_batches(
+            [many], lambda j: seconds * len(j.members), slots, lambda _: together
+        )
+        return [batch.n_models for batch in batches]
+
+    assert sizes(slots=2) == sizes(slots=2, seconds=0.1) == [20, 20]  # 16 at least
+    assert sizes(slots=8) == [5] * 8
+    assert sizes(slots=1, seconds=0.1, together=1) == [10] * 4
+    assert max(sizes(slots=2, together=1)) == 3  # 30 s at most
+
+
+def test_what_is_stored_is_taken_out(tiny_npz: Path) -> None:
+    _, jobs = tiny(tiny_npz)
+    done = {jobs[0].cell.run_id(m) for m in jobs[0].members} | {
+        jobs[1].cell.run_id(jobs[1].members[0])
+    }
+    left = remaining(jobs, done)
+    assert len(left) == 3
+    assert [m.seed for m in left[0].members] == [1]

@@ -1,0 +1,90 @@
+"""A sweep joins the Ray that runs, or says in one line why it cannot."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from ports import free_port, listens
+
+from jobs import cluster
+from scaling.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def ray_head() -> Iterator[tuple[str, str]]:
+    """`ray start --head` as a user would, without our settings; its address and dashboard."""
+    port, dashboard, agent = free_port(), free_port(), free_port()
+    command = [Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=2"]
+    options = [f"--port={port}", f"--dashboard-port={dashboard}", "--object-store-memory=80000000"]
+    options.append(f"--dashboard-agent-listen-port={agent}")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCALING_")}
+    with (
+        tempfile.TemporaryDirectory(prefix="r") as short,  # socket paths hold 107 characters
+        subprocess.Popen(
+            [*command, *options],
+            env=clean | {"RAY_TMPDIR": short, "RAY_AUTH_MODE": "disabled"},
+            stdout=subprocess.DEVNULL,
+        ) as head,
+    ):
+        try:
+            deadline = time.monotonic() + 90
+            while not all(map(listens, (port, dashboard, agent))):
+                assert head.poll() is None, "ray start ended"
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            yield f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}"
+        finally:
+            head.terminate()
+            head.wait(30)
+
+
+def test_it_joins_a_cluster_that_runs(
+    ray_head: tuple[str, str], tiny_npz: Path, tmp_path: Path
+) -> None:
+    """The workers of that cluster get the settings that only the driver has."""
+    words = ["sweep", "quickstart", "--address", ray_head[0], "--out", tmp_path / "out"]
+    grid = ["--dataset", tiny_npz, "--n-train", "30", "--epochs", "2", "--seeds", "1"]
+    done = subprocess.run(
+        [Path(sys.executable).parent / "scaling", *words, *grid],
+        env=os.environ | {"RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "on the Ray cluster at" in done.stdout
+    assert len(list((tmp_path / "out" / "metrics").iterdir())) == 2
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+
+    def refuse(**_: object) -> None:
+        raise ConnectionError("refused\nby host")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with (
+        pytest.raises(InputError, match=r"127.0.0.1:1.*ray start --head") as error,
+        cluster.connected("127.0.0.1:1"),
+    ):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_a_local_folder_on_several_nodes_is_refused_unless_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}, {"Alive": True}, {"Alive": False}])
+    with pytest.raises(InputError, match=r"2 nodes.*--shared-fs"):
+        cluster.check_shared("out", is_local=True, shared_fs=False)
+    cluster.check_shared("out", is_local=True, shared_fs=True)
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}])
+    cluster.check_shared("out", is_local=True, shared_fs=False)
+    with pytest.raises(InputError, match=r"autoscaler.*--shared-fs"):
+        cluster.check_shared("out", is_local=True, shared_fs=False, grows=True)
+    cluster.check_shared("s3://bucket", is_local=False, shared_fs=False)
