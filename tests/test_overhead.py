@@ -12,7 +12,8 @@ def test_the_overhead_of_ray_is_a_share_of_cores_and_time(
     monkeypatch.setattr(overhead, "TRIALS_PER_SLOT", 1)
     found = overhead.sweep_overhead(us=10.0, seconds=0.01)
     assert (found.trials, found.slots) == (2, 2), "every model is a trial of its own"
-    assert 0 < found.running < found.overhead < 1
+    assert found.running < found.overhead < 1
+    assert found.running == pytest.approx(1 - found.models_s * found.trial_s / found.slots)
     assert found.start_s > 0
     assert found.trial_s > 0
 

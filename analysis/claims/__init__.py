@@ -9,7 +9,7 @@ from analysis.claims import (  # they fill the table  # noqa: F401
     ladder,
     scale,
 )
-from analysis.claims.claim import CLAIMS, Claim, Evidence, NotRun, Outcome, evidence
+from analysis.claims.claim import CLAIMS, NOT_RUN, Claim, Evidence, NotRun, Outcome, evidence
 from analysis.verdicts import ALPHA, holm
 
 __all__ = ["CLAIMS", "Claim", "Evidence", "NotRun", "Outcome", "evidence", "judge_all"]
@@ -28,7 +28,7 @@ def judge_all(e: Evidence) -> list[dict[str, Any]]:
 def any_run(rows: list[dict[str, Any]]) -> bool:
     """Whether a study that some claim rests on is in the results folder."""
     of_studies = [row for row in rows if row["id"] != "C2" and row["study"] is not None]
-    return any(not row["verdict"].startswith("not run") for row in of_studies)
+    return any(not row["verdict"].startswith(NOT_RUN) for row in of_studies)
 
 
 def _in_order() -> list[Claim]:

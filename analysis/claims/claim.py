@@ -13,13 +13,14 @@ from analysis.words import raised
 POST = "Karpathy 2022, karpathy.github.io/2022/03/14/lecun1989"
 BASE_SIZE = 7291  # cited: the training images of the 1989 paper
 FULL_SIZE = 50_000  # cited: those of the write-up's larger set
+NOT_RUN = "not run: "  # how a verdict begins whose study was not; the rest is the command
 
 
 class NotRun(Exception):
     """A study that a claim rests on, or a cell of it, is not in the results folder."""
 
     def __init__(self, study: str, *, begun: bool) -> None:
-        super().__init__(f"{'not finished' if begun else 'not run'}: scaling sweep {study}")
+        super().__init__(f"{'not finished: ' if begun else NOT_RUN}scaling sweep {study}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

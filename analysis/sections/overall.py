@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
+from analysis.claims.claim import NOT_RUN
 from analysis.links import link, table_anchor
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import recipe_title
 from analysis.verdicts import ALPHA, MARGIN
 from analysis.words import NONE, p_value
-
-NOT_RUN = "not run: "  # how such a verdict begins; the rest is the command
 
 
 def show_claims(claims: Sequence[Data], studies: Collection[str] = ()) -> Section:
