@@ -37,7 +37,9 @@ check: lint types test
 	@touch $@ .venv/.installed
 
 pins: .venv/.installed-dev  ## write constraints.txt anew from what is installed
-	( head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' ) > constraints.new
+	( head -n 1 constraints.txt; \
+	  { $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//'; grep -E '^(cuda|nvidia|triton)' constraints.txt; } \
+	  | awk -F== '!seen[$$1]++' | sort -f ) > constraints.new  # of torch's CUDA build too, wherever it is made
 	mv constraints.new constraints.txt
 
 clean:

@@ -184,8 +184,9 @@ def _open(form: Form, jacobian_NP: Floats, slope_TP: Floats, scatter: float) -> 
     free = [p for p in range(len(form.names)) if p not in form.held]
     jacobian, slope = jacobian_NP[:, free], slope_TP[:, free]
     least = max(scatter, 1e-9)
-    normal = jacobian.T @ jacobian / least**2 + np.eye(len(free)) / PRIOR**2
-    sd: Floats = np.sqrt(np.einsum("tp,pt->t", slope, np.linalg.solve(normal, slope.T)))
+    # A root of the normal matrix, which itself is singular to rounding where scatter is least.
+    _, root = np.linalg.qr(np.vstack([jacobian / least, np.eye(len(free)) / PRIOR]))
+    sd: Floats = np.linalg.norm(np.linalg.solve(root.T, slope.T), axis=0)
     return sd
 
 

@@ -8,8 +8,10 @@ import pytest
 from test_report import INFO, SIZES, fill
 
 from analysis import forecast, load
+from analysis.combine import _open
 from analysis.commands import predict_cells
 from analysis.forecasts import compare
+from analysis.forms import FORMS
 from scaling.errors import InputError
 from scaling.study import Grid, Study, plan, resolve
 
@@ -102,3 +104,13 @@ def test_fewer_sizes_may_be_used_and_too_few_are_said(tmp_path: Path) -> None:
     assert few["reason"] == "3 smaller sizes are trained, it takes 4"
     with pytest.raises(InputError, match="no cell of next matches nothing"):
         predict_cells(results, planned((29164,)), wanted=("nothing",), fit_to=None)
+
+
+def test_what_data_cannot_tell_apart_stays_finite() -> None:
+    """Of exact points with parameters that do the same: the normal matrix has no inverse."""
+    form = FORMS["power_law_floor"]
+    for seed in range(20):
+        same_N1 = np.random.default_rng(seed).normal(size=(7, 1))
+        sd = _open(form, np.repeat(same_N1, 3, axis=1), np.array([[1.0, 1.0, 1.0]]), 0.0)
+        assert 0 < sd[0] < 1e-6
+        assert _open(form, np.repeat(same_N1, 3, axis=1), np.array([[1.0, -1.0, 0.0]]), 0.0) > 1

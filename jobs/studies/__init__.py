@@ -1,8 +1,8 @@
 """The studies, one file a question. Anybody's own file with a STUDY in it is as good."""
 
 import importlib
-import importlib.util
 import pkgutil
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,14 +37,11 @@ def find_study(name: str) -> Study:
 def _from_file(path: Path) -> object:
     if not path.is_file():
         raise InputError(f"study {path}: no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        # Not by an import, which may take what was compiled before the last edit, a second ago.
+        found = runpy.run_path(str(path), run_name=path.stem)
     except Exception as error:  # somebody's own code may raise anything
         raise InputError(f"study {path}: {type(error).__name__}: {error}") from error
-    if not hasattr(module, "STUDY"):
+    if "STUDY" not in found:
         raise InputError(f"study {path}: expected a variable STUDY, a scaling.study.Study")
-    return module.STUDY
+    return found["STUDY"]
