@@ -1,6 +1,7 @@
-"""Ports of loopback, for servers that tests start."""
+"""Where servers that tests start listen, and where a Ray keeps its files."""
 
 import socket
+import tempfile
 
 
 def free_port() -> int:
@@ -11,3 +12,8 @@ def free_port() -> int:
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def folder_of_a_ray() -> "tempfile.TemporaryDirectory[str]":
+    """Paths of sockets hold 107 characters; and its processes may still write as the folder goes."""
+    return tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True)

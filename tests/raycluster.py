@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ports import folder_of_a_ray
 
 # What does not bear on a result: when, where and how long.
 PROVENANCE = ["wall_s", "cpu_s", "created_at", "host"]
@@ -107,7 +107,7 @@ def serve(count: int) -> None:
 def nodes(count: int) -> Iterator[Nodes]:
     """So many nodes, in a folder of their own, which nobody else's Ray looks into."""
     with (
-        tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as short,  # sockets
+        folder_of_a_ray() as short,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("RAY_TMPDIR", short)

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from ports import free_port, listens
+from ports import folder_of_a_ray, free_port, listens
 
 HEAD_TYPE = "ray.head.default"  # what the fake provider calls its head
 
@@ -64,7 +63,7 @@ def growing() -> Iterator[str]:
     """The address of a cluster with an autoscaler, in a folder and at ports of its own."""
     ports = [free_port() for _ in range(3)]
     address = f"127.0.0.1:{ports[0]}"
-    with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as short:
+    with folder_of_a_ray() as short:
         told = Path(short) / "cluster.yaml"
         told.write_text(config(address, gpus=1))
         command = [

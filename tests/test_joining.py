@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import ray
-from ports import free_port, listens
+from ports import folder_of_a_ray, free_port, listens
 
 from jobs import cluster
 from scaling.errors import InputError
@@ -25,7 +24,7 @@ def ray_head() -> Iterator[tuple[str, str]]:
     options.append(f"--dashboard-agent-listen-port={agent}")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SCALING_")}
     with (
-        tempfile.TemporaryDirectory(prefix="r") as short,  # socket paths hold 107 characters
+        folder_of_a_ray() as short,
         subprocess.Popen(
             [*command, *options],
             env=clean | {"RAY_TMPDIR": short, "RAY_AUTH_MODE": "disabled"},

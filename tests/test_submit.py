@@ -5,7 +5,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pytest
 import ray  # noqa: F401  brings psutil
 import requests
 from buckets import BUCKET, Bucket, s3_server
-from ports import free_port
+from ports import folder_of_a_ray, free_port
 
 from jobs.cli import main
 from jobs.token import keep_private
@@ -72,10 +71,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     home = tmp_path_factory.mktemp("home")
     port, dashboard, agent = free_port(), free_port(), free_port()
     url = f"http://127.0.0.1:{dashboard}"
-    with s3_server() as bucket, tempfile.TemporaryDirectory(prefix="r") as short:
+    with s3_server() as bucket, folder_of_a_ray() as short:
         new = Cluster(url, home, Path(short) / "ray/session_latest", 0, bucket)
         env = {k: v for k, v in new.env().items() if not k.startswith("SCALING_")}
-        # Socket paths hold 107 characters; and workers are not to starve on a crowded machine.
+        # Workers are not to starve on a crowded machine.
         env |= {"RAY_TMPDIR": short, "RAY_worker_niceness": "0"}
         make = [BIN / "ray", "get-auth-token", "--generate"]
         subprocess.run(make, env=env, check=True, capture_output=True)
