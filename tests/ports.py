@@ -15,5 +15,5 @@ def listens(port: int) -> bool:
 
 
 def folder_of_a_ray() -> "tempfile.TemporaryDirectory[str]":
-    """Paths of sockets hold 107 characters; and its processes may still write as the folder goes."""
+    """Paths of sockets hold 107 characters; its processes may still write as the folder goes."""
     return tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True)
