@@ -2,9 +2,11 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import ray.exceptions
@@ -95,7 +97,7 @@ def _session(url: str) -> str:
 
 
 def _runs_here(session: str) -> bool:
-    """Whether the head's process is on this machine.
+    """Whether the head's process is on this machine, and not in a container on it.
 
     A loopback address does not say so: behind it may be a tunnel to a cloud.
     """
@@ -105,8 +107,18 @@ def _runs_here(session: str) -> bool:
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if flag in words and "gcs_server" in words[0]:
-            return True
+            return not _contained(process.pid)
     return False
+
+
+def _contained(pid: int) -> bool:
+    """Whether a process has another number where it runs than here: its files are others too."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended, or this is no Linux, whose containers are not seen from here
+        return False
+    numbers = re.findall(r"^NSpid:(.*)", status, flags=re.MULTILINE)
+    return any(len(found.split()) > 1 for found in numbers)
 
 
 @contextmanager

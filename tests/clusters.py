@@ -1,4 +1,4 @@
-"""cluster.yaml as a user of each cloud would have it, and the version of Ray that is pinned."""
+"""cluster.yaml as a user of each cloud, or of no cloud, would have it, and the version of Ray that is pinned."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,8 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 CLOUDS = ("AWS", "GCP", "Azure")
-_HEADING = re.compile(r"^# --- On (\w+): .*\n", flags=re.MULTILINE)
+OWN = "machines of your own"
+_HEADING = re.compile(r"^# --- On ([\w ]+): .*\n", flags=re.MULTILINE)
 
 
 def on(cloud: str) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def on(cloud: str) -> dict[str, Any]:
     written, *rest = _HEADING.split((ROOT / "cluster.yaml").read_text())
     config: dict[str, Any] = yaml.safe_load(written)
     sections = dict(zip(rest[::2], rest[1::2], strict=True))
-    assert {"AWS", *sections} == set(CLOUDS)
+    assert {"AWS", *sections} == {*CLOUDS, OWN}
     if cloud != "AWS":
         lines = sections[cloud].splitlines()
         config |= yaml.safe_load("\n".join(line.removeprefix("#") for line in lines))

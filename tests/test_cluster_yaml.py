@@ -10,7 +10,7 @@ import botocore.session
 import botocore.validate
 import pytest
 import ray.autoscaler
-from clusters import CLOUDS, ROOT, on, pinned
+from clusters import CLOUDS, OWN, ROOT, on, pinned
 from ray.autoscaler._private.command_runner import _with_interactive
 from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -58,6 +58,11 @@ def config(cloud: str) -> dict[str, Any]:
     return on(cloud)
 
 
+@pytest.fixture(params=(*CLOUDS, OWN))
+def anywhere(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return on(str(request.param))
+
+
 @pytest.fixture
 def types(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = config["available_node_types"]
@@ -80,6 +85,17 @@ def is_spot(node: dict[str, Any]) -> bool:
 def test_ray_accepts_it(config: dict[str, Any], cloud: str) -> None:
     assert config["provider"]["type"] == cloud.lower()
     validate_config(prepare_config(config))
+
+
+def test_ray_accepts_it_on_machines_of_ones_own() -> None:
+    config = on(OWN)
+    provider = config["provider"]
+    assert provider["type"] == "local"
+    provider |= {"head_ip": "host1", "worker_ips": ["host2", "host3"]}
+    prepared = prepare_config(config)
+    validate_config(prepared)
+    (kind,) = prepared["available_node_types"].values()
+    assert (kind["min_workers"], kind["max_workers"]) == (2, 2)  # all of them, all the time
 
 
 def test_ray_finds_a_field_that_it_does_not_know(config: dict[str, Any]) -> None:
@@ -147,9 +163,9 @@ def test_clouds_know_the_fields_of_their_machines(
             assert node.keys() <= GCP_FIELDS
 
 
-def test_what_is_copied_exists_and_is_what_pip_needs(config: dict[str, Any]) -> None:
+def test_what_is_copied_exists_and_is_what_pip_needs(anywhere: dict[str, Any]) -> None:
     token = "~/.ray/auth_token"
-    mounts: dict[str, str] = config["file_mounts"]
+    mounts: dict[str, str] = anywhere["file_mounts"]
     assert mounts[token] == token
     copied = {local for local in mounts.values() if local != token}
     for local in copied:
@@ -157,16 +173,17 @@ def test_what_is_copied_exists_and_is_what_pip_needs(config: dict[str, Any]) -> 
         assert mounts[f"~/scaling-study/{local}"] == local
     needed = {"scaling", "jobs", "analysis", "pyproject.toml", "README.md", "LICENSE"}
     assert copied == needed | {"constraints.txt"}
-    for command in commands(config):
+    for command in commands(anywhere):
         for path in re.findall(r"~/scaling-study/(\S+)", command):
             assert path in copied, command
 
 
-def test_every_install_is_pinned(config: dict[str, Any]) -> None:
+def test_every_install_is_pinned(anywhere: dict[str, Any]) -> None:
     """By constraints.txt, of which Ray is of the same version everywhere, or in the command."""
     assert pinned("ray") == ray.__version__
-    installs = [command for command in commands(config) if "pip install" in command]
-    assert len(installs) == 3  # torch, the project, the head's own
+    installs = [command for command in commands(anywhere) if "pip install" in command]
+    own = anywhere["provider"]["type"] != "local"  # of a cloud, on its head
+    assert len(installs) == 2 + own  # torch, the project
     for command in installs:
         assert "-c ~/scaling-study/constraints.txt" in command
         named = command.split("constraints.txt", 1)[1].split()
@@ -174,22 +191,22 @@ def test_every_install_is_pinned(config: dict[str, Any]) -> None:
             assert "==" in package or pinned(package), command
 
 
-def test_only_who_has_the_token_gets_in(config: dict[str, Any]) -> None:
-    setup: list[str] = config["setup_commands"]
+def test_only_who_has_the_token_gets_in(anywhere: dict[str, Any]) -> None:
+    setup: list[str] = anywhere["setup_commands"]
     assert "chmod 600 ~/.ray/auth_token" in setup[0]
     assert any("export RAY_AUTH_MODE=token" in command for command in setup)
     assert any(">> ~/.bashrc" in command for command in setup)
-    starts = [command for command in config["head_start_ray_commands"] if "--head" in command]
+    starts = [command for command in anywhere["head_start_ray_commands"] if "--head" in command]
     assert len(starts) == 1
     assert "--dashboard-host=127.0.0.1" in starts[0]
     assert "--autoscaling-config=~/ray_bootstrap_config.yaml" in starts[0]
-    for command in commands(config):
+    for command in commands(anywhere):
         assert "0.0.0.0" not in command
         assert "RAY_AUTH_TOKEN" not in command  # it would be seen by `ps`
 
 
-def test_commands_are_bash(config: dict[str, Any]) -> None:
-    for command in commands(config):
+def test_commands_are_bash(anywhere: dict[str, Any]) -> None:
+    for command in commands(anywhere):
         line = " ".join(_with_interactive(command))  # as Ray sends it through ssh
         words = ["bash", "-c", line.replace("bash --login -c -i", "bash -n -c", 1)]
         done = subprocess.run(words, capture_output=True, text=True, check=False)

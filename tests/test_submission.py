@@ -1,6 +1,9 @@
 """What is asked of a cluster for a study, without a cluster: names, places, code, the log."""
 
 import argparse
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +18,7 @@ from jobs import head as head_module
 from jobs import submit as submit_module
 from jobs.arguments import build_parser
 from jobs.cli import COMMANDS, main
-from jobs.head import Head, url_of
+from jobs.head import Head, _runs_here, url_of
 from jobs.submit import attempts_of, environment, exit_status, follow, gather, identity, place
 from scaling.errors import InputError
 
@@ -220,6 +223,28 @@ def test_only_our_own_variables_travel_and_folders_only_on_this_machine(
     assert far["SCALING_OFFLINE"] == "1"
     assert not [name for name in far if name.endswith("_DIR") or not name.startswith("SCALING_")]
     assert all(name.startswith("SCALING_") for name in environment(True))
+
+
+APART = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_head_in_a_container_is_not_this_machine(apart: bool) -> None:
+    """Its process is seen from here, its folders and its Python are not."""
+    if not Path("/proc/self/ns/pid").exists():
+        pytest.skip("containers share a kernel with us on Linux only")
+    if apart and subprocess.run([*APART, "true"], capture_output=True).returncode:
+        pytest.skip("no new namespaces for this user")
+    session = f"session_{os.getpid()}_{apart}"
+    python = [sys.executable, "-c", "print(flush=True); input()", f"--session-name={session}"]
+    like_ray = ["bash", "-c", 'exec -a /ray/gcs_server "$@"', "-", *python]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    assert not _runs_here(session)
+    with subprocess.Popen([*(APART if apart else []), *like_ray], **pipes) as head:
+        assert head.stdout is not None
+        assert head.stdout.readline()
+        assert _runs_here(session) is not apart
+        head.communicate(b"\n")
 
 
 def test_an_address_is_the_flag_then_rays_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
