@@ -11,8 +11,8 @@ set -euo pipefail
 # The environment that has the project; of yours, if it is elsewhere.
 # source ~/scaling-venv/bin/activate
 
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-address=$head:$((20000 + SLURM_JOB_ID % 10000))  # a port that no other job's Ray has
+nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+address=${nodes%%$'\n'*}:$((20000 + SLURM_JOB_ID % 10000))  # a port that no other job's Ray has
 export RAY_AUTH_MODE=token  # of ~/.ray/auth_token, which Ray makes once
 export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600  # seconds; nodes of one job start apart
 export RAY_gcs_rpc_server_reconnect_timeout_s=20  # after which a node knows that the sweep is over

@@ -98,7 +98,7 @@ def _own_file(path: Path) -> tuple[DatasetInfo, Path]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:24]
     except OSError as error:
         raise InputError(f"data set {path}: {error.strerror}") from error
-    folder = cache.make_once(f"npz-{digest}", lambda: dict(read_npz(str(path))))
+    folder = cache.make_once(f"npz2-{digest}", lambda: dict(read_npz(str(path))))
     rows = cache.rows(folder)
     info = DatasetInfo(
         name=path.name,
