@@ -60,7 +60,8 @@ def _interpolated(x: NDArray[np.float32], axis: int, new: int) -> NDArray[np.flo
     low = np.minimum(centre.astype(int), max(old - 2, 0))
     high = np.minimum(low + 1, old - 1)
     weight = np.expand_dims((centre - low).astype(np.float32), tuple(range(1, x.ndim - axis)))
-    return x.take(low, axis) * (1 - weight) + x.take(high, axis) * weight
+    mixed: NDArray[np.float32] = x.take(low, axis) * (1 - weight) + x.take(high, axis) * weight
+    return mixed
 
 
 def read_npz(path: str) -> dict[str, NDArray[np.float32] | Bytes]:

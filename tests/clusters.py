@@ -1,4 +1,4 @@
-"""cluster.yaml as a user of each cloud, or of no cloud, would have it, and the version of Ray that is pinned."""
+"""cluster.yaml as a user of each cloud, or of none, would have it, and the Ray that is pinned."""
 
 import re
 from pathlib import Path
