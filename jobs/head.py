@@ -112,10 +112,17 @@ def _runs_here(session: str) -> bool:
 
 
 def _contained(pid: int) -> bool:
-    """Whether a process has another number where it runs than here: its files are others too."""
+    """Whether a process has other files than we; for another user's, other process numbers.
+
+    False where neither is told: on systems whose containers are not seen from outside.
+    """
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+    except OSError:  # another user's
+        pass
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:  # it has ended, or this is no Linux, whose containers are not seen from here
+    except OSError:
         return False
     numbers = re.findall(r"^NSpid:(.*)", status, flags=re.MULTILINE)
     return any(len(found.split()) > 1 for found in numbers)

@@ -87,15 +87,16 @@ def test_ray_accepts_it(config: dict[str, Any], cloud: str) -> None:
     validate_config(prepare_config(config))
 
 
-def test_ray_accepts_it_on_machines_of_ones_own() -> None:
+@pytest.mark.parametrize("count", [2, 12])
+def test_ray_accepts_it_on_machines_of_ones_own(count: int) -> None:
     config = on(OWN)
     provider = config["provider"]
     assert provider["type"] == "local"
-    provider |= {"head_ip": "host1", "worker_ips": ["host2", "host3"]}
+    provider |= {"head_ip": "host", "worker_ips": [f"host{i}" for i in range(count)]}
     prepared = prepare_config(config)
     validate_config(prepared)
     (kind,) = prepared["available_node_types"].values()
-    assert (kind["min_workers"], kind["max_workers"]) == (2, 2)  # all of them, all the time
+    assert (kind["min_workers"], kind["max_workers"]) == (count, count)  # all, all the time
 
 
 def test_ray_finds_a_field_that_it_does_not_know(config: dict[str, Any]) -> None:

@@ -225,25 +225,34 @@ def test_only_our_own_variables_travel_and_folders_only_on_this_machine(
     assert all(name.startswith("SCALING_") for name in environment(True))
 
 
-APART = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+def refused(path: str) -> str:
+    raise PermissionError(path)
 
 
-@pytest.mark.parametrize("apart", [False, True])
-def test_a_head_in_a_container_is_not_this_machine(apart: bool) -> None:
+APART = ["unshare", "--user", "--map-root-user", "--fork", "--kill-child"]
+
+
+@pytest.mark.parametrize("apart", [(), ("--mount",), ("--pid",)])
+def test_a_head_in_a_container_is_not_this_machine(
+    apart: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its process is seen from here, its folders and its Python are not."""
     if not Path("/proc/self/ns/pid").exists():
         pytest.skip("containers share a kernel with us on Linux only")
-    if apart and subprocess.run([*APART, "true"], capture_output=True).returncode:
+    if apart and subprocess.run([*APART, *apart, "true"], capture_output=True).returncode:
         pytest.skip("no new namespaces for this user")
-    session = f"session_{os.getpid()}_{apart}"
+    if apart == ("--pid",):  # as for another user's
+        monkeypatch.setattr(os, "readlink", refused)
+    session = f"session_{os.getpid()}_{'-'.join(apart)}"
     python = [sys.executable, "-c", "print(flush=True); input()", f"--session-name={session}"]
     like_ray = ["bash", "-c", 'exec -a /ray/gcs_server "$@"', "-", *python]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     assert not _runs_here(session)
-    with subprocess.Popen([*(APART if apart else []), *like_ray], **pipes) as head:
+    around = [*APART, *apart] if apart else []
+    with subprocess.Popen([*around, *like_ray], **pipes) as head:
         assert head.stdout is not None
         assert head.stdout.readline()
-        assert _runs_here(session) is not apart
+        assert _runs_here(session) is not bool(apart)
         head.communicate(b"\n")
 
 
