@@ -116,12 +116,13 @@ def _contained(pid: int) -> bool:
 
     False where neither is told: on systems whose containers are not seen from outside.
     """
+    process = Path(f"/proc/{pid}")
     try:
-        return os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+        return (process / "ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink()
     except OSError:  # another user's
         pass
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = (process / "status").read_text()
     except OSError:
         return False
     numbers = re.findall(r"^NSpid:(.*)", status, flags=re.MULTILINE)

@@ -225,7 +225,7 @@ def test_only_our_own_variables_travel_and_folders_only_on_this_machine(
     assert all(name.startswith("SCALING_") for name in environment(True))
 
 
-def refused(path: str) -> str:
+def refused(path: Path) -> Path:
     raise PermissionError(path)
 
 
@@ -242,7 +242,7 @@ def test_a_head_in_a_container_is_not_this_machine(
     if apart and subprocess.run([*APART, *apart, "true"], capture_output=True).returncode:
         pytest.skip("no new namespaces for this user")
     if apart == ("--pid",):  # as for another user's
-        monkeypatch.setattr(os, "readlink", refused)
+        monkeypatch.setattr(Path, "readlink", refused)
     session = f"session_{os.getpid()}_{'-'.join(apart)}"
     python = [sys.executable, "-c", "print(flush=True); input()", f"--session-name={session}"]
     like_ray = ["bash", "-c", 'exec -a /ray/gcs_server "$@"', "-", *python]
