@@ -101,7 +101,7 @@ def test_test_sets_are_named_by_data_version_and_size() -> None:
     ids = {
         MNIST.test_set_id(2007),
         MNIST.test_set_id(10_000),
-        replace(MNIST, version="2").test_set_id(2007),
+        replace(MNIST, version="1").test_set_id(2007),
         STROKES.test_set_id(2007),
     }
     assert len(ids) == 4
