@@ -70,8 +70,7 @@ def run(*words: object) -> None:
 @contextmanager
 def hosts(count: int, folder: Path, key: Path) -> Iterator[list[Host]]:
     """So many, whose sshd lets in who has the key. Skips where they cannot be made."""
-    path = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
-    missing = [tool for tool in TOOLS if not shutil.which(tool, path=path)]
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if not sys.platform.startswith("linux") or os.geteuid() or missing:
         pytest.skip(f"hosts want Linux, root and {', '.join(missing or TOOLS)}")
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
@@ -103,7 +102,7 @@ def hosts(count: int, folder: Path, key: Path) -> Iterator[list[Host]]:
             run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0")
             for device in ("eth0", "lo"):
                 run("ip", "-n", name, "link", "set", device, "up")
-            sshd = shutil.which("sshd", path=path)
+            sshd = shutil.which("sshd")  # which wants to be called by its whole name
             boot = BOOT.format(
                 folder=home, hosts=table, name=name, sshd=sshd, home=Path.home(), kept=kept
             )

@@ -76,10 +76,10 @@ def test_a_study_outlives_a_machine_that_is_cut_off_and_one_that_is_switched_off
     env |= {"HOME": str(me), "RAY_AUTH_MODE": "token", "PYTHONPATH": str(ROOT)}
     env["PATH"] = f"{BIN}{os.pathsep}{env['PATH']}"
 
-    def ray(*words: str) -> str:
-        said = subprocess.run(["ray", *words], env=env, capture_output=True, text=True)
-        assert said.returncode == 0, said.stdout + said.stderr
-        return said.stdout
+    def ray(*command: str) -> str:
+        done = subprocess.run(["ray", *command], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     ray("get-auth-token", "--generate")
     with hosts(3, tmp_path, key) as three:
