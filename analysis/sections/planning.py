@@ -80,9 +80,10 @@ def show(data: Data) -> Section:
     if runs := data["runs"]:
         ended = [run["ratio"] for run in runs if run["ratio"] is not None]
         if ended:
+            took = " to ".join(dict.fromkeys(f"{ratio:.2f}" for ratio in (min(ended), max(ended))))
             text.append(
-                f"{len(ended)} of {len(runs)} sweeps came to their end, in {min(ended):.2f} to"
-                f" {max(ended):.2f} times the predicted time."
+                f"{len(ended)} of {len(runs)} sweeps came to their end, in {took} times the"
+                " predicted time."
             )
         tables.append(
             Table(
