@@ -43,6 +43,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
+        keep_private()  # Ray makes a token for it
     else:
         keep_private()
         try:

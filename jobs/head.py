@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import ray.exceptions
 import requests
+from ray._private.authentication import authentication_token_setup as token_setup
 from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
 from ray._private.runtime_env import packaging
 from ray.dashboard.modules import dashboard_sdk
@@ -43,7 +44,7 @@ def reach(address: str | None) -> Head:
     Raises InputError where none answers, where it wants another token, or is no Ray.
     """
     url = url_of(address)
-    for chatty in (dashboard_sdk, packaging, sdk):
+    for chatty in (dashboard_sdk, packaging, sdk, token_setup):
         logging.getLogger(chatty.__name__).setLevel(logging.ERROR)
     try:
         session = _session(url)
@@ -80,10 +81,19 @@ def url_of(address: str | None) -> str:
 def _session(url: str) -> str:
     """The name of the Ray session of this head, asked in a time that Ray's client does not bound.
 
-    Its header is Ray's own, hence a private function.
+    Without RAY_AUTH_MODE, `ray start` wants the token that is in the user's file, if there is one,
+    and ray.init shows it; Ray's client of jobs does not. Hence private functions.
     """
-    headers = get_auth_headers_if_auth_enabled({})
-    answer = requests.get(f"{url}/api/version", headers=headers, timeout=ANSWER_S)
+
+    def ask() -> requests.Response:
+        headers = get_auth_headers_if_auth_enabled({})
+        return requests.get(f"{url}/api/version", headers=headers, timeout=ANSWER_S)
+
+    answer = ask()
+    if answer.status_code == 401 and token_setup.maybe_enable_token_auth_if_token_available(
+        warn_if_disabled=False
+    ):
+        answer = ask()
     if answer.status_code in (401, 403):
         wants = "wants a token" if answer.status_code == 401 else "takes another token than ours"
         raise InputError(f"the cluster at {url} {wants} ({answer.status_code}): {TOKEN_ADVICE}")

@@ -1,6 +1,7 @@
 """A sweep joins the Ray that runs, or says in one line why it cannot."""
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -87,3 +88,13 @@ def test_a_local_folder_on_several_nodes_is_refused_unless_shared(
     with pytest.raises(InputError, match=r"autoscaler.*--shared-fs"):
         cluster.check_shared("out", is_local=True, shared_fs=False, grows=True)
     cluster.check_shared("s3://bucket", is_local=False, shared_fs=False)
+
+
+def test_a_local_ray_leaves_no_token_that_others_can_read(tmp_path: Path) -> None:
+    """Ray makes one by itself, in a file that the umask leaves open."""
+    code = "from jobs import cluster\nwith cluster.connected('local', 1): pass"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    env |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parent.parent)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True)
+    token = tmp_path / ".ray" / "auth_token"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600

@@ -43,14 +43,18 @@ class Cluster:
     def token(self) -> Path:
         return self.home / ".ray" / "auth_token"
 
-    def env(self, **changes: str) -> dict[str, str]:
-        """Of the user, who has the token in a file and the secrets in the environment."""
+    def env(self, **changes: str | None) -> dict[str, str]:
+        """Of the user, who has the token in a file and the secrets in the environment.
+
+        None takes a variable out.
+        """
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "AWS_"))}
         ours = {"HOME": str(self.home), "RAY_AUTH_MODE": "token", "NUMBA_NUM_THREADS": "1"}
         path = f"{BIN}{os.pathsep}{kept['PATH']}"
-        return kept | ours | S3 | SECRETS | {"PATH": path} | changes
+        every = kept | ours | S3 | SECRETS | {"PATH": path} | changes
+        return {name: value for name, value in every.items() if value is not None}
 
-    def run(self, *words: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: object, cwd: Path, **env: str | None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(word) for word in words],
             cwd=cwd,
@@ -59,7 +63,9 @@ class Cluster:
             text=True,
         )
 
-    def submit(self, *words: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    def submit(
+        self, *words: object, cwd: Path, **env: str | None
+    ) -> subprocess.CompletedProcess[str]:
         command = (sys.executable, "-c", "from jobs.cli import entry; entry()", "submit")
         python_path = {"PYTHONPATH": str(ROOT)}
         return self.run(*command, *words, "--address", self.url, cwd=cwd, **python_path, **env)
@@ -133,10 +139,10 @@ def test_without_the_token_it_is_one_line(cluster: Cluster, tmp_path: Path) -> N
 def test_with_the_token_a_study_is_trained_and_again_has_nothing_to_do(
     cluster: Cluster, grid: list[str], tmp_path: Path
 ) -> None:
-    """The file of the token is made private on the way."""
+    """The file of the token is made private on the way, and read without RAY_AUTH_MODE too."""
     cluster.token.chmod(0o644)
     grid = [*grid[:2], "--n-train", "30", *grid[7:]]
-    done = cluster.submit("quickstart", *grid, "--wait", cwd=tmp_path)
+    done = cluster.submit("quickstart", *grid, "--wait", cwd=tmp_path, RAY_AUTH_MODE=None)
     assert done.returncode == 0, done.stdout + done.stderr
     assert stat.S_IMODE(cluster.token.stat().st_mode) == 0o600
     assert "it is 0600 now" in done.stderr
