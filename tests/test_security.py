@@ -18,9 +18,9 @@ ROOT = Path(__file__).parent.parent
 FILES = [
     path for package in ("scaling", "jobs", "analysis") for path in (ROOT / package).rglob("*.py")
 ]
-# What unpickles what no result or data goes into: numba's compiled code in the user's cache, and
+# What unpickles what no result or data goes into:
 # a driver's batches within its own memory.
-KNOWN = {ROOT / "scaling/engines/compiled/ready.py", ROOT / "jobs/batches.py"}
+KNOWN = {ROOT / "jobs/batches.py"}
 UNPICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
 

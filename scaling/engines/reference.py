@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scaling.curvature import rate_scales
+from scaling.curvature import rate_scales as rate_scales_of
 from scaling.data import Dataset, Examples, select, shift_images
 from scaling.engines.optimizer_state import load_optimizer, optimizer_arrays
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
@@ -83,7 +83,9 @@ class ReferenceModel:
         examples: Examples,
         device: str,
         start: Weights | None = None,
+        rate_scales: Weights | None = None,
     ) -> None:
+        """`rate_scales` multiplies the gradient of each weight, for plain SGD."""
         self._recipe, self._member, self._examples = cell.recipe, member, examples
         start = start or initial_weights(cell.sizes, cell.recipe, member.seed)
         self._network = build_network(cell.sizes, cell.recipe, start).to(device)
@@ -92,6 +94,7 @@ class ReferenceModel:
                 parameter.requires_grad_(name.startswith("output"))
         self._optimizer = _optimizer(self._network, cell.recipe, member)
         self._averaged = copy.deepcopy(self._network) if cell.recipe.ema else self._network
+        self._rate_scales = rate_scales
 
     def train_epoch(self, epoch: int) -> str | None:
         with _light_convolutions():
@@ -103,6 +106,7 @@ class ReferenceModel:
                 self._member,
                 epoch,
                 self._averaged,
+                self._rate_scales,
             )
         return None if _finite(self._network) else "weights are not finite"
 
@@ -143,17 +147,20 @@ def train_epoch(
     member: Member,
     epoch: int,
     averaged: Classifier | None = None,
+    rate_scales: Weights | None = None,
 ) -> None:
     """One pass over the examples in their constant order; `epoch` counts from 1.
 
-    `averaged` follows the weights where the recipe says so.
+    `averaged` follows the weights where the recipe says so; `rate_scales` multiplies the gradients.
     """
     device = _device(model)
     model.train()
     for group in optimizer.param_groups:
         group["lr"] = member.lr * recipe.lr_factor(epoch - 1)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    scales = _scales(model, examples) if recipe.optimizer == "sdlm" else None
+    if recipe.optimizer == "sdlm":
+        rate_scales = _curvature_scales(model, examples)
+    scales = _by_parameter(model, rate_scales) if rate_scales else None
     keys = presentation_keys(member.seed, (epoch - 1) * len(examples), len(examples))
     shown = present(examples, recipe, keys)
     x = torch.from_numpy(_augmented(shown.x, recipe, keys)).to(device)
@@ -232,10 +239,13 @@ def _optimizer(model: Classifier, recipe: Recipe, member: Member) -> torch.optim
     return torch.optim.SGD(parameters, lr=member.lr, momentum=recipe.momentum)
 
 
-def _scales(model: Classifier, examples: Examples) -> list[torch.Tensor]:
-    """What multiplies each gradient, in the order of the parameters that learn."""
+def _curvature_scales(model: Classifier, examples: Examples) -> Weights:
     assert isinstance(model, Network)
-    scales = rate_scales(model, examples)
+    return rate_scales_of(model, examples)
+
+
+def _by_parameter(model: Classifier, scales: Weights) -> list[torch.Tensor]:
+    """What multiplies each gradient, in the order of the parameters that learn."""
     return [
         torch.from_numpy(scales[name]).to(parameter.device)
         for name, parameter in model.named_parameters()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scaling.architecture import N_CLASSES
 from scaling.data import Dataset, Examples, select
-from scaling.engines.compiled.kernels import Kind, Memory, Method
+from scaling.engines.compiled.kernels import Kernels, Kind, Memory, Method
 from scaling.engines.compiled.layout import Layout, aligned_zeros
 from scaling.engines.compiled.objective import Objective, squashed
 from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, step_rates, update_of
@@ -86,12 +86,16 @@ class CompiledModel:
         start: Weights | None = None,
         rate_scales: Weights | None = None,
         checked: bool = False,
+        kernels: Kernels | None = None,
     ) -> None:
-        """`rate_scales` multiplies the learning rate of each weight, for plain SGD."""
+        """`rate_scales` multiplies the learning rate of each weight, for plain SGD.
+
+        `kernels` are those of its kind, if they are at hand already.
+        """
         recipe = cell.recipe
         assert rate_scales is None or (recipe.optimizer, recipe.momentum) == ("sgd", 0)
         self._kind = kind_of(cell, scaled=rate_scales is not None, checked=checked)
-        self._kernels = ready(self._kind)
+        self._kernels = kernels or ready(self._kind)
         self._recipe, self._member, self._examples = recipe, member, examples
         self._architecture = cell.architecture
         self._layout = Layout(self._kind.width)
@@ -179,11 +183,13 @@ class CompiledModel:
     def _rate_scales(self) -> Weights:
         """Of every weight, by its curvature; the one thing here that takes PyTorch."""
         from scaling.curvature import rate_scales
+        from scaling.engines.reference import deterministic
         from scaling.model import Network
 
         present_weights = self._layout.unpack(self._params)
         network = Network(self._architecture, self._recipe, present_weights)
-        return rate_scales(network, self._examples)
+        with deterministic():  # sums in another order for each number of threads
+            return rate_scales(network, self._examples)
 
 
 def _mean_loss(recipe: Recipe, z_N10: NDArray[np.float32], y_N: NDArray[np.uint8]) -> float:

@@ -36,6 +36,10 @@ from scaling.recipe import Activation, Recipe
 # the same machine always gives the same bits, and NaN and infinity mean what they mean.
 FASTMATH = {"contract", "nsz"}
 
+# Without numba's counting of references: no kernel allocates anything, and machine code that knows
+# nothing of numba's memory can be loaded where numba is not (native.py checks that it does not).
+BARE = {"_nrt": False}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
@@ -121,7 +125,7 @@ def make_kernels(kind: Kind) -> Kernels:
     """The functions of a kind, not compiled yet."""
     layout = Layout(kind.width)
     at, U2, U3, L = layout.offsets, layout.U2, layout.U3, LANES
-    jit = njit(fastmath=FASTMATH, boundscheck=kind.checked, error_model="numpy", nogil=True)
+    jit = njit(fastmath=FASTMATH, boundscheck=kind.checked, error_model="numpy", nogil=True, **BARE)
     ops = vector_ops(L, copies=layout.P, checked=kind.checked)
     load, store = ops.load, ops.store
     activate = make_activation(kind.activation, jit)

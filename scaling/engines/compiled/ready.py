@@ -1,36 +1,36 @@
 """Kernels that are ready to run: compiled once on a machine, then loaded from the disk.
 
-numba's own `cache=True` never hits for functions that a factory makes: its key holds whatever they
-close over, which differs in every process. Here the key is what the machine code depends on: the
-kind of kernel, the sources, numba, LLVM, and the processor with its features.
+Compiling takes a process of its own: nothing else that it holds can bear on the code, and what the
+new kernel computes is compared with autograd there before it is stored (making.py). Loading checks
+the file and then the function: it must compute on fixed examples what it computed then, or it is
+named, dropped and compiled again (self_check.py).
 
-A cached kernel loads in a fifth of a second where compiling takes 5 to 10 (measured).
+The key of a kernel holds what its machine code depends on: the kind, the sources, Python, numba,
+LLVM, and the processor with its features.
 """
 
 import hashlib
 import os
-import pickle
+import subprocess
 import sys
-import tempfile
+from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import llvmlite
-import numba
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
-
-from scaling import architecture, randomness
-from scaling.cache import cache_dir, locked
+from scaling import architecture, randomness, recipe
+from scaling.cache import locked
+from scaling.engines.compiled.kernel_file import folder_name, private_folder, read
 from scaling.engines.compiled.kernels import Kernels, Kind, make_kernels, signatures
+from scaling.engines.compiled.native import Native, Processor
+from scaling.engines.compiled.self_check import digest
+from scaling.errors import InputError
 
 # Whatever a kernel takes constants from: change a file, and every kernel is compiled anew. Read as
 # soon as they are imported: read later, they might be newer than the code that is compiled.
 SOURCES = (
     *sorted(Path(__file__).parent.glob("*.py")),
-    Path(architecture.__file__),
-    Path(randomness.__file__),
+    *(Path(module.__file__ or "") for module in (architecture, randomness, recipe)),
 )
 CHECKSUMS = [hashlib.sha256(path.read_bytes()).hexdigest() for path in SOURCES]
 
@@ -39,65 +39,76 @@ CHECKSUMS = [hashlib.sha256(path.read_bytes()).hexdigest() for path in SOURCES]
 def ready(kind: Kind) -> Kernels:
     """The kernels of a kind; says so on stderr if they have to be compiled.
 
-    Raises InputError where the cache folder cannot be written.
+    Raises InputError where the cache cannot be used, and where a kernel cannot be made.
     """
-    made = make_kernels(kind)
-    paths = [cache_dir() / "kernels" / f"{_key(kind, name)}.bin" for name in Kernels._fields]
-    if all(path.exists() for path in paths):
-        return _filled(kind, made, paths)
-    with locked(paths[0].stem, "kernels"):  # one process compiles, the others wait for it
-        if not all(path.exists() for path in paths):
-            sys.stderr.write(f"compiling the engine for {kind} (once, about 10 s)\n")
-            sys.stderr.flush()
-        return _filled(kind, made, paths)
+    if kind.checked:  # for tests, which are told of an index outside its array by numba
+        return make_kernels(kind)
+    processor = Processor.here()
+    key = key_of(kind, processor)
+    path = private_folder() / f"{key}.kernel"
+    if kernels := _loaded(kind, key, path, processor):
+        return kernels
+    with locked(key, folder_name()):  # one process compiles, the others wait for it
+        if kernels := _loaded(kind, key, path, processor):
+            return kernels
+        sys.stderr.write(f"compiling the engine for {kind} (once, about 10 s)\n")
+        sys.stderr.flush()
+        _compile(kind, key, path)
+        if kernels := _loaded(kind, key, path, processor):
+            return kernels
+    raise InputError(
+        f"the compiled engine for {kind}: {path} was made anew and still does not compute what it"
+        " should: use --engine reference, and please report it"
+    )
 
 
-def _filled(kind: Kind, made: Kernels, paths: list[Path]) -> Kernels:
-    """Each kernel loaded or compiled for its one signature; any other is then a TypeError."""
-    for kernel, signature, path in zip(made, signatures(kind), paths, strict=True):
-        kernel._cache = _File(path)
-        kernel.compile(signature)
-        kernel.disable_compile()
-    return made
+def link(kind: Kind, codes: Mapping[str, bytes], processor: Processor) -> Kernels:
+    """The kernels of this machine code."""
+    named = zip(Kernels._fields, signatures(kind), strict=True)
+    return Kernels(*(Native(codes[name], name, types, processor) for name, types in named))
 
 
-def _key(kind: Kind, name: str) -> str:
-    """A hash of everything that the machine code of one kernel depends on."""
-    from numba.core.registry import cpu_target
-
-    processor = cpu_target.target_context.codegen().magic_tuple()
-    versions = (sys.version, numba.__version__, llvmlite.__version__)
-    text = repr((repr(kind), name, CHECKSUMS, processor, versions))
+def key_of(kind: Kind, processor: Processor) -> str:
+    """A hash of everything that the machine code of a kernel depends on."""
+    versions = (sys.version, version("numba"), version("llvmlite"))
+    text = repr((repr(kind), CHECKSUMS, processor, versions))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-class _File:
-    """What a numba dispatcher asks before it compiles: one kernel in one file.
+def _loaded(kind: Kind, key: str, path: Path, processor: Processor) -> Kernels | None:
+    """The stored kernels if they are whole and compute what they computed when they were made."""
+    if (stored := read(path, key, Kernels._fields)) is None:
+        return None
+    kernels = link(kind, stored.codes, processor)
+    if digest(kernels, kind) == stored.digest:
+        return kernels
+    sys.stderr.write(
+        f"the kernel for {kind} does not compute what it did when it was made: {path} is dropped\n"
+    )
+    path.unlink(missing_ok=True)
+    return None
 
-    The file begins with the checksum of the rest, as damaged machine code must not be run.
-    """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self.cache_path = path, str(path.parent)
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:  # noqa: ARG002
-        """The compiled kernel, or None where there is none, or none that is whole."""
-        target_context.refresh()  # numba's own caches do so first: it registers its functions
-        try:
-            stored = self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-        checksum, body = stored[:32], stored[32:]
-        if hashlib.sha256(body).digest() != checksum:
-            return None
-        return CompileResult._rebuild(target_context, *pickle.loads(body))
-
-    def save_overload(self, sig: Any, data: Any) -> None:  # noqa: ARG002
-        """Write in one step, so that a reader never sees half a kernel."""
-        assert not data.library.has_dynamic_globals, "machine code with addresses of this process"
-        body = dumps(data._reduce())
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=self._path.parent, prefix=".part-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(body).digest() + body)
-        Path(part).replace(self._path)
+def _compile(kind: Kind, key: str, path: Path) -> None:
+    """Make a kernel in a process of its own. Raises InputError with what that process said."""
+    asked = (str(kind.width), kind.activation, kind.optimizer, key, str(path))
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    processor = Processor.here()
+    made = subprocess.run(
+        [sys.executable, "-m", f"{__package__}.making", *asked],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=settings
+        | {"NUMBA_CPU_NAME": processor.name, "NUMBA_CPU_FEATURES": processor.features}
+        | {"PYTHONPATH": os.pathsep.join(entry or "." for entry in sys.path)}
+        | {"OMP_NUM_THREADS": "1"},  # of torch: its other threads would only wait
+    )
+    if made.returncode == 2:
+        raise InputError(made.stdout.strip())
+    if made.returncode:
+        last = (made.stderr.strip() or f"it ended with {made.returncode}").splitlines()[-1]
+        raise InputError(
+            f"the compiled engine for {kind} cannot be made on this machine ({last}):"
+            " use --engine reference"
+        )

@@ -1,0 +1,129 @@
+"""A kernel on disk: machine code and plain numbers, in a folder that nobody else can write.
+
+A file is a line of JSON and then the code of each function, one after the other. The line holds the
+kernel's key, what the kernel computes on fixed examples (self_check.py), and for each function its
+name, its length and its checksum. Nothing in it is ever unpickled.
+
+Whoever can write a file of machine code runs their code as whoever loads it. So the folder is the
+user's own, is closed to all others, and is opened once: what is read is what was looked at.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaling.cache import cache_dir
+from scaling.errors import InputError
+
+FORMAT = 2  # 1 was numba's own pickles, under the name "kernels"
+LONGEST = 64 * 2**20  # bytes; a kernel takes 70 kB (measured)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The functions of a kernel by name, and the digest of what they compute."""
+
+    codes: dict[str, bytes]
+    digest: str
+
+
+def folder_name() -> str:
+    """The part of the cache that holds this user's kernels."""
+    return f"kernels-{FORMAT}-{os.getuid()}" if hasattr(os, "getuid") else f"kernels-{FORMAT}"
+
+
+def private_folder() -> Path:
+    """The folder of this user's kernels, made if it is missing, closed to others if it was open.
+
+    Raises InputError where it cannot be written or belongs to somebody else.
+    """
+    folder = cache_dir() / folder_name()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            found = os.fstat(handle)
+            if not _own(found):
+                raise InputError(
+                    f"{folder} belongs to another user (number {found.st_uid}): machine code is"
+                    " loaded from a folder of your own only; name one in SCALING_CACHE_DIR"
+                )
+            if _open_to_others(found):
+                for path in folder.glob("*.kernel"):  # somebody else may have put them there
+                    path.unlink(missing_ok=True)
+                os.chmod(folder, 0o700)  # noqa: PTH101  of what the handle stands for
+                sys.stderr.write(f"{folder} was writable by others: its kernels are not used\n")
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise InputError(
+            f"the cache {cache_dir()} cannot be used ({error.strerror or error}):"
+            " name a folder of yours in SCALING_CACHE_DIR"
+        ) from error
+    return folder
+
+
+def read(path: Path, key: str, names: tuple[str, ...]) -> Stored | None:
+    """The kernel of this key; None where there is none, or none that is whole and private."""
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            if not _own(found) or _open_to_others(found) or found.st_size > LONGEST:
+                sys.stderr.write(f"{path} is not this user's alone: it is not used\n")
+                return None
+            return _parsed(file.read(), key, names)
+    except FileNotFoundError:
+        return None
+
+
+def write(path: Path, key: str, stored: Stored) -> None:
+    """Write in one step, so that a reader never sees half a kernel."""
+    parts = [[name, len(code), _sum(code)] for name, code in stored.codes.items()]
+    line = json.dumps({"format": FORMAT, "key": key, "digest": stored.digest, "parts": parts})
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(line.encode() + b"\n" + b"".join(stored.codes.values()))
+        Path(part).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(part).unlink()
+        raise
+
+
+def _parsed(body: bytes, key: str, names: tuple[str, ...]) -> Stored | None:
+    line, _, rest = body.partition(b"\n")
+    try:
+        told = json.loads(line)
+        parts, digest = told["parts"], told["digest"]
+        if (told["format"], told["key"]) != (FORMAT, key) or not isinstance(digest, str):
+            return None
+        if tuple(name for name, _, _ in parts) != names:
+            return None
+        codes, at = {}, 0
+        for name, length, checksum in parts:
+            codes[name] = rest[at : at + length]
+            at += length
+            if length < 1 or _sum(codes[name]) != checksum:
+                return None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return Stored(codes=codes, digest=digest) if at == len(rest) else None
+
+
+def _sum(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def _own(found: os.stat_result) -> bool:
+    return not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+
+
+def _open_to_others(found: os.stat_result) -> bool:
+    return os.name == "posix" and bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))

@@ -1,0 +1,147 @@
+"""Kernels as machine code of their own: bytes that need nothing of the process that made them.
+
+numba names each function by a counter of its process. Two kernels that were compiled in different
+processes can therefore hold different helpers under the same name, and the linker of a process
+that loads both keeps one of the two, for both. Here every function but the entry is private to its
+object file, and every object file is linked by an engine of its own: no two kernels can meet.
+
+The entry is called as numba calls it: a pointer for the result, one for an exception, and then the
+arguments, flat; an array is (owner, parent, items, size of one, data, shape, strides).
+"""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite.binding import newpassmanagers
+from numba import types
+from numba.np.numpy_support import as_dtype
+
+# What machine code may ask of the C library; anything else would be an address of numba's.
+LIBRARY = {"expf", "memcpy", "memmove", "memset"}
+OPTIMIZATION = 3  # numba's own default
+_NUMBERS = {
+    types.boolean: ctypes.c_uint8,
+    types.float32: ctypes.c_float,
+    types.uint32: ctypes.c_uint32,
+    types.int64: ctypes.c_int64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What code is generated for, as LLVM names it."""
+
+    triple: str
+    name: str
+    features: str
+
+    @classmethod
+    def here(cls) -> "Processor":
+        """This machine's, or the one that NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name."""
+        named = os.environ.get("NUMBA_CPU_NAME")
+        own = "" if named else llvm.get_host_cpu_features().flatten()
+        return cls(
+            triple=llvm.get_process_triple(),
+            name=named or llvm.get_host_cpu_name(),
+            features=os.environ.get("NUMBA_CPU_FEATURES", own),
+        )
+
+    @property
+    def machine(self) -> Any:
+        """LLVM's generator of code, with the settings of numba's."""
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        static = self.triple.startswith(("x86", "i386", "i686"))
+        return llvm.Target.from_triple(self.triple).create_target_machine(
+            cpu=self.name,
+            features=self.features,
+            opt=OPTIMIZATION,
+            reloc="static" if static else "default",
+            codemodel="jitdefault",
+            jit=True,
+        )
+
+
+def emit(dispatcher: Any, signature: Any, name: str, processor: Processor) -> bytes:
+    """The machine code of a compiled function, which is its only public symbol, under this name."""
+    module = llvm.parse_assembly(dispatcher.inspect_llvm(signature))
+    entry = module.get_function(dispatcher.overloads[signature].fndesc.llvm_func_name)
+    for symbol in (*module.functions, *module.global_variables):
+        if not symbol.is_declaration:
+            symbol.linkage = "internal"
+    entry.linkage, entry.name = "external", name
+    machine = processor.machine
+    passes = newpassmanagers.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    options = newpassmanagers.create_pipeline_tuning_options()
+    passes.run(module, newpassmanagers.create_pass_builder(machine, options))
+    needed = {
+        symbol.name
+        for symbol in (*module.functions, *module.global_variables)
+        if symbol.is_declaration and not symbol.name.startswith("llvm.")
+    }
+    assert needed <= LIBRARY, f"machine code that needs {sorted(needed - LIBRARY)}"
+    return bytes(machine.emit_object(module))
+
+
+class Native:
+    """A function of machine code, called with the arguments that its signature names."""
+
+    def __init__(self, code: bytes, name: str, signature: Any, processor: Processor) -> None:
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), processor.machine)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        self._name, self._signature = name, signature
+        self._engine = engine  # it owns the code
+        kinds = [kind for each in signature for kind in _c_types(each)]
+        pointer = ctypes.c_void_p
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, *kinds)
+        self._call = function(engine.get_function_address(name))
+
+    def __call__(self, *args: Any) -> int:
+        """Raises TypeError for other arguments than it was compiled for: it trusts their sizes."""
+        result, exception = ctypes.c_int64(0), ctypes.c_void_p()
+        flat = [
+            value
+            for kind, arg in zip(self._signature, args, strict=True)
+            for value in _flat(kind, arg)
+        ]
+        if status := self._call(ctypes.byref(result), ctypes.byref(exception), *flat):
+            raise RuntimeError(f"the kernel {self._name} returned status {status}")
+        return result.value
+
+
+def _c_types(kind: Any) -> Iterator[Any]:
+    if isinstance(kind, types.Array):
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        yield from (pointer, pointer, number, number, pointer, *[number] * (2 * kind.ndim))
+    elif isinstance(kind, types.BaseTuple):
+        for part in kind:
+            yield from _c_types(part)
+    else:
+        yield _NUMBERS[kind]
+
+
+def _flat(kind: Any, value: Any) -> Iterator[Any]:
+    if isinstance(kind, types.Array):
+        expected = as_dtype(kind.dtype)
+        if (
+            not isinstance(value, np.ndarray)
+            or value.dtype != expected
+            or value.ndim != kind.ndim
+            or not value.flags.c_contiguous
+        ):
+            got = getattr(value, "dtype", type(value).__name__)
+            raise TypeError(f"got {got}, expected a contiguous array {kind.ndim}-d of {expected}")
+        yield from (None, None, value.size, value.itemsize, value.ctypes.data)
+        yield from (*value.shape, *value.strides)
+    elif isinstance(kind, types.BaseTuple):
+        for part, item in zip(kind, value, strict=True):
+            yield from _flat(part, item)
+    else:
+        yield value.item() if isinstance(value, np.generic) else value
