@@ -9,6 +9,7 @@ import os
 from scaling.study import Cell
 
 VERSIONS = {"compiled": 1, "population": 1, "reference": 1}
+THREADS = "1"  # of PyTorch: every engine that lets it sum fixes one
 
 
 def made_by(engine: str, cell: Cell) -> dict[str, str]:
@@ -20,7 +21,7 @@ def made_by(engine: str, cell: Cell) -> dict[str, str]:
     if name := processor(engine):
         found["processor"] = name
     if uses_torch(engine, cell):
-        found["threads"] = str(threads(engine))
+        found["threads"] = THREADS
     return found
 
 
@@ -45,12 +46,3 @@ def uses_torch(engine: str, cell: Cell) -> bool:
     The compiled engine asks it for the curvature of the second-order method.
     """
     return engine != "compiled" or cell.recipe.optimizer == "sdlm"
-
-
-def threads(engine: str) -> int:
-    """Return the threads that PyTorch uses in an engine; the two PyTorch engines fix one."""
-    if engine != "compiled":
-        return 1
-    import torch  # seconds to import; whoever trained a model that needs it has done so
-
-    return int(torch.get_num_threads())
