@@ -14,7 +14,6 @@ from lockstep import recipe, train
 from scaling import engines
 from scaling.data import Dataset
 from scaling.engines import NumericFailure, Trained, compiled
-from scaling.engines.compiled.ready import _File
 from scaling.errors import InputError
 from scaling.ladder import LADDER
 from scaling.recipes import find_recipe
@@ -136,24 +135,6 @@ def test_narrower_processors_give_the_same_model(
     _, err, there = in_a_process(tmp_path, name, NUMBA_CPU_NAME=cpu)
     assert "compiling" in err, "another processor's machine code was loaded"
     assert max(np.abs(here.weights[name] - there[name]).max() for name in there) < 2e-5
-
-
-def test_a_damaged_kernel_is_compiled_again(tmp_path: Path) -> None:
-    import numba
-
-    def compiled_in(folder: Path) -> tuple[float, int]:
-        function = numba.njit(lambda x: x + 1)
-        function._cache = _File(folder / "kernel.bin")
-        function.compile((numba.float64,))
-        return function(1.0), sum(function.stats.cache_hits.values())
-
-    assert compiled_in(tmp_path) == (2.0, 0)
-    assert compiled_in(tmp_path) == (2.0, 1)
-    path = tmp_path / "kernel.bin"
-    path.write_bytes(path.read_bytes()[:-1])
-    assert compiled_in(tmp_path) == (2.0, 0)
-    assert compiled_in(tmp_path) == (2.0, 1)
-    assert [file.name for file in tmp_path.iterdir()] == ["kernel.bin"]
 
 
 def test_every_recipe_of_the_ladder_is_compiled(random_data: Dataset) -> None:

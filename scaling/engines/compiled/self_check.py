@@ -42,6 +42,7 @@ _CASES = (
     _Case(replace(_PLAIN, output="twisted_tanh", shift_fill="background", dropout=0.5), 4),
     _Case(replace(_PLAIN, output="linear", loss="cross_entropy", label_smoothing=0.1), 16),
     _Case(replace(_PLAIN, output="scaled_tanh", trainable="output"), 64),
+    _Case(replace(_PLAIN, output="twisted_tanh"), 256),
 )
 
 

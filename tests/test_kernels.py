@@ -1,0 +1,302 @@
+"""Kernels on disk: no two bear on each other, and one that is not what it was is never used."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kernels import Kind as Named
+from kernels import digests, rotations
+
+from scaling.engines.compiled import agreement, kernel_file, ready
+from scaling.engines.compiled.kernel_file import Stored
+from scaling.engines.compiled.kernels import Kernels, Kind
+from scaling.engines.compiled.native import Native, Processor, emit
+from scaling.engines.compiled.self_check import digest
+from scaling.errors import InputError
+
+TANH, RELU = (
+    Kind(width=1, activation="tanh", optimizer="sgd"),
+    Kind(width=1, activation="relu", optimizer="adamw"),
+)
+# Of other tests too, so that the suite compiles few.
+KINDS: list[Named] = [
+    ("tanh", "sgd", 1),
+    ("relu", "adamw", 1),
+    ("gelu", "momentum", 1),
+]
+ALL: list[Named] = [
+    *product(
+        ("tanh", "relu", "scaled_tanh", "twisted_tanh", "gelu"),
+        ("sgd", "scaled_sgd", "momentum", "adamw"),
+        (1,),
+    ),
+    *product(("tanh", "gelu"), ("sgd", "adamw"), (2, 3, 4, 8)),
+]
+
+
+@pytest.mark.parametrize("kinds", [KINDS, pytest.param(ALL, marks=pytest.mark.slow)])
+@pytest.mark.timeout(7200)
+def test_no_kernel_bears_on_another_in_any_order(kinds: list[Named]) -> None:
+    """Each is compiled in a process of its own; every pair is loaded in both orders."""
+    alone = {kind: digests([kind])[0][0] for kind in kinds}
+    assert len(set(alone.values())) == len(kinds)
+    for order in rotations(kinds):
+        first, again, said = digests(order)
+        assert first == again == [alone[kind] for kind in order]
+        assert said == "", "something was compiled, or named"
+
+
+def stored_file(kind: Kind) -> tuple[Path, str, Stored]:
+    ready.ready(kind)
+    key = ready.key_of(kind, Processor.here())
+    path = kernel_file.private_folder() / f"{key}.kernel"
+    stored = kernel_file.read(path, key, Kernels._fields)
+    assert stored is not None
+    return path, key, stored
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str, Stored]:
+    """A kernel in a cache of its own."""
+    _, key, stored = stored_file(TANH)
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
+    path = kernel_file.private_folder() / f"{key}.kernel"
+    kernel_file.write(path, key, stored)
+    return path, key, stored
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "constant"),
+    [
+        (TANH, "train", 4.89352455891786e-03),  # of tanh
+        (TANH, "outputs", 2.26843463243900e-03),
+        (TANH, "train", 7.9053111),  # where it saturates
+        (RELU, "train", 1e-8),  # of AdamW
+        (RELU, "train", 1e-32),  # below which its averages are 0
+    ],
+)
+def test_a_kernel_with_one_constant_changed_is_named_and_made_again(
+    kind: Kind,
+    part: str,
+    constant: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, key, stored = stored_file(kind)
+    was, changed = (np.float32(constant * by).tobytes() for by in (1, 1.5))
+    assert was in stored.codes[part]
+    forged = stored.codes | {part: stored.codes[part].replace(was, changed)}
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
+    path = kernel_file.private_folder() / f"{key}.kernel"
+    kernel_file.write(path, key, replace(stored, codes=forged))
+    made: list[Kind] = []
+
+    def compiled(kind: Kind, key: str, path: Path) -> None:
+        made.append(kind)
+        kernel_file.write(path, key, stored)
+
+    monkeypatch.setattr(ready, "_compile", compiled)
+    kernels = ready.ready.__wrapped__(kind)
+    said = capsys.readouterr().err
+    assert "does not compute what it did when it was made" in said
+    assert str(path) in said
+    assert made == [kind]
+    assert digest(kernels, kind) == stored.digest
+
+
+def test_a_kernel_that_stays_wrong_is_never_used(
+    copied: tuple[Path, str, Stored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, key, stored = copied
+    wrong = replace(stored, digest="0" * 64)
+    kernel_file.write(path, key, wrong)
+    monkeypatch.setattr(ready, "_compile", lambda *_: kernel_file.write(path, key, wrong))
+    with pytest.raises(InputError, match="still does not compute what it should"):
+        ready.ready.__wrapped__(TANH)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda body: body[:-1],
+        lambda body: body + b"x",
+        lambda body: body[: len(body) // 2],
+        lambda _: b"",
+        lambda body: body.replace(b'"format": 2', b'"format": 1', 1),
+        lambda body: body.replace(b'"train"', b'"other"', 1),
+        lambda body: b"[" * 100_000 + body,
+        lambda body: b"null\n" + body,
+        lambda body: body[:-100] + bytes([body[-100] ^ 1]) + body[-99:],
+    ],
+)
+def test_a_damaged_file_is_no_kernel(
+    damage: Callable[[bytes], bytes], copied: tuple[Path, str, Stored]
+) -> None:
+    path, key, stored = copied
+    assert kernel_file.read(path, key, Kernels._fields) == stored
+    path.write_bytes(damage(path.read_bytes()))
+    assert kernel_file.read(path, key, Kernels._fields) is None
+
+
+def test_a_kernel_of_another_key_is_not_used(copied: tuple[Path, str, Stored]) -> None:
+    path, key, _ = copied
+    assert kernel_file.read(path, key[::-1], Kernels._fields) is None
+
+
+def test_a_file_that_others_can_write_is_not_used(
+    copied: tuple[Path, str, Stored], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, key, _ = copied
+    path.chmod(0o620)
+    assert kernel_file.read(path, key, Kernels._fields) is None
+    assert "not this user's alone" in capsys.readouterr().err
+
+
+def test_a_folder_that_others_could_write_is_emptied_and_closed(
+    copied: tuple[Path, str, Stored], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, _, _ = copied
+    path.parent.chmod(0o777)
+    assert kernel_file.private_folder() == path.parent
+    assert not path.exists()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert "was writable by others" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away"
+)
+def test_what_belongs_to_somebody_else_is_not_used(copied: tuple[Path, str, Stored]) -> None:
+    path, key, _ = copied
+    os.chown(path, 65534, -1)
+    assert kernel_file.read(path, key, Kernels._fields) is None
+    os.chown(path.parent, 65534, -1)
+    with pytest.raises(InputError, match=r"belongs to another user.*SCALING_CACHE_DIR"):
+        kernel_file.private_folder()
+
+
+def test_a_new_cache_is_closed_whatever_the_users_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "new"))
+    before = os.umask(0)
+    try:
+        folder = kernel_file.private_folder()
+        kernel_file.write(folder / "a.kernel", "key", Stored(codes={"train": b"x"}, digest=""))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "a.kernel").stat().st_mode) == 0o600
+    assert [path.name for path in folder.iterdir()] == ["a.kernel"]
+
+
+def test_a_cache_that_cannot_be_used_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"cannot be used .*SCALING_CACHE_DIR"):
+        ready.ready.__wrapped__(TANH)
+
+
+def test_two_processes_with_an_empty_cache_compile_once(tmp_path: Path) -> None:
+    def one(_: int) -> tuple[list[str], str]:
+        first, _, said = digests(KINDS[:1], SCALING_CACHE_DIR=str(tmp_path))
+        return first, said
+
+    with ThreadPoolExecutor(2) as pool:
+        (one_found, one_said), (other_found, other_said) = pool.map(one, range(2))
+    assert one_found == other_found
+    assert (one_said + other_said).count("compiling the engine") == 1
+    (folder,) = tmp_path.iterdir()
+    assert len(list(folder.glob("*.kernel"))) == 1
+    assert not list(folder.glob(".part-*"))
+
+
+def test_sources_that_changed_since_a_process_began_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(ready, "CHECKSUMS", ["of an older source"])
+    with pytest.raises(InputError, match="changed while a process that uses them was running"):
+        ready.ready.__wrapped__(TANH)
+
+
+def test_a_kernel_that_does_not_train_as_autograd_does_is_refused() -> None:
+    """Here the kernels of another activation; nothing of it is stored (making.py)."""
+    agreement.check_agreement(TANH, ready.ready(TANH))
+    with pytest.raises(InputError, match="does not compute what PyTorch does"):
+        agreement.check_agreement(replace(TANH, activation="relu"), ready.ready(TANH))
+
+
+def test_a_compilation_that_fails_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(InputError, match=r"cannot be made on this machine .*--engine reference"):
+        ready.ready.__wrapped__(TANH)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: a.astype(np.float64),
+        lambda a: a[::2],
+        lambda a: a.reshape(1, -1),
+        lambda a: a.tolist(),
+    ],
+)
+def test_a_kernel_refuses_arrays_that_it_was_not_made_for(
+    change: Callable[[np.ndarray], object],
+) -> None:
+    with pytest.raises(TypeError, match="expected a contiguous array 1-d of float32"):
+        ready.ready(TANH).outputs(change(np.zeros(8, np.float32)), None, None, None)
+
+
+def test_machine_code_that_needs_more_than_the_c_library_is_refused() -> None:
+    import numba
+
+    function = numba.njit(lambda n: np.zeros(n).sum())  # allocates, by numba's own memory
+    function.compile((numba.int64,))
+    with pytest.raises(AssertionError, match="machine code that needs"):
+        emit(function, (numba.int64,), "sum", Processor.here())
+
+
+def test_machine_code_is_the_same_whatever_was_compiled_before() -> None:
+    """And it runs as the function did, under a name that another one has too."""
+    import numba
+
+    def code(by: float) -> tuple[bytes, float]:
+        helper = numba.njit(lambda a: a[0] * by, _nrt=False)
+        function = numba.njit(lambda a, n: np.int64(helper(a)) + n, _nrt=False)
+        signature = (numba.float32[::1], numba.int64)
+        function.compile(signature)
+        made = emit(function, signature, "f", Processor.here())
+        loaded = Native(made, "f", signature, Processor.here())
+        return made, loaded(np.array([2], np.float32), 1)
+
+    (first, result), (other, other_result), (again, _) = code(3), code(5), code(3)
+    assert (result, other_result) == (7, 11)
+    assert first == again != other
+
+
+def test_a_program_that_ends_in_compiling_leaves_no_part(tmp_path: Path) -> None:
+    asked = ("1", "tanh", "sgd", "no such key", str(tmp_path / "a.kernel"))
+    done = subprocess.run(
+        [sys.executable, "-m", "scaling.engines.compiled.making", *asked],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "end it and run the command again" in done.stdout
