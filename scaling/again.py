@@ -18,8 +18,8 @@ def trained_again(entry: Row, model: Model) -> Weights:
     """
     cell = cell_from_plan(entry)
     member = next(m for m in members_from_plan(cell, entry) if cell.run_id(m) == model.run_id)
-    last = model.rows[-1]
-    _, info = datasets.find(entry["source"])
+    last, source = model.rows[-1], entry.get("source", cell.dataset)
+    _, info = datasets.find(source)
     shape = {name: getattr(cell, name) for name in ("n_train", "n_test", "split", "width", "model")}
     odd = [name for name, v in cell.recipe.tricks if name in TRICKS and TRICKS[name].version != v]
     if odd or make_cell(info, cell.recipe, start=cell.start, **shape) != cell:
@@ -30,7 +30,7 @@ def trained_again(entry: Row, model: Model) -> Weights:
     (result,) = engines.train(
         cell,
         [member],
-        datasets.load(entry["source"], cell.n_train),
+        datasets.load(source, cell.n_train),
         engine=last["engine"],
         device=last["device"],
         epochs_evaluated=[row["epoch"] for row in model.rows],

@@ -37,6 +37,11 @@ _LEVEL = 19  # of zstd, assumed: slow to write, which happens once
 MOST_BYTES = 6_000_000  # of the folder, and so of each file: a clone has them all, for ever
 # What a reader accepts, assumed: many times what this project can publish in that.
 _MOST_MODELS, _MOST_VALUES, _MOST_MEMORY = 50_000, 5_000_000, 256_000_000
+# What pyarrow and json raise for bytes that are no such file; RecursionError for nested brackets.
+_UNREADABLE = (
+    *(pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError),
+    *(ArithmeticError, RecursionError, MemoryError),
+)
 
 
 def to_bytes(archive: Archive) -> bytes:
@@ -155,7 +160,10 @@ def read_folder(folder: Path) -> list[Archive]:
 
 
 def _read(body: bytes) -> tuple[list[Row], Row]:
-    """Rows and header. Raises ValueError for more than anybody publishes, before it is read."""
+    """Rows and header. Raises ValueError for more than anybody publishes, before it is read.
+
+    A few forged footers abort pyarrow; a damaged file never gets here, as its name tells.
+    """
     file = pq.ParquetFile(pa.BufferReader(body))
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,11 @@ from scaling.weights import Weights
 
 MOST_MODELS = 30  # of all published models, by the issue that asked for them
 _MOST_MEMORY = 64_000_000  # bytes of all arrays, assumed: 30 models of width 8 are 60 million
+# What numpy and zipfile raise for bytes that are no such file; RuntimeError for an encrypted one.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, LookupError, AttributeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def weights_to_bytes(models: Mapping[str, Weights]) -> bytes:
@@ -44,13 +50,6 @@ def weights_from_bytes(body: bytes) -> dict[str, Weights]:
                 models.setdefault(run_id, {})[name] = array
         if not 0 < len(models) <= MOST_MODELS:
             raise ValueError(f"{len(models)} models, expected 1 to {MOST_MODELS}")
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        LookupError,
-        AttributeError,
-        zipfile.BadZipFile,
-    ) as error:
+    except _UNREADABLE as error:
         raise InputError(f"not a file of weights ({line_of(error)})") from error
     return models
