@@ -7,7 +7,7 @@ is provenance.
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from scaling.architecture import MODEL, VERSION, Architecture
 from scaling.data import DatasetInfo, Split
 from scaling.errors import InputError
 from scaling.models import Sizes, find_model
+from scaling.plain import from_plain
 from scaling.recipe import Recipe
 from scaling.rules import check_recipe
 
@@ -142,6 +143,40 @@ def as_plain(value: Any) -> dict[str, Any]:
         for field in fields(value)
         for item in [getattr(value, field.name)]
     }
+
+
+def cell_from_plan(entry: Mapping[str, Any]) -> Cell:
+    """The cell of an entry of a plan's `cells`: the inverse of `as_plain`.
+
+    Raises InputError for an entry that is no cell, or one whose content gives another cell_id.
+    """
+    named = entry.get("cell_id") if isinstance(entry, Mapping) else None
+    if not isinstance(named, str):
+        raise InputError("a cell of the plan has no cell_id: expected the plan of a sweep")
+    cell = from_plain(Cell, entry, f"cell {named}")
+    if cell.cell_id != named:
+        raise InputError(
+            f"cell {named}: its content gives the identity {cell.cell_id}: the plan was changed or"
+            " another version of this code wrote it; run the sweep again and it is written anew"
+        )
+    return cell
+
+
+def members_from_plan(cell: Cell, entry: Mapping[str, Any]) -> tuple[Member, ...]:
+    """The members of the same entry. Raises InputError for one that gives another run_id."""
+    listed = entry.get("members")
+    members = []
+    for number, plain in enumerate(listed if isinstance(listed, list) else []):
+        member = from_plain(Member, plain, f"member {number} of cell {cell.cell_id}")
+        if (run_id := cell.run_id(member)) != plain.get("run_id"):
+            raise InputError(
+                f"model {plain.get('run_id')}: its content gives the identity {run_id}: the plan"
+                " was changed; run the sweep again and it is written anew"
+            )
+        members.append(member)
+    if not members:
+        raise InputError(f"cell {cell.cell_id}: the plan has no models of it")
+    return tuple(members)
 
 
 def _without_defaults(value: Any, leave_out: tuple[str, ...]) -> dict[str, Any]:

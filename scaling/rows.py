@@ -12,32 +12,17 @@ from typing import Any
 from scaling.engines.result import NumericFailure, Score, Trained
 from scaling.engines.versions import made_by
 from scaling.store import SCHEMA_VERSION, now, pack_correct
-from scaling.study import Cell
+from scaling.study import Cell, Member
 
 
 def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]]:
     """A row for each evaluated epoch, as the columns of OUT/metrics."""
-    member, sizes, where = trained.member, cell.sizes, provenance()
+    sizes, where = cell.sizes, provenance()
     common = {
-        "run_id": cell.run_id(member),
-        "cell_id": cell.cell_id,
+        **identity_columns(cell, trained.member),
         "study": study,
-        "dataset": cell.dataset,
-        "test_set_id": cell.test_set_id,
-        "split": cell.split,
-        "n_train": cell.n_train,
-        "n_test": cell.n_test,
-        "width": cell.width,
-        "recipe": cell.recipe.name,
-        "tricks": [name for name, _ in cell.recipe.tricks],
-        "model": cell.model,
         "engine": trained.engine,
         "device": trained.device,
-        **asdict(member),
-        "batch_size": cell.recipe.batch_size,
-        "epochs": cell.recipe.epochs,
-        "n_params": sizes.n_params,
-        "n_macs": sizes.n_macs,
         "created_at": now(),
         **where,
         "versions": [*where["versions"], *made_by(trained.engine, cell).items()],
@@ -56,6 +41,28 @@ def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]
         }
         for evaluation in trained.history
     ]
+
+
+def identity_columns(cell: Cell, member: Member) -> dict[str, Any]:
+    """The columns of a model's rows that follow from what it is."""
+    return {
+        "run_id": cell.run_id(member),
+        "cell_id": cell.cell_id,
+        "dataset": cell.dataset,
+        "test_set_id": cell.test_set_id,
+        "split": cell.split,
+        "n_train": cell.n_train,
+        "n_test": cell.n_test,
+        "width": cell.width,
+        "recipe": cell.recipe.name,
+        "tricks": [name for name, _ in cell.recipe.tricks],
+        "model": cell.model,
+        **asdict(member),
+        "batch_size": cell.recipe.batch_size,
+        "epochs": cell.recipe.epochs,
+        "n_params": cell.sizes.n_params,
+        "n_macs": cell.sizes.n_macs,
+    }
 
 
 def prediction_row(cell: Cell, trained: Trained) -> dict[str, Any]:

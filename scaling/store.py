@@ -1,7 +1,8 @@
 """Results as Parquet: what is there of which model, and reading that survives a torn file.
 
 A model's rows are one file named by its run_id, so writing a result twice replaces it and can never
-double it. pyarrow is known here, in schema.py (the columns) and in files.py (folders and URIs).
+double it. pyarrow is known here, in schema.py (the columns), in files.py (folders and URIs) and in
+archive_file.py (published studies).
 """
 
 import json

@@ -11,10 +11,12 @@ from scaling.cell import (
     Cell,
     Member,
     as_plain,
+    cell_from_plan,
     cell_identity,
     evaluated_epochs,
     make_cell,
     make_members,
+    members_from_plan,
 )
 from scaling.data import DatasetInfo, Split
 from scaling.errors import InputError
@@ -28,10 +30,12 @@ __all__ = [
     "Member",
     "Start",
     "Study",
+    "cell_from_plan",
     "cell_identity",
     "evaluated_epochs",
     "make_cell",
     "make_members",
+    "members_from_plan",
     "plan",
     "predicted_seconds",
     "resolve",

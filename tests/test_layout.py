@@ -43,9 +43,9 @@ def test_analysis_imports_study_and_store_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", files("scaling"), ids=str)
-def test_only_the_store_and_its_two_parts_know_pyarrow(path: Path) -> None:
+def test_only_the_store_its_two_parts_and_the_archive_know_pyarrow(path: Path) -> None:
     knows = "pyarrow" in {name.split(".")[0] for name in imported(path)}
-    assert knows == (path.name in ("store.py", "schema.py", "files.py"))
+    assert knows == (path.name in ("archive_file.py", "store.py", "schema.py", "files.py"))
 
 
 def test_importing_the_analysis_imports_neither_torch_nor_ray() -> None:

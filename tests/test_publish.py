@@ -1,0 +1,168 @@
+"""Published studies: small immutable files that give back what was stored, or one line of error."""
+
+import hashlib
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_runs import fill, published
+
+from jobs.publish import main, published_weights
+from jobs.trial import train_job
+from scaling import archive_file, datasets
+from scaling.archive_file import read_folder, read_published, tables
+from scaling.errors import InputError
+from scaling.store import Store
+from scaling.study import Grid, Study, plan, resolve
+from scaling.weight_file import weights_to_bytes
+
+PUBLISHED = Path(__file__).parent.parent / "docs" / "published"
+
+
+def contents(store: Store) -> tuple[Any, ...]:
+    """Everything that tools read of a folder, in one order."""
+    kinds = {kind: store.read(kind).table for kind in ("metrics", "predictions", "failures")}
+    order = {"metrics": [("run_id", "ascending"), ("epoch", "ascending")]}
+    rows = {
+        kind: table.sort_by(order.get(kind, [("run_id", "ascending")])).to_pylist()
+        for kind, table in kinds.items()
+    }
+    return rows, store.read_plans()
+
+
+def test_what_the_repository_publishes_is_whole() -> None:
+    archives, weights = read_folder(PUBLISHED), published_weights(PUBLISHED)
+    models = [(model.run_id, model.created_at) for archive in archives for model in archive.models]
+    assert len(models) == len(set(models))
+    assert set(weights) <= {run for run, _ in models}
+    assert len(weights) <= 30
+    assert sum(path.stat().st_size for path in PUBLISHED.iterdir()) <= archive_file.MOST_BYTES
+
+
+@pytest.mark.parametrize("fail", [None, 1])
+def test_a_folder_comes_back_as_it_was(tmp_path: Path, fail: int | None) -> None:
+    store, into = published(tmp_path, fail=fail)
+    assert main(["--unpack", str(into), "--out", str(tmp_path / "again")]) == 0
+    assert contents(Store(tmp_path / "again")) == contents(store)
+    (path,) = into.iterdir()
+    metrics, predictions = tables(read_published(path))
+    assert metrics.schema.equals(store.read("metrics").table.schema)
+    key = [("run_id", "ascending"), ("epoch", "ascending")]
+    assert metrics.sort_by(key).equals(store.read("metrics").table.sort_by(key))
+    key = key[:1]
+    assert predictions.sort_by(key).equals(store.read("predictions").table.sort_by(key))
+
+
+def test_a_file_is_written_once_and_more_seeds_are_a_further_one(tmp_path: Path) -> None:
+    out, into = tmp_path / "out", tmp_path / "published"
+    published(tmp_path)
+    (first,) = into.iterdir()
+    before = first.read_bytes(), first.stat().st_mtime_ns
+    assert main([str(out), "--into", str(into)]) == 0
+    assert list(into.iterdir()) == [first]
+    extended = fill(tmp_path / "more", seeds=(0, 1, 2))
+    for run in list(extended.stamps("metrics")):  # what is published stays as it was
+        if (old := out / "metrics" / f"{run}.parquet").exists():
+            for kind in ("metrics", "predictions"):
+                body = (out / kind / old.name).read_bytes()
+                (tmp_path / "more" / kind / old.name).write_bytes(body)
+    assert main([str(tmp_path / "more"), "--into", str(into)]) == 0
+    (second,) = set(into.iterdir()) - {first}
+    assert (first.read_bytes(), first.stat().st_mtime_ns) == before
+    assert {model.rows[-1]["seed"] for model in read_published(second).models} == {2}
+    assert main(["--unpack", str(into), "--out", str(tmp_path / "again")]) == 0
+    assert contents(Store(tmp_path / "again"))[0] == contents(extended)[0]
+    (cells,) = (p["cells"] for p in Store(tmp_path / "again").read_plans().values())
+    assert [len(cell["members"]) for cell in cells] == [3] * 4
+
+
+def test_the_latest_rows_and_all_planned_models_are_unpacked(tmp_path: Path) -> None:
+    _, into = published(tmp_path)
+    fill(tmp_path / "second", seeds=(1,), n_train=(60, 90))
+    assert main([str(tmp_path / "second"), "--into", str(into)]) == 0
+    assert main(["--unpack", str(into), "--out", str(tmp_path / "again")]) == 0
+    store, second = Store(tmp_path / "again"), Store(tmp_path / "second")
+    rows = {row["run_id"]: row for row in store.read("metrics").table.to_pylist()}
+    for row in second.read("metrics").table.to_pylist():
+        assert rows[row["run_id"]]["created_at"] == row["created_at"]
+    assert store.state().count(store.read_plans()["small"])["finished"] == 6
+    assert len(rows) == 10
+    members = [len(cell["members"]) for cell in store.read_plans()["small"]["cells"]]
+    assert sorted(members) == [1, 1, 2, 2, 2, 2]
+
+
+def test_unpacking_replaces_no_results(tmp_path: Path, capsys: Any) -> None:
+    _, into = published(tmp_path)
+    assert main(["--unpack", str(into), "--out", str(tmp_path / "out")]) == 2
+    assert "has results already" in capsys.readouterr().err
+    assert main(["--unpack", str(tmp_path), "--out", str(tmp_path / "x")]) == 2
+    assert main(["--unpack", str(into)]) == 2
+    assert main([str(tmp_path / "nowhere"), "--into", str(into)]) == 2
+    assert main([str(tmp_path / "out"), "--study", "other", "--into", str(into)]) == 2
+    assert "has no study other: expected small" in capsys.readouterr().err
+
+
+def test_the_folder_stays_below_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    _, into = published(tmp_path)
+    (first,) = into.iterdir()
+    monkeypatch.setattr(archive_file, "MOST_BYTES", 2 * first.stat().st_size - 1000)
+    fill(tmp_path / "second", seeds=(5, 6))
+    assert main([str(tmp_path / "second"), "--into", str(into)]) == 2
+    assert "publish fewer models" in capsys.readouterr().err
+    assert list(into.iterdir()) == [first]
+
+
+def test_a_file_is_known_by_its_name(tmp_path: Path) -> None:
+    _, into = published(tmp_path)
+    (path,) = into.iterdir()
+    body = path.read_bytes()
+    assert re.fullmatch(
+        r"small-\d{8}-" + hashlib.sha256(body).hexdigest()[:12] + ".parquet", path.name
+    )
+    for damaged in (body[:-1], body[: len(body) // 2], b"", body[:50] + b"?" + body[51:]):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="its sha256 begins with"):
+            read_folder(into)
+    path.write_bytes(body)
+    path.rename(into / "small.parquet")
+    with pytest.raises(InputError, match="its name is not"):
+        read_folder(into)
+
+
+def test_weights_are_published_once_they_agree(tmp_path: Path, tiny_npz: Path, capsys: Any) -> None:
+    """The reference engine needs no compiling; the weights are those that it trained."""
+    grid = Grid(
+        dataset=(str(tiny_npz),), n_train=(30,), recipe=("1989",), epochs=(2,), seeds=(0, 1)
+    )
+    study = Study(name="tiny", question="?", grids=(grid,))
+    (job,) = resolve(study, datasets.find)
+    store, into = Store(tmp_path / "out"), tmp_path / "published"
+    store.write_plan(plan(study, [job], [1.0]))
+    runs = [job.cell.run_id(member) for member in job.members]
+    train_job(job, store, dict.fromkeys(runs, 1.0), "tiny", "reference", "cpu", lambda _: None)
+    out = [str(tmp_path / "out"), "--into", str(into)]
+    assert main([*out, "--train-weights", runs[0]]) == 0
+    (weights,) = published_weights(into).values()
+    assert sum(array.size for array in weights.values()) == 9760
+    assert main([*out, "--train-weights", runs[0]]) == 0
+    assert len(list(into.glob("*.npz"))) == 1
+
+    assert main([*out, "--weights", runs[1]]) == 2
+    assert "is missing: use --train-weights" in capsys.readouterr().err
+    body = weights_to_bytes({"x": weights})
+    store.write_file(f"weights/{runs[1]}.npz", body)
+    assert main([*out, "--train-weights", "unknown"]) == 2
+    assert "is not published" in capsys.readouterr().err
+
+    rows = store.read("metrics", names=[runs[1]]).table.to_pylist()
+    (prediction,) = store.read("predictions", names=[runs[1]]).table.to_pylist()
+    rows = [
+        {**row, "train_loss": 0.5, "created_at": row["created_at"] + timedelta(1)} for row in rows
+    ]
+    store.write_model(rows, prediction)
+    assert main([*out, "--train-weights", runs[1]]) == 2
+    assert "came out differently when it was trained again (train_loss)" in capsys.readouterr().err
