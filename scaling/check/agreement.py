@@ -3,7 +3,7 @@
 The comparison and its bounds are those of tests/test_population.py.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -114,16 +114,16 @@ def beside_reference(
     """Models of an engine beside the reference's on the CPU."""
     theirs = trained(cell, members, data, "reference")
     pairs = list(zip(ours, theirs, strict=True))
-    errors = np.concatenate([_distances(a.weights, b.weights) for a, b in pairs])
+    errors = np.concatenate([distances(a.weights, b.weights) for a, b in pairs])
     starts = (initial_weights(cell.sizes, cell.recipe, b.member.seed) for b in theirs)
     moved = min(
-        float(_distances(b.weights, start).max()) for b, start in zip(theirs, starts, strict=True)
+        float(distances(b.weights, start).max()) for b, start in zip(theirs, starts, strict=True)
     )
     losses = [abs(a.history[-1].test.loss / b.history[-1].test.loss - 1) for a, b in pairs]
     figures = {
         "most": float(np.quantile(errors, 0.999)),
         "worst": float(errors.max()),
-        "loss": max(losses),
+        "loss": float(np.max(losses)),  # of a NaN, NaN: not so `max`
         "predictions": max(float((a.predicted != b.predicted).mean()) for a, b in pairs),
     }
     bounds = {name: getattr(allowed, name) for name in figures}
@@ -149,7 +149,7 @@ def _beside_reference(engine: str, name: str, cell: Cell, data: Dataset, device:
     return Case(name=name, run=run)
 
 
-def _distances(a: Weights, b: Weights) -> NDArray[np.float32]:
+def distances(a: Weights, b: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     """Of all weights but the biases of a transformer's keys, which no loss depends on."""
     found = []
     for name in b:
@@ -198,11 +198,8 @@ def _some_fail(data: Dataset, device: str) -> Found:
 
 def same_bits(once: Sequence[Trained], again: Sequence[Trained]) -> Found:
     """Whether two trainings of the same members gave the same weights."""
-    worst = max(
-        float(np.abs(a.weights[name] - b.weights[name]).max())
-        for a, b in zip(once, again, strict=True)
-        for name in a.weights
-    )
+    pairs = zip(once, again, strict=True)
+    worst = float(np.concatenate([distances(a.weights, b.weights) for a, b in pairs]).max())
     problem = None if worst == 0 else f"weights differ by up to {worst:.2g}, expected the same bits"
     return Found(text="the same bits", figures={"worst": worst}, problem=problem)
 

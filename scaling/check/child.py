@@ -2,11 +2,12 @@
 
 python -m scaling.check.child EVENTS FOLDER SECONDS DEVICE WORD...
 
-EVENTS is the file that the reports are appended to, a line of JSON each; FOLDER is shared by all
-tasks of one check.
+The reports are appended to EVENTS, a line of JSON each. A case that EVENTS names already is left
+out, so that after a crash the same command goes on. All tasks of one check share FOLDER.
 """
 
 import json
+import math
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from time import perf_counter
 from typing import Any
 
 from scaling.check.cases import Case
+
+UNUSABLE = 3  # the exit status after an error that spoils the GPU for the rest of this process
 
 
 def cases_of(words: list[str], folder: Path, seconds: float, device: str) -> Iterator[Case]:
@@ -54,13 +57,16 @@ def cases_of(words: list[str], folder: Path, seconds: float, device: str) -> Ite
 def main(events: str, folder: str, seconds: str, device: str, *words: str) -> None:
     """Run cases until they are over, or until another as long as the longest has no time left."""
     started, longest = perf_counter(), 0.0
+    seen = {json.loads(line)["case"] for line in Path(events).read_text().splitlines()}
     with Path(events).open("a") as file:
 
         def report(**event: Any) -> None:
-            file.write(json.dumps(event) + "\n")
+            file.write(json.dumps(_finite(event), allow_nan=False) + "\n")
             file.flush()
 
         for case in cases_of(list(words), Path(folder), float(seconds), device):
+            if case.name in seen:
+                continue
             begun = perf_counter()
             if longest and begun - started + longest > float(seconds):
                 report(case=case.name, status="not run")
@@ -70,6 +76,8 @@ def main(events: str, folder: str, seconds: str, device: str, *words: str) -> No
             took = perf_counter() - begun
             longest = max(longest, took)
             report(case=case.name, seconds=round(took, 3), **result)
+            if "CUDA error" in (result["problem"] or ""):
+                sys.exit(UNUSABLE)
 
 
 def attempt(case: Case) -> dict[str, Any]:
@@ -86,6 +94,15 @@ def attempt(case: Case) -> dict[str, Any]:
         "problem": found.problem,
         "figures": found.figures,
     }
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON lacks; problems name them."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scaling.check.agreement import CPU, beside_reference, cell_of, recipe
+from scaling.check.agreement import CPU, beside_reference, cell_of, distances, recipe
 from scaling.check.cases import Case, Found, noise, trained
 from scaling.engines import Trained
 from scaling.recipe import Recipe
@@ -73,9 +73,7 @@ def pair_cases(first: str, second: str, folder: Path) -> Iterator[Case]:
         worst = {}
         for turn, name in enumerate((first, second, first)):
             with np.load(_kept(folder, name)) as alone:
-                weights = _train(name).weights
-                difference = max(float(np.abs(weights[k] - alone[k]).max()) for k in alone.files)
-            worst[f"{turn + 1}. {name}"] = difference
+                worst[f"{turn + 1}. {name}"] = float(distances(_train(name).weights, alone).max())
         beyond = [f"{name} by {value:.2g}" for name, value in worst.items() if value != 0]
         return Found(
             text="the same bits as alone",

@@ -35,7 +35,7 @@ def tasks(device: str) -> list[list[Task]]:
         return [machine, early, pairs, [population], *speeds, late]
     on_gpu = [
         Task(words=("population", device), usual=40, most=90),
-        *(Task(words=("speed-gpu", name), usual=30, most=60) for name in RECIPES),
+        *(Task(words=("speed-gpu", name), usual=30, most=75) for name in RECIPES),
         Task(words=("reference", device), usual=15, most=30),
     ]
     return [machine, *([task] for task in on_gpu), early, pairs, *speeds, [population]]

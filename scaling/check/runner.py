@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import scaling
+from scaling.check.child import UNUSABLE
 from scaling.check.plan import Task
 from scaling.engines import available_cores
 
 GRACE_S = 30.0  # until a task that was to stop by itself is killed
+CHILD = (sys.executable, "-m", "scaling.check.child")
 LEAST_S = 3.0  # below that, a task is not begun
 POLL_S = 0.05
+MOST_AT_ONCE = 8  # assumed: each takes up to 0.5 GB
 LOG_CHARACTERS = 4000  # kept of what a task that died had printed
 NO_TIME = "not run: no time left"
 
@@ -50,7 +53,8 @@ def run(
     """Give the report of each task once it is over; `each` sees every case before that."""
     deadline = time.monotonic() + budget
     for group in groups:
-        at_once = available_cores() if all(task.shared for task in group) else 1
+        shared = all(task.shared for task in group)
+        at_once = min(available_cores(), MOST_AT_ONCE) if shared else 1
         waiting, running = list(group), list[_Process]()
         try:
             while waiting or running:
@@ -60,7 +64,8 @@ def run(
                     waiting = []
                 elif waiting and len(running) < at_once:
                     task = waiting.pop(0)
-                    running.append(_Process(task, folder, device, min(task.most, left)))
+                    report = Report(task=task, status="begun")
+                    running.append(_Process(report, folder, device, min(task.most, left)))
                 for process in list(running):
                     for case in process.news():
                         each(process.report, case)
@@ -68,7 +73,11 @@ def run(
                         running.remove(process)
                         for case in process.end():
                             each(process.report, case)
-                        yield process.report
+                        left = min(process.left(), deadline - time.monotonic())
+                        if process.goes_on and left > LEAST_S:
+                            running.append(_Process(process.report, folder, device, left))
+                        else:
+                            yield process.report
                 time.sleep(POLL_S)
         finally:
             for process in running:
@@ -76,17 +85,17 @@ def run(
 
 
 class _Process:
-    """A task that runs, and its report as far as it is."""
+    """A task that runs, and its report as far as it is. After a crash another one goes on."""
 
-    def __init__(self, task: Task, folder: Path, device: str, seconds: float) -> None:
-        self.report = Report(task=task, status="begun")
-        name = task.name.replace(" ", "_")
+    def __init__(self, report: Report, folder: Path, device: str, seconds: float) -> None:
+        self.report, self.goes_on = report, False
+        name = report.task.name.replace(" ", "_")
         self._events, self._log = folder / f"{name}.jsonl", folder / f"{name}.log"
         self._events.touch()
-        self._read, self._begun = 0, ""
+        self._read, self._begun = self._events.stat().st_size, ""
         self._started = time.monotonic()
-        self._killed_at = self._started + seconds + GRACE_S
-        self._seconds = seconds
+        self._until = self._started + seconds
+        self._stopped = ""
         paths = [str(Path(scaling.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),  # wherever the check was started
@@ -94,10 +103,9 @@ class _Process:
             "SCALING_CACHE_DIR": str(folder / "cache"),  # kernels of this check alone
             "OMP_NUM_THREADS": "1",
         }
-        command = [sys.executable, "-m", "scaling.check.child", str(self._events), str(folder)]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [*command, str(seconds), device, *task.words],
+                [*CHILD, str(self._events), str(folder), str(seconds), device, *report.task.words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -119,28 +127,36 @@ class _Process:
         self.report.cases += cases
         return cases
 
+    def left(self) -> float:
+        """Seconds of its own that it has not used."""
+        return self._until - time.monotonic()
+
     def over(self) -> bool:
         """Whether it has ended; it is killed if it has not when it should have."""
-        if self._process.poll() is None and time.monotonic() > self._killed_at:
+        if self._process.poll() is None and self.left() < -GRACE_S:
             self.kill()
-            self.report.problem = f"stopped after {self._seconds + GRACE_S:.0f} s"
+            self._stopped = f"stopped after {time.monotonic() - self._started:.0f} s"
         return self._process.poll() is not None
 
     def end(self) -> list[dict[str, Any]]:
-        """The last cases; the report is complete after that."""
+        """The last cases, one that killed the process included; the report is complete then."""
         cases, report = self.news(), self.report
         code = self._process.returncode
-        if code and not report.problem:
-            report.problem = f"died: {_ending(code)}"
-        if report.problem and self._begun:
-            report.problem += f" in the case {self._begun}"
-        if not any(case["status"] in ("ok", "failed") for case in report.cases):
-            report.problem = report.problem or "no case came to an end"
-        if code:
+        ending = self._stopped or f"died: {_ending(code)}"
+        if code and self._begun:
+            log = self._log.read_text(errors="replace")[-LOG_CHARACTERS:]
+            lost = {"case": self._begun, "status": "failed", "problem": ending, "log": log}
+            cases.append(lost)
+            report.cases.append(lost)
+        elif code and code != UNUSABLE:
+            report.problem = ending
             report.log = self._log.read_text(errors="replace")[-LOG_CHARACTERS:]
+        elif not any(case["status"] in ("ok", "failed") for case in report.cases):
+            report.problem = "no case came to an end"
+        self.goes_on = bool(code and (self._begun or code == UNUSABLE) and not self._stopped)
         failed = report.problem or any(case["status"] == "failed" for case in report.cases)
         report.status = "failed" if failed else "ok"
-        report.seconds = round(time.monotonic() - self._started, 2)
+        report.seconds = round(report.seconds + time.monotonic() - self._started, 2)
         return cases
 
     def kill(self) -> None:

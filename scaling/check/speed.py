@@ -29,11 +29,10 @@ def cpu_cases(recipe: str, seconds: float) -> Iterator[Case]:
 
         def run(effort: Effort = effort) -> Found:
             rows = list(measure(images, fma, effort, lambda _amount, _text: None))
-            named = [f"{row.engine} {row.us:,.3g} us" for row in rows]
-            named += [f"plain PyTorch {rows[0].loop_us:,.3g} us"]
-            if rows[0].floor_us:
-                named += [f"floor {rows[0].floor_us:,.3g} us"]
-            return Found(text=", ".join(named), figures={"rows": [asdict(row) for row in rows]})
+            us = {row.engine: row.us for row in rows} | {"plain PyTorch": rows[0].loop_us}
+            us |= {"floor": rows[0].floor_us} if rows[0].floor_us else {}
+            text = ", ".join(f"{name} {_digits(value)} us" for name, value in us.items())
+            return Found(text=text, figures={"rows": [asdict(row) for row in rows]})
 
         yield Case(name=f"{recipe}, width {width}", run=run)
 
@@ -83,7 +82,12 @@ def _members(recipe: str, members: int, device: str) -> Found:
         "device": device,
     }
     return Found(
-        text=f"{train.median:,.3g} us an example and model, {evaluate.median:,.3g} us an image"
-        f" to evaluate, {train.median * members:,.3g} us a step",
+        text=f"{_digits(train.median)} us an example and model,"
+        f" {_digits(evaluate.median)} us an image to evaluate,"
+        f" {_digits(train.median * members)} us a step",
         figures=figures,
     )
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
