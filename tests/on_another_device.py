@@ -20,7 +20,7 @@ from scaling.recipe import Recipe
 from scaling.recipes import find_recipe
 from scaling.study import make_cell, make_members
 
-DEVICE, IMAGES, STEPS = "pretended", 20, 3
+DEVICE, IMAGES = "pretended", 8
 NAMES = ("1989", "dropout_relu", "gelu", "mixup", "muon", "ema", "linear_probe")
 NORMS = ("layer_norm", "group_norm", "weight_norm", "residual", "cyclic_connections")
 
@@ -35,7 +35,7 @@ def moved(module: nn.Module, device: str) -> nn.Module:
 
 
 def train(how: Recipe, data: Dataset, model: str) -> None:
-    cell = make_cell(data.info, how, n_train=STEPS * how.batch_size, model=model)
+    cell = make_cell(data.info, how, n_train=how.batch_size, model=model)
     population = Population(cell, make_members(how, [0, 1]), data, DEVICE)
     population.train_epoch(1)
     changed = population._changing().values()

@@ -17,11 +17,12 @@ import pytest
 from jobs.cli import main
 from scaling import cache
 from scaling.check import kernels, runner
-from scaling.check.agreement import CPU, beside_reference, cell_of, recipe
+from scaling.check.agreement import CPU, beside_reference, cell_of, population_cases, recipe
 from scaling.check.cases import Found, noise, trained
 from scaling.check.child import cases_of
 from scaling.check.plan import Task, tasks
 from scaling.check.runner import Report
+from scaling.engines.population import tracing
 from scaling.study import make_members
 from scaling.weights import initial_weights
 
@@ -66,11 +67,30 @@ def run_check(tmp_path: Path, *words: str, **environment: str) -> tuple[int, dic
 
 
 def test_it_needs_numpy_torch_and_numba_alone(tmp_path: Path) -> None:
-    status, found = run_check(tmp_path, "--only", "machine", "population cpu", "--budget", "8")
-    assert (status, found["failed"]) == (0, [])
-    assert {task["task"]: task["status"] for task in found["tasks"]}["machine"] == "ok"
-    versions = found["tasks"][0]["cases"][1]["figures"]
-    assert versions["numpy"] == np.__version__
+    status, found = run_check(tmp_path, "--only", "machine")
+    assert (status, found["failed"], found["not_run"], found["held"]) == (0, [], [], 4)
+    assert found["tasks"][0]["cases"][1]["figures"]["numpy"] == np.__version__
+
+
+def test_so_do_all_its_modules(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HIDING)
+    root = Path(__file__).parent.parent
+    names = [f"scaling.check.{path.stem}" for path in (root / "scaling/check").glob("[a-z]*.py")]
+    names += ["scaling.engines.population.engine", "scaling.engines.compiled.engine"]
+    subprocess.run(
+        [sys.executable, "-c", f"import {', '.join(names)}"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"},
+        check=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["micro_vit", "continued after an epoch", "members that fail leave"]
+)
+def test_the_population_engine_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "DIRECT", tracing.DIRECT)  # the cases change it
+    (case,) = (case for case in population_cases("cpu") if case.name == name)
+    assert case.run().problem is None
 
 
 @pytest.mark.slow
@@ -116,14 +136,18 @@ child.main(*sys.argv[1:])
 
 
 def outcomes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *words: str, most: float = 20.0
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *words: str,
+    most: float = 20.0,
+    budget: float = 60.0,
 ) -> Report:
     script = tmp_path / "child.py"
     script.write_text(CHILD)
     monkeypatch.setattr(runner, "CHILD", (sys.executable, str(script)))
     monkeypatch.setattr(runner, "GRACE_S", 1.0)
     task = Task(words=words, usual=1, most=most)
-    (report,) = runner.run([[task]], tmp_path, "cpu", 60, lambda *_: None)
+    (report,) = runner.run([[task]], tmp_path, "cpu", budget, lambda *_: None)
     return report
 
 
@@ -147,6 +171,14 @@ def test_a_case_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path:
     report = outcomes(monkeypatch, tmp_path, "holds", "hangs", "last", most=3.0)
     assert [case["status"] for case in report.cases] == ["ok", "failed"]
     assert report.cases[1]["problem"].startswith("stopped after")
+
+
+def test_a_slow_case_that_had_not_its_full_time_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = outcomes(monkeypatch, tmp_path, "holds", "hangs", budget=4.0)
+    assert [case["status"] for case in report.cases] == ["ok", "not run"]
+    assert report.status == "ok"
 
 
 def test_what_has_no_time_left_is_not_begun(tmp_path: Path) -> None:

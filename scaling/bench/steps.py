@@ -31,7 +31,6 @@ WIDTHS = (1, 2, 4, 8)
 class Effort:
     """How much to measure; seconds are of one run, of which there is one in each round."""
 
-    recipes: tuple[str, ...] = RECIPES
     widths: tuple[int, ...] = WIDTHS
     rounds: int = 11
     loop_s: float = 0.12
@@ -72,13 +71,14 @@ def measure(
     fma: Callable[[float], float] | None,
     effort: Effort,
     advance: Callable[[float, str], None],
+    recipes: Sequence[str] = (),
 ) -> Iterator[Row]:
-    """The rows of every recipe and width, as soon as they are there.
+    """The rows of every recipe (or of these) and width, as soon as they are there.
 
     `fma` is `fastest_fma()`, or None without numba; `advance` is told of every round.
     """
     with one_thread():
-        for name in effort.recipes:
+        for name in recipes or RECIPES:
             for width in effort.widths:
                 advance(0, f"{name}, width {width}")
                 yield from _rows(cell_of(name, width), images, fma, effort, advance)

@@ -70,7 +70,7 @@ def check(a: argparse.Namespace) -> int:
 def _summary(reports: list[Report]) -> dict[str, Any]:
     failed, missing, held = [], [], 0
     for report in reports:
-        if report.status == "not run":
+        if report.status == "not run" and not report.cases:
             missing.append(report.task.name)
         elif report.problem:
             failed.append(f"{report.task.name}: {report.problem}")

@@ -94,7 +94,7 @@ class _Process:
         self._events.touch()
         self._read, self._begun = self._events.stat().st_size, ""
         self._started = time.monotonic()
-        self._until = self._started + seconds
+        self._until, self._shortened = self._started + seconds, seconds < report.task.most
         self._stopped = ""
         paths = [str(Path(scaling.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {
@@ -145,17 +145,20 @@ class _Process:
         ending = self._stopped or f"died: {_ending(code)}"
         if code and self._begun:
             log = self._log.read_text(errors="replace")[-LOG_CHARACTERS:]
-            lost = {"case": self._begun, "status": "failed", "problem": ending, "log": log}
+            # Without its full time it may have been slow only.
+            status = "not run" if self._stopped and self._shortened else "failed"
+            lost = {"case": self._begun, "status": status, "problem": ending, "log": log}
             cases.append(lost)
             report.cases.append(lost)
-        elif code and code != UNUSABLE:
+        elif code and code != UNUSABLE and not (self._stopped and self._shortened):
             report.problem = ending
             report.log = self._log.read_text(errors="replace")[-LOG_CHARACTERS:]
-        elif not any(case["status"] in ("ok", "failed") for case in report.cases):
-            report.problem = "no case came to an end"
+        elif not code and not report.cases:
+            report.problem = "it reported no case"
         self.goes_on = bool(code and (self._begun or code == UNUSABLE) and not self._stopped)
         failed = report.problem or any(case["status"] == "failed" for case in report.cases)
-        report.status = "failed" if failed else "ok"
+        held = any(case["status"] == "ok" for case in report.cases)
+        report.status = "failed" if failed else "ok" if held else "not run"
         report.seconds = round(report.seconds + time.monotonic() - self._started, 2)
         return cases
 

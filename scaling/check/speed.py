@@ -25,16 +25,20 @@ def cpu_cases(recipe: str, seconds: float) -> Iterator[Case]:
     fma = fastest_fma() if compiled.unavailable() is None else None
     rounds = max(1, min(ROUNDS, int(seconds / len(WIDTHS) / 2 / ROUND_S)))
     for width in WIDTHS:
-        effort = Effort(recipes=(recipe,), widths=(width,), rounds=rounds)
+        effort = Effort(widths=(width,), rounds=rounds)
 
         def run(effort: Effort = effort) -> Found:
-            rows = list(measure(images, fma, effort, lambda _amount, _text: None))
+            rows = list(measure(images, fma, effort, _ignore, (recipe,)))
             us = {row.engine: row.us for row in rows} | {"plain PyTorch": rows[0].loop_us}
             us |= {"floor": rows[0].floor_us} if rows[0].floor_us else {}
             text = ", ".join(f"{name} {_digits(value)} us" for name, value in us.items())
             return Found(text=text, figures={"rows": [asdict(row) for row in rows]})
 
         yield Case(name=f"{recipe}, width {width}", run=run)
+
+
+def _ignore(_amount: float, _text: str) -> None:
+    """Progress is reported by case."""
 
 
 def gpu_cases(recipe: str, device: str) -> Iterator[Case]:
