@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from jobs.space import TUNABLES, USUAL
 from scaling.architecture import MODEL
+from scaling.check.command import add_arguments
 from scaling.datasets import NAMES
 from scaling.engines import DEVICES
 from scaling.engines import NAMES as ENGINES
@@ -40,6 +41,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         "predict": _predict,
         "report": _report,
         "bench": _bench,
+        "check": add_arguments,
     }.items():
         run = commands[name]
         text = (run.__doc__ or "").splitlines()[0]

@@ -9,6 +9,7 @@ import sys
 
 from jobs import bench, fitting, inspecting, training, tuning
 from jobs.arguments import build_parser
+from scaling.check.command import check
 from scaling.errors import InputError
 
 COMMANDS = {
@@ -24,6 +25,7 @@ COMMANDS = {
     "predict": fitting.predict,
     "report": inspecting.report,
     "bench": bench.bench,
+    "check": check,
 }
 
 

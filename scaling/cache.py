@@ -5,13 +5,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
-from filelock import FileLock
 
 from scaling.data import Array, checksum
 from scaling.errors import InputError
@@ -22,8 +20,13 @@ PARTS = ("x_train", "y_train", "x_test", "y_test")
 
 def cache_dir() -> Path:
     """SCALING_CACHE_DIR, or the user's cache folder."""
-    named = os.environ.get("SCALING_CACHE_DIR")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("scaling-study"))
+    if named := os.environ.get("SCALING_CACHE_DIR"):
+        return Path(named)
+    try:
+        import platformdirs
+    except ModuleNotFoundError:  # `scaling check` needs only numpy, torch and numba; Linux's folder
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaling-study"
+    return Path(platformdirs.user_cache_dir("scaling-study"))
 
 
 @contextmanager
@@ -35,13 +38,32 @@ def locked(name: str, part: str = "datasets") -> Iterator[Path]:
     folder = cache_dir() / part / name
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
+        with _file_lock(folder.with_suffix(".lock")):
             yield folder
     except OSError as error:
         raise InputError(
             f"the cache {cache_dir()} cannot be used ({error.strerror or error}):"
             " name a folder of yours in SCALING_CACHE_DIR"
         ) from error
+
+
+def _file_lock(path: Path) -> AbstractContextManager[object]:
+    """An exclusive lock: filelock's, or without it the same lock by flock (Linux, macOS)."""
+    try:
+        from filelock import FileLock
+    except ModuleNotFoundError:
+        return _flock(path)
+    lock: AbstractContextManager[object] = FileLock(path)
+    return lock
+
+
+@contextmanager
+def _flock(path: Path) -> Iterator[None]:
+    import fcntl
+
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # closing the file releases it
+        yield
 
 
 def make_once(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv  # not scipy.stats, whose import takes half a second
 
 from scaling.architecture import BACKGROUND
 from scaling.data import Examples, Images, Labels
@@ -57,6 +56,8 @@ def mixing(keys_N: Keys, n: int, alpha: float) -> tuple[NDArray[np.int64], NDArr
 
     Source: Zhang et al. 2017 (arXiv 1710.09412).
     """
+    from scipy.special import betaincinv  # here, so that training without mixup needs no scipy
+
     partner_N = (mix(keys_N ^ PARTNER_STREAM) % np.uint32(n)).astype(np.int64)
     uniform_N = (mix(keys_N ^ SHARE_STREAM) + 0.5) / 2**32
     return partner_N, betaincinv(alpha, alpha, uniform_N).astype(np.float32)

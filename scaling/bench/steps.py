@@ -71,16 +71,17 @@ def measure(
     fma: Callable[[float], float] | None,
     effort: Effort,
     advance: Callable[[float, str], None],
+    recipes: Sequence[str] = (),
 ) -> Iterator[Row]:
-    """The rows of every recipe and width, as soon as they are there.
+    """The rows of every recipe (or of these) and width, as soon as they are there.
 
     `fma` is `fastest_fma()`, or None without numba; `advance` is told of every round.
     """
     with one_thread():
-        for name in RECIPES:
+        for name in recipes or RECIPES:
             for width in effort.widths:
                 advance(0, f"{name}, width {width}")
-                yield from _rows(_cell(name, width), images, fma, effort, advance)
+                yield from _rows(cell_of(name, width), images, fma, effort, advance)
 
 
 def new_model(engine: str, cell: Cell, member: Member, examples: Examples) -> Model:
@@ -211,7 +212,7 @@ def _contenders(
         yield sized("floor", floor, effort.floor_s)
 
 
-def _cell(recipe: str, width: int) -> Cell:
+def cell_of(recipe: str, width: int) -> Cell:
     """Only what a model asks of its cell; the images are handed over."""
     info = DatasetInfo(name="bench", version="", n_train=1, n_test=1, n_val=0)
     return make_cell(info, find_recipe(recipe), n_train=1, width=width)

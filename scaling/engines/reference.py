@@ -275,14 +275,16 @@ def _finite(model: Classifier) -> bool:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """One thread and full precision; as it was afterwards."""
-    threads = torch.get_num_threads()
+    """One thread and full precision, whatever the process has set; as it was afterwards."""
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")  # NVIDIA's containers begin with TF32
     try:
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             yield
     finally:
         torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
 
 
 @contextmanager

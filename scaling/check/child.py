@@ -1,0 +1,109 @@
+"""A process of the check: one task, case by case, each reported as soon as it is over.
+
+python -m scaling.check.child EVENTS FOLDER SECONDS DEVICE WORD...
+
+The reports are appended to EVENTS, a line of JSON each. A case that EVENTS names already is left
+out, so that after a crash the same command goes on. All tasks of one check share FOLDER.
+"""
+
+import json
+import math
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from scaling.check.cases import Case
+
+UNUSABLE = 3  # the exit status after an error that spoils the GPU for the rest of this process
+
+
+def cases_of(words: list[str], folder: Path, seconds: float, device: str) -> Iterator[Case]:
+    """The cases of a task."""
+    match words:  # modules as they are needed: a process that trains kernels has no torch
+        case ["machine"]:
+            from scaling.check.machine import machine_cases
+
+            return machine_cases(device)
+        case ["compiled", kind]:
+            from scaling.check.kernels import alone_cases
+
+            return alone_cases(kind, folder)
+        case ["order", first, second]:
+            from scaling.check.kernels import pair_cases
+
+            return pair_cases(first, second, folder)
+        case ["population", where]:
+            from scaling.check.agreement import population_cases
+
+            return population_cases(where)
+        case ["reference", where]:
+            from scaling.check.agreement import reference_cases
+
+            return reference_cases(where)
+        case ["speed", recipe]:
+            from scaling.check.speed import cpu_cases
+
+            return cpu_cases(recipe, seconds)
+        case ["speed-gpu", recipe]:
+            from scaling.check.speed import gpu_cases
+
+            return gpu_cases(recipe, device)
+    raise ValueError(f"unknown task {words}")
+
+
+def main(events: str, folder: str, seconds: str, device: str, *words: str) -> None:
+    """Run cases until they are over, or until another as long as the longest has no time left."""
+    started, longest = perf_counter(), 0.0
+    seen = {json.loads(line)["case"] for line in Path(events).read_text().splitlines()}
+    with Path(events).open("a") as file:
+
+        def report(**event: Any) -> None:
+            file.write(json.dumps(_finite(event), allow_nan=False) + "\n")
+            file.flush()
+
+        for case in cases_of(list(words), Path(folder), float(seconds), device):
+            if case.name in seen:
+                continue
+            begun = perf_counter()
+            if longest and begun - started + longest > float(seconds):
+                report(case=case.name, status="not run")
+                continue
+            report(case=case.name, status="begun")
+            result = attempt(case)
+            took = perf_counter() - begun
+            longest = max(longest, took)
+            report(case=case.name, seconds=round(took, 3), **result)
+            if "CUDA error" in (result["problem"] or ""):
+                sys.exit(UNUSABLE)
+
+
+def attempt(case: Case) -> dict[str, Any]:
+    """The outcome of a case as JSON holds it, whatever the case raises."""
+    try:
+        found = case.run()
+    except Exception as error:  # noqa: BLE001  the one place where every error is only reported
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        return {"status": "failed", "problem": said, "traceback": traceback.format_exc()}
+    status = "failed" if found.problem else "ok"
+    return {
+        "status": status,
+        "text": found.text,
+        "problem": found.problem,
+        "figures": found.figures,
+    }
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON lacks; problems name them."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

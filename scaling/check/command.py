@@ -1,0 +1,123 @@
+"""The command `check`: its arguments, its lines, its JSON and its exit status."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scaling import engines
+from scaling.cache import cache_dir
+from scaling.check.plan import tasks
+from scaling.check.runner import Report, run
+from scaling.errors import InputError
+from scaling.progress import Progress, duration
+
+BUDGET_S = 300.0  # with the grace of a task that hangs, less than six minutes
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    """The command's options; the last two are for tests."""
+    p.add_argument("--device", choices=engines.DEVICES, default="cpu")
+    p.add_argument("--json", metavar="FILE", help="the figures; else into the cache folder")
+    p.add_argument("--budget", type=float, default=BUDGET_S, help=argparse.SUPPRESS)
+    p.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
+
+
+def check(a: argparse.Namespace) -> int:
+    """Check within six minutes that this machine trains what it should, and how fast."""
+    here = engines.present(a.device)
+    path = _writable(a.json, a.device)
+    groups = tasks(a.device)
+    if a.only:
+        groups = [[task for task in group if task.name in a.only] for group in groups]
+    started, reports = time.monotonic(), list[Report]()
+    result: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": a.device,
+        "stands_in": here if here != a.device else None,  # SCALING_FAKE_GPU=1
+        "budget_s": a.budget,
+    }
+
+    def write() -> None:
+        found = result | {"seconds": round(time.monotonic() - started, 1)} | _summary(reports)
+        path.write_text(json.dumps(found | {"tasks": [r.as_plain() for r in reports]}, indent=1))
+
+    with _folder() as folder, Progress("check", sum(t.usual for g in groups for t in g)) as bar:
+        bar.say(f"check on {a.device}, {duration(a.budget)} at most")
+
+        def each(report: Report, case: dict[str, Any]) -> None:
+            if case["status"] != "not run":
+                text = case.get("problem") or case["text"]
+                bar.say(f"{case['status']:7} {report.task.name}: {case['case']}: {text}")
+
+        for report in run(groups, folder, a.device, a.budget, each):
+            reports.append(report)
+            if report.status == "failed" and report.problem:
+                bar.say(f"failed  {report.task.name}: {report.problem}")
+            bar.advance(report.task.usual, report.task.name)
+            write()  # what is known survives whatever comes next
+    write()
+    sys.stdout.write(_closing(_summary(reports), time.monotonic() - started, path))
+    return 0 if _summary(reports)["fit"] else 1
+
+
+def _summary(reports: list[Report]) -> dict[str, Any]:
+    failed, missing, held = [], [], 0
+    for report in reports:
+        if report.status == "not run" and not report.cases:
+            missing.append(report.task.name)
+        elif report.problem:
+            failed.append(f"{report.task.name}: {report.problem}")
+        for case in report.cases:
+            name = f"{report.task.name}: {case['case']}"
+            held += case["status"] == "ok"
+            if case["status"] == "failed":
+                failed.append(f"{name}: {case['problem']}")
+            elif case["status"] == "not run":
+                missing.append(name)
+    return {"fit": not failed and held > 0, "held": held, "failed": failed, "not_run": missing}
+
+
+def _closing(summary: dict[str, Any], seconds: float, path: Path) -> str:
+    """The last lines, for people."""
+    failed, missing = summary["failed"], summary["not_run"]
+    lines = [f"does not hold: {text}" for text in failed]
+    if missing:
+        lines.append(f"not run, no time left: {', '.join(missing)}")
+    verdict = "fit" if summary["fit"] else "NOT FIT"
+    held = f"{summary['held']} of {summary['held'] + len(failed)} cases hold"
+    lines.append(f"{verdict}: {held}, {duration(seconds)}; figures: {path}")
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for this check alone. Raises InputError where none can be made."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="scaling-check-")
+    except OSError as error:
+        raise InputError(
+            f"no temporary folder can be made ({error}): name one of yours in TMPDIR"
+        ) from error
+    with folder as name:
+        yield Path(name)
+
+
+def _writable(named: str | None, device: str) -> Path:
+    """The file for the figures. Raises InputError unless it can be written."""
+    path = Path(named) if named else cache_dir() / f"check-{device}.json"
+    try:
+        if not named:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): name another file by --json"
+        ) from error
+    return path

@@ -1,0 +1,45 @@
+"""Which tasks a device has, in order: what needs it most comes first."""
+
+from dataclasses import dataclass
+
+from scaling.check.kernels import KINDS, MORE_KINDS, PAIRS
+
+RECIPES = ("1989", "dropout_relu")  # of speeds: the two ends of the ladder
+WIDEST = ("-w4", "-w8")  # compiled last: they take longest and are used least
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A process of the check; `words` say what it does. Units: seconds of a busy core."""
+
+    words: tuple[str, ...]
+    usual: float  # measured
+    most: float
+    shared: bool = False  # may run beside others of its group: its time does not matter
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.words)
+
+
+def tasks(device: str) -> list[list[Task]]:
+    """Groups of tasks; one group is over before the next begins."""
+    kinds = [*KINDS, *MORE_KINDS]
+    early = [_compiled(kind) for kind in kinds if not kind.endswith(WIDEST)]
+    late = [_compiled(kind) for kind in kinds if kind.endswith(WIDEST)]
+    pairs = [Task(words=("order", *pair), usual=3, most=30, shared=True) for pair in PAIRS]
+    population = Task(words=("population", "cpu"), usual=25, most=60)
+    speeds = [[Task(words=("speed", name), usual=25, most=40)] for name in RECIPES]
+    machine = [Task(words=("machine",), usual=4, most=30)]
+    if device == "cpu":
+        return [machine, early, pairs, [population], *speeds, late]
+    on_gpu = [
+        Task(words=("population", device), usual=40, most=90),
+        *(Task(words=("speed-gpu", name), usual=30, most=75) for name in RECIPES),
+        Task(words=("reference", device), usual=15, most=30),
+    ]
+    return [machine, *([task] for task in on_gpu), early, pairs, *speeds, [population]]
+
+
+def _compiled(kind: str) -> Task:
+    return Task(words=("compiled", kind), usual=14, most=90, shared=True)
