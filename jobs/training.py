@@ -65,7 +65,7 @@ def train(a: argparse.Namespace) -> int:
         model=a.model,
     )
     job = Job(
-        cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.note
+        cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.told
     )
     engines.choose(cell, a.engine, a.device)
     seconds = cost_by(a.engine, a.device)(job)
@@ -74,7 +74,7 @@ def train(a: argparse.Namespace) -> int:
         store.check_writable()
         store.write_plan(_trained_by_hand(store, job, seconds))
     size = cell.sizes
-    print(f"{info.name}: {info.note}")
+    print(f"{info.name}: {info.told}")
     print(
         f"{cell.n_train:,} training images, {cell.n_test:,} test images; recipe {recipe.name},"
         f" {recipe.epochs} epochs; {cell.model}, width {cell.width:g}:"

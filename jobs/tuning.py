@@ -116,7 +116,7 @@ def make_tuning(
         raise InputError(f"--name '{name}': expected letters, digits, '_', '-' and '.' only")
     return Tuning(
         name=name or made,
-        job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.note),
+        job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.told),
         space=chosen,
         suggestions=suggestions,
         fixed=fixed,

@@ -58,13 +58,36 @@ def make_once(
     with locked(name) as folder:
         made = _note(folder)
         if not made:
-            _make(folder, make(), stamps or {})
+            _make(folder, make(), {"stamps": stamps or {}})
         elif stamps and check and made["stamps"] != stamps:
             check()
-            part = folder / "made.part"
-            part.write_text(json.dumps(made | {"stamps": stamps}))
-            part.replace(folder / "made.json")
+            _write_note(folder, made | {"stamps": stamps})
     return folder
+
+
+def inspect_once(
+    name: str, make: Callable[[], tuple[Arrays, tuple[str, ...]]], inspection: int
+) -> Path:
+    """The folder of a prepared data set with the warnings about it, made if it is not there.
+
+    One that an earlier version of the inspection has seen is inspected again, not made again:
+    others may have it open.
+    """
+    with locked(name) as folder:
+        made = _note(folder)
+        if made.get("inspection") != inspection:
+            arrays, warnings = make()
+            found = {"inspection": inspection, "warnings": warnings}
+            if made:
+                _write_note(folder, made | found)
+            else:
+                _make(folder, arrays, {"stamps": {}, **found})
+    return folder
+
+
+def warnings(folder: Path) -> tuple[str, ...]:
+    """What was odd about a data set when it was prepared."""
+    return tuple(_note(folder).get("warnings", ()))
 
 
 def rows(folder: Path) -> dict[str, int]:
@@ -113,7 +136,13 @@ def _note(folder: Path) -> dict[str, Any]:
     return note if {"sha256", "rows", "stamps"} <= note.keys() else {}
 
 
-def _make(folder: Path, arrays: Arrays, stamps: Mapping[str, Any]) -> None:
+def _write_note(folder: Path, note: Mapping[str, Any]) -> None:
+    part = folder / "made.part"
+    part.write_text(json.dumps(note))
+    part.replace(folder / "made.json")
+
+
+def _make(folder: Path, arrays: Arrays, found: Mapping[str, Any]) -> None:
     """Write everything into a folder beside the final one and move it there in one step."""
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
     try:
@@ -122,9 +151,9 @@ def _make(folder: Path, arrays: Arrays, stamps: Mapping[str, Any]) -> None:
         made = {
             "sha256": checksum(arrays[name] for name in PARTS),
             "rows": {name: len(arrays[name]) for name in PARTS},
-            "stamps": stamps,
+            **found,
         }
-        (part / "made.json").write_text(json.dumps(made))
+        _write_note(part, made)
         shutil.rmtree(folder, ignore_errors=True)  # without made.json it is not whole
         part.rename(folder)
     finally:

@@ -44,6 +44,12 @@ class DatasetInfo:
     val_in_train: bool = True  # whether those come out of the training images
     block: int = 0  # images are permuted within blocks of this many; 0: all at once
     note: str = ""  # for people: where it is from
+    warnings: tuple[str, ...] = ()  # for people: what is odd about it
+
+    @property
+    def told(self) -> str:
+        """The note with the warnings, as one line."""
+        return "; ".join([self.note, *(f"warning: {warning}" for warning in self.warnings)])
 
     def check(self, n_train: int, n_test: int, split: Split) -> None:
         """Raises InputError for more images than there are."""

@@ -113,7 +113,7 @@ def resolve(study: Study, lookup: Callable[[str], tuple[str, DatasetInfo]]) -> t
     named = [name for grid in study.grids for name in grid.dataset]
     named += [grid.start.dataset for grid in study.grids if grid.start]
     found = {name: lookup(name) for name in named}
-    found_note = {info.name: info.note for _, info in found.values()}
+    found_note = {info.name: info.told for _, info in found.values()}
     jobs: dict[str, Job] = {}
     for grid in study.grids:
         for cell, source in _cells(grid, found):
