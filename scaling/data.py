@@ -28,6 +28,8 @@ class Indexed(Protocol):
     def __getitem__(self, indices: Array, /) -> Array: ...
 
 
+WARNING = "; warning: "  # between what people are told of a data set
+
 # Tags keep the streams of one seed apart; their values only have to differ.
 SUBSET_TAG, TEST_TAG = 1, 2
 
@@ -48,8 +50,8 @@ class DatasetInfo:
 
     @property
     def told(self) -> str:
-        """The note with the warnings, as one line."""
-        return "; ".join([self.note, *(f"warning: {warning}" for warning in self.warnings)])
+        """The note with the warnings."""
+        return WARNING.join([self.note, *self.warnings])
 
     def check(self, n_train: int, n_test: int, split: Split) -> None:
         """Raises InputError for more images than there are."""

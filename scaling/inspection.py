@@ -82,11 +82,11 @@ def _copies(
         unique, first = np.unique(keys[part.array], return_inverse=True)
         copies = len(first) - len(unique)
         if copies > REPEATED * len(first):
-            yield f"{of(copies, part)} copies of others of that part"
+            yield f"{of(copies, part)} copies of other {part.name} images"
         kinds = np.unique(256 * first + labels[part.array]) // 256  # once for each label
         contradicted = np.bincount(kinds, minlength=1) > 1
         if n := int(contradicted[first].sum()):
-            yield f"{of(n, part)} the same as others of that part with another label"
+            yield f"{of(n, part)} the same as other {part.name} images with another label"
 
 
 def _hashes(x: NDArray[Any]) -> NDArray[np.int64]:

@@ -202,8 +202,10 @@ def test_copies_within_the_training_set_are_counted() -> None:
     arrays = digits(0)
     arrays["x_train"][10:14], arrays["x_train"][20] = arrays["x_train"][0], arrays["x_train"][1]
     copies, contradicted = inspect(arrays)
-    assert copies.startswith("5 of 30 training images are copies of others")
-    assert contradicted.startswith("7 of 30 training images are the same as others")
+    assert copies.startswith("5 of 30 training images are copies of other training images")
+    assert contradicted.startswith(
+        "7 of 30 training images are the same as other training images with"
+    )
     assert "another label" in contradicted
 
 

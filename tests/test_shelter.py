@@ -110,6 +110,18 @@ def test_only_the_cache_can_be_written(read_only: Path, tmp_path: Path) -> None:
     assert not list(cache.rglob("*.nb?"))  # numba's files, which hold pickles
 
 
+@pytest.mark.slow
+def test_a_sweep_needs_no_home(read_only: Path, tmp_path: Path) -> None:
+    cells = "--dataset strokes --n-train 20 --n-test 20 --seeds 1 --epochs 1"
+    where = f"--address local --cpus 1 --engine reference --out {tmp_path / 'out'}"
+    sweep = f"sweep quickstart {cells} {where}".split()
+    done = scaling(read_only, tmp_path / "cache", sweep, ["report", str(tmp_path / "out")])
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 cells finished, 0 failed" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "atplotlib" not in done.stderr
+
+
 def test_a_cache_that_cannot_be_written_is_one_line(read_only: Path) -> None:
     done = scaling(read_only, read_only / "home" / "cache", ["data", "strokes"])
     assert (done.returncode, done.stdout) == (2, "")
