@@ -1,4 +1,4 @@
-"""Where libraries keep their own files on a machine that lends them no place.
+"""Give libraries a place for their own files on a machine where the usual ones are read-only.
 
 In a container HOME is often read-only or missing, and sometimes /tmp is too. Matplotlib, PyTorch
 and Ray then warn or fail as soon as they start; folders in our cache take the place of both.
@@ -21,18 +21,19 @@ XDG = {"XDG_CONFIG_HOME": "~/.config", "XDG_CACHE_HOME": "~/.cache"}
 def take_shelter() -> None:
     """Set TMPDIR and MPLCONFIGDIR to folders in the cache where the usual ones cannot be written.
 
-    What the user has set stays. Raises InputError where no folder at all can be written.
+    What the user has set stays if it works. Raises InputError where no folder can be written.
     """
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError:
-        spare = _made(cache_dir() / "tmp")
-        if spare is None:
+    if not os.access(os.environ.get("TMPDIR") or "/tmp", os.W_OK):
+        if spare := _made(cache_dir() / "tmp"):
+            os.environ["TMPDIR"] = spare
+            tempfile.tempdir = None  # it remembers what it found before
+        try:
+            tempfile.gettempdir()
+        except FileNotFoundError:
             raise InputError(
                 f"neither the cache {cache_dir()} nor a temporary folder can be written: name a"
                 " folder of yours in SCALING_CACHE_DIR"
             ) from None
-        os.environ["TMPDIR"] = spare
     usual = [os.environ.get(name) or expanded(home) for name, home in XDG.items()]
     if os.environ.get("MPLCONFIGDIR") or all(can_be_made(Path(x, "matplotlib")) for x in usual):
         return
@@ -54,7 +55,7 @@ def lend_token() -> None:
 
 
 def can_be_made(path: Path) -> bool:
-    """Whether this process may write a file or folder, or make it with the folders above it."""
+    """Tell whether this process may write a path, or make it with the folders above it."""
     if path.parts[:1] == ("~",):  # no HOME, and a user whom this machine does not know
         return False
     whole = path.absolute()  # not Path.exists(), which fails below a folder that is closed to us
@@ -63,7 +64,7 @@ def can_be_made(path: Path) -> bool:
 
 
 def _made(folder: Path) -> str | None:
-    """The folder as text, made if need be; None where it cannot be made or written."""
+    """Make a folder if need be and return it as text; None where it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -68,10 +68,10 @@ def make_once(
 def inspect_once(
     name: str, make: Callable[[], tuple[Arrays, tuple[str, ...]]], inspection: int
 ) -> Path:
-    """The folder of a prepared data set with the warnings about it, made if it is not there.
+    """Return the folder of a prepared data set that has been inspected; make it if need be.
 
-    One that an earlier version of the inspection has seen is inspected again, not made again:
-    others may have it open.
+    `make` gives the arrays and the warnings. What an earlier version inspected is inspected again
+    but not written again: other processes may have it open.
     """
     with locked(name) as folder:
         made = _note(folder)
@@ -86,7 +86,7 @@ def inspect_once(
 
 
 def warnings(folder: Path) -> tuple[str, ...]:
-    """What was odd about a data set when it was prepared."""
+    """Return the warnings that were noted when a data set was inspected."""
     return tuple(_note(folder).get("warnings", ()))
 
 

@@ -28,7 +28,7 @@ class Indexed(Protocol):
     def __getitem__(self, indices: Array, /) -> Array: ...
 
 
-WARNING = "; warning: "  # between what people are told of a data set
+WARNING = "; warning: "  # joins the warnings about a data set to its note
 
 # Tags keep the streams of one seed apart; their values only have to differ.
 SUBSET_TAG, TEST_TAG = 1, 2
@@ -50,7 +50,7 @@ class DatasetInfo:
 
     @property
     def told(self) -> str:
-        """The note with the warnings."""
+        """Join the note and the warnings."""
         return WARNING.join([self.note, *self.warnings])
 
     def check(self, n_train: int, n_test: int, split: Split) -> None:

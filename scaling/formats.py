@@ -68,7 +68,7 @@ def _interpolated(x: NDArray[np.float32], axis: int, new: int) -> NDArray[np.flo
 
 
 def read_npz(path: str) -> Arrays:
-    """The four arrays of a user's FILE.npz: images as 16x16 in [-1, 1], labels as uint8.
+    """Read the four arrays of a user's FILE.npz: images as 16x16 in [-1, 1], labels as uint8.
 
     Raises InputError as `inspect_npz` does.
     """
@@ -76,7 +76,7 @@ def read_npz(path: str) -> Arrays:
 
 
 def inspect_npz(path: str) -> tuple[Arrays, tuple[str, ...]]:
-    """The same arrays, and warnings of what is odd about them.
+    """Read the same arrays and return them with warnings about them.
 
     Grey levels may be uint8 (0 .. 255), or floats in [0, 1] or [-1, 1].
     Raises InputError for a missing or torn file, a missing array, one that is no image, and for
@@ -132,7 +132,7 @@ def _square_images(path: str, name: str, x: NDArray[np.generic]) -> NDArray[np.f
 
 
 def _grey_scale(path: str, **images: NDArray[np.float32]) -> greys.Scale:
-    """The scale that holds the greys of all images together."""
+    """Find the scale that holds the greys of all images together."""
     ranges = {name: (float(x.min()), float(x.max())) for name, x in images.items()}
     low, high = np.min([*ranges.values()]), np.max([*ranges.values()])  # NaN where one is
     for scale in greys.SCALES:

@@ -1,4 +1,4 @@
-"""The grey scale and the background of a user's own images, judged by what each image looks like.
+"""Checks of the grey scale and the background of a user's own images.
 
 Pure functions of arrays. All statistics are medians over images or counts of them, so that ten
 images can be judged as well as 70,000, and one odd image decides nothing.
@@ -39,19 +39,19 @@ class Part:
 
     @property
     def shown(self) -> NDArray[np.bool_]:
-        """Images that show anything: not all their pixels are equal."""
+        """Mark the images that show anything: not all their pixels are equal."""
         return self.high > self.low
 
     @property
     def typical(self) -> Scale | None:
-        """Darkest and lightest grey of a typical image; None where none shows anything."""
+        """Return the darkest and lightest grey of a typical image; None if all are blank."""
         if not self.shown.any():
             return None
         return float(np.median(self.low[self.shown])), float(np.median(self.high[self.shown]))
 
     @property
     def background(self) -> Floats:
-        """By image that shows anything: 0 if its ring is its darkest grey, 1 if its lightest."""
+        """Place the ring of each image that is not blank from its darkest (0) to lightest (1)."""
         low, high = self.low[self.shown], self.high[self.shown]
         background: Floats = (self.ring[self.shown] - low) / (high - low)
         return background
@@ -65,9 +65,9 @@ def look(name: str, array: str, x_NSS: Floats) -> Part:
 
 
 def contradiction(train: Part, test: Part, scale: Scale) -> str | None:
-    """What makes training and test images impossible to compare, and what to do; None if nothing.
+    """Say how training and test images contradict each other, and what to do; None if not.
 
-    `scale` is the one that all images together were taken to be in.
+    `scale` is the one that holds the greys of all images together.
     """
     one, other = train.typical, test.typical
     if one is None or other is None:
@@ -158,7 +158,7 @@ def odd_background(train: Part, test: Part) -> Iterator[str]:
 
 
 def _scale_of(span: Scale) -> Scale:
-    """The narrowest scale that holds a typical image, but for what resampling adds."""
+    """Find the narrowest scale that holds a typical image, but for what resampling adds."""
     for low, high in SCALES[:2]:
         slack = OVERSHOOT * (high - low)
         if low - slack <= span[0] and span[1] <= high + slack:
@@ -180,5 +180,7 @@ def _span(span: Scale) -> str:
 
 def of(n: int, part: Part) -> str:
     """Say how many images of a part, up to the verb: "3 of 100 test images are"."""
+    if len(part.low) == 1:
+        return f"the only {part.name} image is"
     whole = "all" if n == len(part.low) else f"{n:,} of"
     return f"{whole} {len(part.low):,} {part.name} images {'is' if n == 1 else 'are'}"

@@ -1,4 +1,4 @@
-"""What may be wrong with a user's own images and labels, though they can be used.
+"""Warnings about a user's own images and labels that can be used but look wrong.
 
 Shapes: N images of S x S pixels.
 """
@@ -24,9 +24,9 @@ def warnings(
     raw: Mapping[str, NDArray[Any]],
     prepared: Mapping[str, NDArray[Any]],
 ) -> tuple[str, ...]:
-    """What is odd about images that can be used, in a few words each.
+    """Return all warnings about a file, a few words each.
 
-    `raw` are the file's images as floats, `prepared` what a network gets: images and labels.
+    `raw` are the file's images as floats, `prepared` the images and labels that a network gets.
     """
     found = [*odd_scale(train, test, scale), *odd_background(train, test)]
     sides = [raw[part.array].shape[1] for part in (train, test)]
@@ -39,6 +39,7 @@ def warnings(
 
 
 def _odd_labels(y_train: NDArray[Any], y_test: NDArray[Any]) -> Iterator[str]:
+    """Warn of classes that a part lacks, or that fill it."""
     counts = [np.bincount(y, minlength=10) for y in (y_train, y_test)]
     trained, tested = (set(np.flatnonzero(count).tolist()) for count in counts)
     if tested - trained:
@@ -60,7 +61,7 @@ def _odd_labels(y_train: NDArray[Any], y_test: NDArray[Any]) -> Iterator[str]:
 def _copies(
     train: Part, test: Part, raw: Mapping[str, NDArray[Any]], prepared: Mapping[str, NDArray[Any]]
 ) -> Iterator[str]:
-    """Images that are there more than once; blank ones are named elsewhere."""
+    """Warn of images that occur more than once; blank ones have a warning of their own."""
     keys = {p.array: _hashes(prepared[p.array][p.shown]) for p in (train, test)}
     labels = {p.array: prepared[f"y_{p.array[2:]}"][p.shown] for p in (train, test)}
     again = np.isin(keys["x_test"], keys["x_train"])
@@ -90,7 +91,7 @@ def _copies(
 
 
 def _hashes(x: NDArray[Any]) -> NDArray[np.int64]:
-    """A number for each image, of its bytes: 64 bits, so that no two of 10^6 meet by chance."""
+    """Hash each image to 64 bits, so that no two of 10^6 agree by chance."""
     return np.fromiter((hash((image + 0).tobytes()) for image in x), np.int64, len(x))  # -0 is 0
 
 

@@ -33,9 +33,9 @@ for words in json.loads(sys.argv[1]):
 
 
 def obey_modes() -> None:
-    """Between fork and exec: root, too, may write only where modes let it.
+    """Make root, too, write only where modes let it; runs between fork and exec.
 
-    Another user could not always read the interpreter, which may lie in root's own home.
+    Another user might not be able to read the interpreter, which may lie in root's own home.
     """
     if os.geteuid() == 0:
         prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -105,8 +105,10 @@ def test_only_the_cache_can_be_written(read_only: Path, tmp_path: Path) -> None:
     fit = ["fit", "--points", str(points), "--x", "n", "--y", "e"]
     commands = ["data", "strokes"], train.split(), fit
     done = scaling(read_only, cache, *commands, TMPDIR=str(read_only / "home"))
-    assert (done.returncode, done.stderr) == (0, "")
+    noise = [line for line in done.stderr.splitlines() if not line.startswith("drawing digits")]
+    assert (done.returncode, noise) == (0, [])  # a slow machine shows progress
     assert (cache / "matplotlib").is_dir()
+    assert (cache / "tmp").is_dir()
     assert not list(cache.rglob("*.nb?"))  # numba's files, which hold pickles
 
 
