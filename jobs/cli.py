@@ -9,6 +9,7 @@ import sys
 
 from jobs import bench, fitting, inspecting, training, tuning
 from jobs.arguments import build_parser
+from jobs.shelter import take_shelter
 from scaling.check.command import check
 from scaling.errors import InputError
 
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser(COMMANDS).parse_args(words)
     arguments.command = shlex.join(["scaling", *words])  # the report says how to do it again
     try:
+        take_shelter()
         status: int = arguments.run(arguments)
         sys.stdout.flush()
     except InputError as error:

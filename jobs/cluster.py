@@ -14,6 +14,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
+from jobs.shelter import lend_token
 from jobs.token import keep_private
 from scaling.engines import available_cores
 from scaling.errors import InputError
@@ -35,6 +36,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
         yield "the Ray of this process"
         return
     if address == "local" or (address == "auto" and not _running()):
+        lend_token()
         ray.init(
             address="local",
             num_cpus=cpus or available_cores(),

@@ -33,6 +33,7 @@ def data(a: argparse.Namespace) -> int:
                     "version": info.version,
                     "sha256": datasets.verify(source),
                     "note": info.note,
+                    "warnings": list(info.warnings),
                     "source": source,
                 }
             )
@@ -146,7 +147,8 @@ def _data_line(row: dict[str, Any]) -> str:
         return f"{row['name']:8} cannot be had: {row['missing']}"
     endless = row["n_train"] > 10**7
     n_train = "any number of" if endless else f"{row['n_train']:,}"
-    return (
+    line = (
         f"{row['name']:8} {n_train} training and {row['n_test']:,} test images,"
         f" sha256 {row['sha256'][:12]}, {row['note']}"
     )
+    return "\n".join([line, *(f"{'':8} warning: {warning}" for warning in row["warnings"])])

@@ -10,8 +10,12 @@ PRIVATE = 0o600
 
 def token_file() -> Path:
     """Where Ray looks for the token, unless RAY_AUTH_TOKEN holds it."""
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return Path(named).expanduser() if named else Path.home() / ".ray" / "auth_token"
+    return Path(expanded(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"))
+
+
+def expanded(path: str) -> str:
+    """Expand `~`, which stays where HOME is unset and the machine does not know the user."""
+    return os.path.expanduser(path)  # noqa: PTH111  Path's own raises an error there
 
 
 def keep_private() -> None:
@@ -21,13 +25,13 @@ def keep_private() -> None:
     somebody else's, or mounted read-only) is said too; it stops nobody's work.
     """
     path = token_file()
+    if not os.access(path, os.F_OK):
+        return
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if not mode & 0o077:
             return
         path.chmod(PRIVATE)
-    except FileNotFoundError:
-        return
     except OSError as error:
         _say(f"others may read Ray's token in {path} ({error.strerror}): chmod 600 it")
         return

@@ -17,6 +17,7 @@ from jobs.dry_run import dry_run, on_cluster
 from jobs.planning import Price, parse_cluster, parse_price
 from jobs.studies import find_study
 from scaling import datasets, engines
+from scaling.data import WARNING
 from scaling.engines import Evaluation, NumericFailure, Trained
 from scaling.errors import InputError
 from scaling.progress import duration
@@ -43,6 +44,11 @@ def cost_by(engine: str | None = None, device: str = "cpu") -> Callable[[Job], f
     return partial(predicted_seconds, us_per_example=us)
 
 
+def print_note(name: str, note: str) -> None:
+    """Print where a data set is from, and below it a line for each warning."""
+    print(f"{name}: {note}".replace(WARNING, "\n  warning: "), flush=True)
+
+
 def train(a: argparse.Namespace) -> int:
     """Train one cell in this process, without Ray, and print a line for each epoch."""
     if a.save_weights and not a.out:
@@ -65,7 +71,7 @@ def train(a: argparse.Namespace) -> int:
         model=a.model,
     )
     job = Job(
-        cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.note
+        cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.told
     )
     engines.choose(cell, a.engine, a.device)
     seconds = cost_by(a.engine, a.device)(job)
@@ -74,7 +80,7 @@ def train(a: argparse.Namespace) -> int:
         store.check_writable()
         store.write_plan(_trained_by_hand(store, job, seconds))
     size = cell.sizes
-    print(f"{info.name}: {info.note}")
+    print_note(info.name, job.note)
     print(
         f"{cell.n_train:,} training images, {cell.n_test:,} test images; recipe {recipe.name},"
         f" {recipe.epochs} epochs; {cell.model}, width {cell.width:g}:"
@@ -106,8 +112,8 @@ def sweep(a: argparse.Namespace) -> int:
         raise InputError("sweep needs --out DIR or URI, where the results go (or --dry-run)")
     cluster, price = _asked_cluster(a)
     jobs = resolve(study, datasets.find)
-    for name, note in {job.cell.dataset: job.note for job in jobs}.items():
-        print(f"data set {name}: {note}", flush=True)
+    for name, note in dict.fromkeys((job.cell.dataset, job.note) for job in jobs):
+        print_note(f"data set {name}", note)
     devices = ("cpu", "cuda") if a.device == "auto" else (a.device,)
     for job, device in product(jobs, devices):
         engines.choose(job.cell, a.engine, device)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.space import choose_space
-from jobs.training import closing, cost_by
+from jobs.training import closing, cost_by, print_note
 from scaling import datasets, engines
 from scaling.architecture import MODEL
 from scaling.errors import InputError
@@ -53,7 +53,7 @@ def tune(a: argparse.Namespace) -> int:
     )
     engines.choose(tuning.job.cell, a.engine, a.device)
     store = Store(a.out)
-    print(f"data set {tuning.job.cell.dataset}: {tuning.job.note}", flush=True)
+    print_note(f"data set {tuning.job.cell.dataset}", tuning.job.note)
     options = Options(
         address=a.address, cpus=a.cpus, device=a.device, engine=a.engine, shared_fs=a.shared_fs
     )
@@ -116,7 +116,7 @@ def make_tuning(
         raise InputError(f"--name '{name}': expected letters, digits, '_', '-' and '.' only")
     return Tuning(
         name=name or made,
-        job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.note),
+        job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.told),
         space=chosen,
         suggestions=suggestions,
         fixed=fixed,

@@ -80,13 +80,36 @@ def make_once(
     with locked(name) as folder:
         made = _note(folder)
         if not made:
-            _make(folder, make(), stamps or {})
+            _make(folder, make(), {"stamps": stamps or {}})
         elif stamps and check and made["stamps"] != stamps:
             check()
-            part = folder / "made.part"
-            part.write_text(json.dumps(made | {"stamps": stamps}))
-            part.replace(folder / "made.json")
+            _write_note(folder, made | {"stamps": stamps})
     return folder
+
+
+def inspect_once(
+    name: str, make: Callable[[], tuple[Arrays, tuple[str, ...]]], inspection: int
+) -> Path:
+    """Return the folder of a prepared data set that has been inspected; make it if need be.
+
+    `make` gives the arrays and the warnings. What an earlier version inspected is inspected again
+    but not written again: other processes may have it open.
+    """
+    with locked(name) as folder:
+        made = _note(folder)
+        if made.get("inspection") != inspection:
+            arrays, warnings = make()
+            found = {"inspection": inspection, "warnings": warnings}
+            if made:
+                _write_note(folder, made | found)
+            else:
+                _make(folder, arrays, {"stamps": {}, **found})
+    return folder
+
+
+def warnings(folder: Path) -> tuple[str, ...]:
+    """Return the warnings that were noted when a data set was inspected."""
+    return tuple(_note(folder).get("warnings", ()))
 
 
 def rows(folder: Path) -> dict[str, int]:
@@ -135,7 +158,13 @@ def _note(folder: Path) -> dict[str, Any]:
     return note if {"sha256", "rows", "stamps"} <= note.keys() else {}
 
 
-def _make(folder: Path, arrays: Arrays, stamps: Mapping[str, Any]) -> None:
+def _write_note(folder: Path, note: Mapping[str, Any]) -> None:
+    part = folder / "made.part"
+    part.write_text(json.dumps(note))
+    part.replace(folder / "made.json")
+
+
+def _make(folder: Path, arrays: Arrays, found: Mapping[str, Any]) -> None:
     """Write everything into a folder beside the final one and move it there in one step."""
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
     try:
@@ -144,9 +173,9 @@ def _make(folder: Path, arrays: Arrays, stamps: Mapping[str, Any]) -> None:
         made = {
             "sha256": checksum(arrays[name] for name in PARTS),
             "rows": {name: len(arrays[name]) for name in PARTS},
-            "stamps": stamps,
+            **found,
         }
-        (part / "made.json").write_text(json.dumps(made))
+        _write_note(part, made)
         shutil.rmtree(folder, ignore_errors=True)  # without made.json it is not whole
         part.rename(folder)
     finally:

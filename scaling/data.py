@@ -28,6 +28,8 @@ class Indexed(Protocol):
     def __getitem__(self, indices: Array, /) -> Array: ...
 
 
+WARNING = "; warning: "  # joins the warnings about a data set to its note
+
 # Tags keep the streams of one seed apart; their values only have to differ.
 SUBSET_TAG, TEST_TAG = 1, 2
 
@@ -44,6 +46,12 @@ class DatasetInfo:
     val_in_train: bool = True  # whether those come out of the training images
     block: int = 0  # images are permuted within blocks of this many; 0: all at once
     note: str = ""  # for people: where it is from
+    warnings: tuple[str, ...] = ()  # for people: what is odd about it
+
+    @property
+    def told(self) -> str:
+        """Join the note and the warnings."""
+        return WARNING.join([self.note, *self.warnings])
 
     def check(self, n_train: int, n_test: int, split: Split) -> None:
         """Raises InputError for more images than there are."""

@@ -4,11 +4,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from scaling import cache, drawn
+from scaling import cache, drawn, inspection
 from scaling.data import Dataset, DatasetInfo
 from scaling.download import Unavailable
 from scaling.errors import InputError
-from scaling.formats import read_npz
+from scaling.formats import inspect_npz
 from scaling.sources import SOURCES, checked, given_files, read_files
 
 STROKES = drawn.INFO.name
@@ -99,7 +99,7 @@ def _own_file(path: Path) -> tuple[DatasetInfo, Path]:
         digest = hashlib.sha256(PREPARATION + path.read_bytes()).hexdigest()[:24]
     except OSError as error:
         raise InputError(f"data set {path}: {error.strerror}") from error
-    folder = cache.make_once(f"npz-{digest}", lambda: dict(read_npz(str(path))))
+    folder = cache.inspect_once(f"npz-{digest}", lambda: inspect_npz(str(path)), inspection.VERSION)
     rows = cache.rows(folder)
     info = DatasetInfo(
         name=path.name,
@@ -108,5 +108,6 @@ def _own_file(path: Path) -> tuple[DatasetInfo, Path]:
         n_test=rows["y_test"],
         n_val=rows["y_train"] // 5,
         note=f"your own file {path.name}",
+        warnings=cache.warnings(folder),
     )
     return info, folder

@@ -7,14 +7,17 @@ import io
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling import greys, inspection
 from scaling.architecture import IMAGE_SIDE
 from scaling.errors import InputError
 
 Bytes = NDArray[np.uint8]
+Arrays = dict[str, NDArray[Any]]
 NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -64,12 +67,39 @@ def _interpolated(x: NDArray[np.float32], axis: int, new: int) -> NDArray[np.flo
     return mixed
 
 
-def read_npz(path: str) -> dict[str, NDArray[np.float32] | Bytes]:
-    """The four arrays of anybody's FILE.npz: images as 16x16 in [-1, 1], labels as uint8.
+def read_npz(path: str) -> Arrays:
+    """Read the four arrays of a user's FILE.npz: images as 16x16 in [-1, 1], labels as uint8.
+
+    Raises InputError as `inspect_npz` does.
+    """
+    return inspect_npz(path)[0]
+
+
+def inspect_npz(path: str) -> tuple[Arrays, tuple[str, ...]]:
+    """Read the same arrays and return them with warnings about them.
 
     Grey levels may be uint8 (0 .. 255), or floats in [0, 1] or [-1, 1].
-    Raises InputError for a missing or torn file, a missing array or one that is no image.
+    Raises InputError for a missing or torn file, a missing array, one that is no image, and for
+    training and test images that contradict each other.
     """
+    arrays = _open_npz(path)
+    raw = {name: _square_images(path, name, arrays.pop(name)) for name in ("x_train", "x_test")}
+    scale = _grey_scale(path, **raw)
+    zero, unit = np.float32(sum(scale) / 2), np.float32((scale[1] - scale[0]) / 2)
+    prepared: Arrays = {}
+    for part in ("train", "test"):
+        x, y = raw[f"x_{part}"], arrays[f"y_{part}"]
+        prepared[f"y_{part}"] = _labels(path, f"y_{part}", y, len(x))
+        grey = (x - zero) / unit
+        prepared[f"x_{part}"] = grey if grey.shape[1] == IMAGE_SIDE else bilinear(grey)
+    train = greys.look("training", "x_train", raw["x_train"])
+    test = greys.look("test", "x_test", raw["x_test"])
+    if found := greys.contradiction(train, test, scale):
+        raise InputError(f"{path}: {found}")
+    return prepared, inspection.warnings(train, test, scale, raw, prepared)
+
+
+def _open_npz(path: str) -> dict[str, NDArray[Any]]:
     try:
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             missing = [name for name in NPZ_ARRAYS if name not in file.files]
@@ -85,14 +115,7 @@ def read_npz(path: str) -> dict[str, NDArray[np.float32] | Bytes]:
         raise InputError(
             f"{path} cannot be read as an .npz file ({error}): write it with numpy.savez"
         ) from error
-    x_train, x_test = (_square_images(path, name, arrays[name]) for name in ("x_train", "x_test"))
-    zero, unit = _grey_scale(path, x_train, x_test)
-    prepared: dict[str, NDArray[np.float32] | Bytes] = {}
-    for part, x in (("train", x_train), ("test", x_test)):
-        grey = (x - zero) / unit
-        prepared[f"x_{part}"] = grey if grey.shape[1] == IMAGE_SIDE else bilinear(grey)
-        prepared[f"y_{part}"] = _labels(path, f"y_{part}", arrays[f"y_{part}"], len(x))
-    return prepared
+    return arrays
 
 
 def _square_images(path: str, name: str, x: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -104,24 +127,32 @@ def _square_images(path: str, name: str, x: NDArray[np.generic]) -> NDArray[np.f
         )
     if x.dtype.kind not in "uif":
         raise InputError(f"{path}: {name} is of type {x.dtype}, expected uint8 or float")
-    return x.astype(np.float32)
+    with np.errstate(over="ignore"):  # what becomes infinite is on no scale
+        return x.astype(np.float32)
 
 
-def _grey_scale(path: str, *images: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
-    """The grey that becomes 0 and the distance from it to 1, judged over all images together."""
-    low, high = min(float(x.min()) for x in images), max(float(x.max()) for x in images)
-    for lowest, highest in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):
-        if lowest <= low and high <= highest:
-            half = (highest - lowest) / 2
-            return np.float32(lowest + half), np.float32(half)
+def _grey_scale(path: str, **images: NDArray[np.float32]) -> greys.Scale:
+    """Find the scale that holds the greys of all images together."""
+    ranges = {name: (float(x.min()), float(x.max())) for name, x in images.items()}
+    low, high = np.min([*ranges.values()]), np.max([*ranges.values()])  # NaN where one is
+    for scale in greys.SCALES:
+        if scale[0] <= low and high <= scale[1]:
+            return scale
+    each = ", ".join(f"{name} {least:g} to {most:g}" for name, (least, most) in ranges.items())
+    same = len(set(map(str, ranges.values()))) == 1
     raise InputError(
-        f"{path}: greys go from {low:g} to {high:g}, expected 0 to 255, 0 to 1 or -1 to 1"
+        f"{path}: greys go from {low:g} to {high:g}{'' if same else f' ({each})'}, expected 0 to"
+        " 255, 0 to 1 or -1 to 1, in training and test images alike"
     )
 
 
 def _labels(path: str, name: str, y: NDArray[np.generic], expected: int) -> Bytes:
     if y.shape != (expected,):
         raise InputError(f"{path}: {name} has shape {y.shape}, expected ({expected},)")
-    if y.dtype.kind not in "ui" or int(np.min(y)) < 0 or int(np.max(y)) > 9:
-        raise InputError(f"{path}: {name} must hold whole numbers from 0 to 9")
+    if y.dtype.kind not in "ui":
+        raise InputError(f"{path}: {name} is of type {y.dtype}, expected whole numbers from 0 to 9")
+    if int(y.min()) < 0 or int(y.max()) > 9:
+        raise InputError(
+            f"{path}: {name} goes from {y.min()} to {y.max()}, expected whole numbers from 0 to 9"
+        )
     return y.astype(np.uint8)

@@ -74,7 +74,7 @@ Bytes = NDArray[np.uint8]
 
 
 def _jit(function: F) -> F:
-    return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(F, njit(nogil=True, error_model="numpy")(function))
 
 
 @_jit

@@ -117,14 +117,14 @@ def resolve(study: Study, lookup: Callable[[str], tuple[str, DatasetInfo]]) -> t
     named = [name for grid in study.grids for name in grid.dataset]
     named += [grid.start.dataset for grid in study.grids if grid.start]
     found = {name: lookup(name) for name in named}
-    found_note = {info.name: info.note for _, info in found.values()}
+    found_note = {source: info.told for source, info in found.values()}
     jobs: dict[str, Job] = {}
     for grid in study.grids:
         for cell, source in _cells(grid, found):
             members = make_members(cell.recipe, grid.seeds, grid.lr)
             if earlier := jobs.get(cell.cell_id):
                 members = tuple(dict.fromkeys((*earlier.members, *members)))
-            note = found_note[cell.dataset]
+            note = found_note[source]
             start_source = found[grid.start.dataset][0] if grid.start else ""
             jobs[cell.cell_id] = Job(
                 cell=cell, members=members, source=source, note=note, start_source=start_source
