@@ -207,10 +207,9 @@ def objective(rows: Sequence[Mapping[Any, Any]]) -> float:
     return (misses + half) / n
 
 
-def write_tuning(results: Results, tuned: Tuned) -> None:
-    """OUT/tuning/NAME.json."""
-    body = json.dumps(tuned.summary(), indent=1, allow_nan=False)
-    results.store.write_file(f"tuning/{tuned.name}.json", body.encode())
+def tuning_json(tuned: Tuned) -> bytes:
+    """What OUT/tuning/NAME.json holds."""
+    return json.dumps(tuned.summary(), indent=1, allow_nan=False).encode()
 
 
 def _tried(

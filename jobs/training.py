@@ -3,7 +3,7 @@
 import argparse
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -108,6 +108,8 @@ def sweep(a: argparse.Namespace) -> int:
     jobs = resolve(study, datasets.find)
     for name, note in {job.cell.dataset: job.note for job in jobs}.items():
         print(f"data set {name}: {note}", flush=True)
+    for line in about(study.question, study.notes):
+        print(f"{study.name}: {line}", flush=True)
     devices = ("cpu", "cuda") if a.device == "auto" else (a.device,)
     for job, device in product(jobs, devices):
         engines.choose(job.cell, a.engine, device)
@@ -168,14 +170,32 @@ def overridden(a: argparse.Namespace) -> Study:
 
 def closing(plan: dict[str, Any], state: State, out: str) -> int:
     """Say how a plan stands and name what failed; the exit status."""
-    counts = state.count(plan)
+    counts = state.count(plan) | state.count_models(plan)
     for line in failures(plan, state):
         print(f"scaling: {line}", file=sys.stderr)
     print(
         f"{plan['name']}: {counts['finished']} of {counts['cells']} cells finished,"
-        f" {counts['failed']} failed, {counts['missing']} missing, in {out}"
+        f" {counts['failed']} failed, {counts['missing']} missing, in {out}{_models(counts)}"
     )
     return name_torn(state.torn) or (1 if counts["failed"] or counts["missing"] else 0)
+
+
+def standing(counts: Mapping[str, int]) -> str:
+    """How many cells are finished, failed and missing, and where some are, how many models."""
+    cells = ", ".join(f"{counts[key]} {key}" for key in ("finished", "failed", "missing"))
+    return cells + _models(counts)
+
+
+def _models(counts: Mapping[str, int]) -> str:
+    if counts["models_finished"] == counts["models"]:
+        return ""
+    part = f", {counts['in_part']} cells in part" if counts["in_part"] else ""
+    return f"; {counts['models_finished']} of {counts['models']} models stored{part}"
+
+
+def about(question: str, notes: Iterable[str]) -> list[str]:
+    """The question of a study and its notes, a line each."""
+    return [" ".join(said.split()) for said in (question, *notes)]
 
 
 def failures(plan: dict[str, Any], state: State) -> list[str]:
@@ -227,12 +247,21 @@ def _store(store: Store, cell: Cell, result: Trained | NumericFailure, *, weight
 
 
 def _trained_by_hand(store: Store, job: Job, seconds: float) -> dict[str, Any]:
-    """The plan `train` of a results folder, with one more cell."""
+    """The plan `train` of a results folder, with one more cell, or more models in one."""
     study = Study(name="train", question="Cells trained one by one with `scaling train`", grids=())
     new = plan(study, [job], [seconds])
+    (cell,) = new["cells"]
     earlier = store.read_plans().get("train", {"cells": []})
-    kept = [cell for cell in earlier["cells"] if cell["cell_id"] != job.cell.cell_id]
-    return {**new, "cells": [*kept, *new["cells"]]}
+    members = {member["run_id"]: member for member in cell["members"]}
+    kept = []
+    for before in earlier["cells"]:
+        if before["cell_id"] == cell["cell_id"]:
+            members = {member["run_id"]: member for member in before["members"]} | members
+        else:
+            kept.append(before)
+    cell["predicted_s"] = round(seconds * len(members) / len(job.members), 3)
+    cell["members"] = list(members.values())
+    return {**new, "cells": [*kept, cell]}
 
 
 def _axis(values: list[Any] | None) -> tuple[Any, ...] | None:

@@ -141,7 +141,7 @@ def tuned_recipe(out: str, name: str) -> Recipe:
 
 def summary_lines(found: Mapping[str, Any]) -> list[str]:
     """What a tuning found, for people: values to be used, what they rest on, edges."""
-    counts, best, published = found["suggestions"], found["best"], found["published"]
+    counts, best = found["suggestions"], found["best"]
     lines = [
         f"{found['name']}: {counts['done']} of {counts['asked']} suggestions done,"
         f" {counts['failed']} failed, {len(found['seeds'])} seeds each"

@@ -62,7 +62,7 @@ def make_once(
         elif stamps and check and made["stamps"] != stamps:
             check()
             part = folder / "made.part"
-            part.write_text(json.dumps(made | {"stamps": stamps}))
+            part.write_text(json.dumps(made | {"stamps": stamps}), encoding="utf-8")
             part.replace(folder / "made.json")
     return folder
 
@@ -107,7 +107,7 @@ def stamps_of(paths: list[Path]) -> dict[str, Any]:
 def _note(folder: Path) -> dict[str, Any]:
     """What was noted when the data set was made; empty where that is not, or not whole."""
     try:
-        note: dict[str, Any] = json.loads((folder / "made.json").read_text())
+        note: dict[str, Any] = json.loads((folder / "made.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return note if {"sha256", "rows", "stamps"} <= note.keys() else {}
@@ -124,7 +124,7 @@ def _make(folder: Path, arrays: Arrays, stamps: Mapping[str, Any]) -> None:
             "rows": {name: len(arrays[name]) for name in PARTS},
             "stamps": stamps,
         }
-        (part / "made.json").write_text(json.dumps(made))
+        (part / "made.json").write_text(json.dumps(made), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)  # without made.json it is not whole
         part.rename(folder)
     finally:

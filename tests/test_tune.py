@@ -86,9 +86,8 @@ def test_a_tuning_is_stored_shown_and_extended(
     assert (recipe.name, recipe.epochs, recipe.lr) == ("1989", 3, found["use"]["values"]["lr"])
     capsys.readouterr()
     assert main(["status", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {
-        "cells": 1, "finished": 1, "failed": 0, "missing": 0, "torn": []
-    }  # fmt: skip
+    counts = {"cells": 1, "finished": 1, "failed": 0, "missing": 0, "models": 12, "torn": []}
+    assert counts.items() <= json.loads(capsys.readouterr().out).items()
 
 
 @pytest.mark.usefixtures("local_ray")

@@ -32,7 +32,8 @@ def tuned(misses: Sequence[Sequence[int]], losses: Sequence[float] | None = None
     }  # fmt: skip
     cell = {
         "dataset": "rows", "source": "rows.npz", "n_train": 60, "width": 1.0, "model": "lecun1989",
-        "recipe": {"name": "1989", "epochs": 3}, "members": [{"seed": s} for s in range(len(misses[0]))],
+        "recipe": {"name": "1989", "epochs": 3},
+        "members": [{"seed": seed} for seed in range(len(misses[0]))],
     }  # fmt: skip
     plan: dict[str, Any] = {"name": "t", "cells": [cell], "command": "", "tuning": tuning}
     return tuned_of(plan, rows, lambda _: False)
