@@ -182,7 +182,7 @@ def test_killed_in_the_middle_the_same_optuna_study_goes_on(tiny_npz: Path, tmp_
     command += words(tiny_npz, tmp_path, 12, "--address", "local", "--cpus", "1")
     env = os.environ | {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as driver:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while len(stored := list((tmp_path / "metrics").glob("*.parquet"))) < 3:
             assert driver.poll() is None, "ended before it was killed"
             assert time.monotonic() < deadline
