@@ -59,6 +59,7 @@ def _check(path: Path, given: str) -> None:
     """Raises InputError unless a file can be written there."""
     wanted = "expected a file such as report.html in a folder that is there and writable"
     try:
+        path = path if path.exists() else path.resolve()  # a link that leads nowhere yet stays one
         if path.is_dir():
             raise InputError(f"--html '{given}' cannot be written: it is a folder; {wanted}")
         if not path.parent.is_dir():

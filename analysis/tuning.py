@@ -236,7 +236,7 @@ def _tried(
 
 
 def _loss(rows: Sequence[Mapping[Any, Any]]) -> float:
-    return math.fsum(row["val_loss"] for row in rows) / len(rows)
+    return float(sum(row["val_loss"] for row in rows)) / len(rows)
 
 
 def _row(tried: Tried) -> dict[str, Any]:

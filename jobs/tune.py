@@ -11,7 +11,6 @@ from typing import Any
 from ray import tune as ray_tune
 from ray.tune.search import Searcher
 
-from analysis.tuning import tuned_of
 from jobs import capacity, cluster
 from jobs.batches import Slots, remaining
 from jobs.outcome import last_rows, run_ids, stored
@@ -154,6 +153,8 @@ class Search(Source):
 
     def _so_far(self) -> str:
         """How many there are and the best of them, by the same rule as at the end."""
+        from analysis.tuning import tuned_of  # pandas: the driver's alone
+
         finished = self.suggestions.finished()
         text = f"{len(finished)} of {self.suggestions.total} suggestions"
         failed = sum(value is None for value in finished.values())

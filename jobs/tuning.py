@@ -188,7 +188,7 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"nothing distinguishes these {len(errors)} suggestions:"
             f" {low if low == high else f'{low} to {high}'} % of validation images missed,"
-            " no further apart than chance puts them (paired by seed, 95 %)"
+            f" no further apart than chance puts them ({_how(found)})"
             if len(errors) > 1
             else "one suggestion is done: there is nothing to compare it with"
         )
@@ -213,6 +213,10 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
                 f" of {_range(value['range'])}: more suggestions widen it (--suggestions)"
             )
     return lines
+
+
+def _how(found: Mapping[str, Any]) -> str:
+    return "paired by seed, 95 %" if len(found["seeds"]) > 1 else "from images alone, 95 %"
 
 
 def _values(values: Mapping[str, float]) -> str:

@@ -109,6 +109,16 @@ def test_a_page_is_replaced_whole_and_a_link_stays_a_link(
     assert {p.name for p in tmp_path.iterdir()} == {"page.html", "link.html", "out"}
 
 
+def test_a_link_that_leads_nowhere_yet_is_followed(tmp_path: Path) -> None:
+    page, link = tmp_path / "page.html", tmp_path / "link.html"
+    link.symlink_to(page)
+    output = find_output(Store(tmp_path / "out"), link)
+    assert not page.exists()
+    output.write(("report.html", "text"), [])
+    assert link.is_symlink()
+    assert page.read_text() == "text"
+
+
 def test_a_page_can_go_into_a_pipe(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     find_output(Store(tmp_path), f"/dev/fd/{writing}").write(("report.html", "×"), [])
