@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from jobs.standing import about, standing
 from jobs.studies import all_studies
-from jobs.training import about, cost_by, failures, name_torn, standing
+from jobs.training import cost_by, failures, name_torn
 from jobs.watching import watch
 from scaling import datasets
 from scaling.data import Array, DatasetInfo, test_order

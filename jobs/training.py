@@ -3,7 +3,7 @@
 import argparse
 import io
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -15,6 +15,7 @@ from jobs.arguments import chosen_seeds
 from jobs.batches import Slots
 from jobs.dry_run import dry_run, on_cluster
 from jobs.planning import Price, parse_cluster, parse_price
+from jobs.standing import about, models_line
 from jobs.studies import find_study
 from scaling import datasets, engines
 from scaling.engines import Evaluation, NumericFailure, Trained
@@ -175,27 +176,9 @@ def closing(plan: dict[str, Any], state: State, out: str) -> int:
         print(f"scaling: {line}", file=sys.stderr)
     print(
         f"{plan['name']}: {counts['finished']} of {counts['cells']} cells finished,"
-        f" {counts['failed']} failed, {counts['missing']} missing, in {out}{_models(counts)}"
+        f" {counts['failed']} failed, {counts['missing']} missing, in {out}{models_line(counts)}"
     )
     return name_torn(state.torn) or (1 if counts["failed"] or counts["missing"] else 0)
-
-
-def standing(counts: Mapping[str, int]) -> str:
-    """How many cells are finished, failed and missing, and where some are, how many models."""
-    cells = ", ".join(f"{counts[key]} {key}" for key in ("finished", "failed", "missing"))
-    return cells + _models(counts)
-
-
-def _models(counts: Mapping[str, int]) -> str:
-    if counts["models_finished"] == counts["models"]:
-        return ""
-    part = f", {counts['in_part']} cells in part" if counts["in_part"] else ""
-    return f"; {counts['models_finished']} of {counts['models']} models stored{part}"
-
-
-def about(question: str, notes: Iterable[str]) -> list[str]:
-    """The question of a study and its notes, a line each."""
-    return [" ".join(said.split()) for said in (question, *notes)]
 
 
 def failures(plan: dict[str, Any], state: State) -> list[str]:
