@@ -172,7 +172,7 @@ def main() -> None:
     folder = os.environ.get("SCALING_CURVES_DIR")
     if not folder:
         raise InputError("SCALING_CURVES_DIR names no folder: it must hold the bank of curves")
-    FILE.write_text(json.dumps(calibrate(Path(folder)), indent=1) + "\n")
+    FILE.write_text(json.dumps(calibrate(Path(folder)), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Bank:
 @cache
 def read_bank(path: Path = FILE) -> Bank:
     """What was learned, from the project's own file."""
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_text(encoding="utf-8"))
     return Bank(
         k={form: entry["k"] for form, entry in stored["forms"].items()},
         without={

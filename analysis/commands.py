@@ -11,19 +11,20 @@ from analysis.forecasts import forecast_cells
 from analysis.forms import FORMS, find_form
 from analysis.load import Results, load
 from analysis.numbers import fit_row, plain
+from analysis.output import find_output
 from analysis.pointfits import fit_points as fit_each
 from analysis.points import read_series
 from analysis.report import report
 from analysis.response import response_figure
 from analysis.style import as_png, as_svg
-from analysis.tuning import find_tunings
-from analysis.tuning import write_tuning as write_summary
+from analysis.tuning import find_tunings, tuning_json
 from analysis.validate import Rolling, validate
 from scaling.errors import InputError
 from scaling.store import Store
 
 __all__ = [
     "Rolling",
+    "find_output",
     "fit_points",
     "fit_results",
     "load",
@@ -93,25 +94,30 @@ def predict_cells(
 def write_report(
     results: Results, html: str | None = None, test_images: TestImages | None = None
 ) -> list[str]:
-    """Write the report; the paths of its three files."""
+    """Write the report; the paths of its three files, or of the page where that is all."""
     report(results, html=html, test_images=test_images)
-    page, *others = map(results.store.address, ("report.html", "report.md", "numbers.json"))
-    return [html or page, *others]
+    return _written(results.store, html, "report.html", "report.md", "numbers.json")
 
 
 def write_comparison(a: Results, b: Results, html: str | None = None) -> list[str]:
-    """Write what sets folder B apart from A, into A; the paths of its three files."""
+    """Write what sets folder B apart from A, into A; the paths of its three files, as above."""
     compare_folders(a, b, html=html)
-    out = a.store.out.rstrip("/")
-    return [html or f"{out}/{PAGE}", f"{out}/{TEXT}", f"{out}/{NUMBERS}"]
+    return _written(a.store, html, PAGE, TEXT, NUMBERS)
+
+
+def _written(store: Store, html: str | None, page: str, *others: str) -> list[str]:
+    if html is None:
+        return [store.address(name) for name in (page, *others)]
+    beside = others if find_output(store, html).unwritable is None else ()
+    return [html, *map(store.address, beside)]
 
 
 def write_tuning(store: Store, name: str) -> tuple[dict[str, Any], list[str]]:
     """Write what a tuning found and its figure; the summary, and the paths of the files."""
     results = load(store)
     (tuned,) = (tuned for tuned in find_tunings(results) if tuned.name == name)
-    write_summary(results, tuned)
     paths = [f"tuning/{name}.json"]
+    store.write_file(paths[0], tuning_json(tuned))
     if tuned.done:
         figure = response_figure(tuned)
         for path, body in (

@@ -61,7 +61,7 @@ YEARS_OF = {"yr doubling": 1.0, "months per halving": 1 / 12}
 @cache
 def facts() -> dict[tuple[str, str], Fact]:
     """Every figure of the project's table, by quantity and year."""
-    with FILE.open(newline="") as file:
+    with FILE.open(encoding="utf-8", newline="") as file:
         return {
             (row["quantity"], row["year"]): Fact(
                 quantity=row["quantity"],

@@ -81,7 +81,7 @@ def _profile(found: Profile) -> Data:
 
 def _holding(curves: Sequence[Curve], among: Sequence[Curve]) -> Data:
     """The bank's record, each data set by what the others taught; and our own curves'."""
-    stored = json.loads(FILE.read_text())
+    stored = json.loads(FILE.read_text(encoding="utf-8"))
     how = Rolling()
     windows: list[Window] = []
     names: list[str] = []

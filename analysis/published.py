@@ -29,7 +29,7 @@ class Published:
 @cache
 def published() -> Sequence[Published]:
     """Every published run, in the order of the write-up."""
-    with FILE.open(newline="") as file:
+    with FILE.open(encoding="utf-8", newline="") as file:
         return tuple(
             Published(
                 row=row["row"],

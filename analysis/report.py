@@ -14,6 +14,7 @@ from analysis.curves import Curve, find_curves
 from analysis.digits import TestImages
 from analysis.load import Results, load
 from analysis.numbers import make_numbers
+from analysis.output import find_output
 from analysis.plots import learning_figure, scaling_figure
 from analysis.project2055 import project_2055
 from analysis.rendering import Part, render
@@ -22,8 +23,7 @@ from analysis.sections import KINDS, measure_all
 from analysis.sections.overall import show_claims, show_digits
 from analysis.sections.whole import measure_whole, of_whole
 from analysis.style import as_png, as_svg
-from analysis.tuning import find_tunings, write_tuning
-from scaling.errors import InputError
+from analysis.tuning import find_tunings, tuning_json
 from scaling.store import Store
 
 
@@ -34,10 +34,12 @@ def report(
 ) -> dict[str, Any]:
     """Write the report into the results folder (the page to `html`, if given); its numbers.
 
+    Where that folder cannot be written, `html` gets the page all the same.
     With `test_images` it also shows the digits that the best recipe gets wrong.
     Raises InputError for a folder without a study, and where the report cannot be written.
     """
     results = out if isinstance(out, Results) else load(out)
+    output = find_output(results.store, html)  # before the work
     curves = find_curves(results.of([name for name in results.plans if name not in KINDS]))
     found = evidence(results)
     found = replace(found, future=project_2055(curves, found.cells))
@@ -58,26 +60,13 @@ def report(
         figures["digits"] = digits.draw(*missed)
     drawn = {name: (as_svg(fig), as_png(fig)) for name, fig in figures.items()}
     page = _render("report.html.jinja", numbers, drawn)
-    try:
-        for tuned in tunings:
-            write_tuning(results, tuned)
-        for name, (svg, png) in drawn.items():
-            results.store.write_file(f"figures/{name}.svg", svg)
-            results.store.write_file(f"figures/{name}.png", png)
-        results.store.write_file(
-            "numbers.json", json.dumps(numbers, indent=1, allow_nan=False).encode()
-        )
-        text = _render("report.md.jinja", numbers, drawn)
-        results.store.write_file("report.md", text.encode())
-        if html is None:
-            results.store.write_file("report.html", page.encode())
-        else:
-            Path(html).write_text(page)
-    except OSError as error:
-        raise InputError(
-            f"the report cannot be written ({error}): make {results.store.out} writable, or name"
-            " another place with --html"
-        ) from error
+    text = _render("report.md.jinja", numbers, drawn)
+    files = {f"tuning/{tuned.name}.json": tuning_json(tuned) for tuned in tunings}
+    for name, (svg, png) in drawn.items():
+        files |= {f"figures/{name}.svg": svg, f"figures/{name}.png": png}
+    files["numbers.json"] = json.dumps(numbers, indent=1, allow_nan=False).encode()
+    files["report.md"] = text.encode()
+    output.write(("report.html", page), files.items())
     return numbers
 
 
@@ -141,5 +130,5 @@ def _render(template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes
         title=title(numbers),
         parts=parts,
         lead=lead,
-        sectioned={part.id for part in parts},
+        sectioned={data["study"] for data in numbers["sections"]},
     )

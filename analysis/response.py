@@ -110,7 +110,7 @@ def _handles(tuned: Tuned) -> list[Any]:
     line: Any = {"ls": "", "mec": "white"}
     handles: list[Any] = []
     if best := tuned.best:
-        label = f"best: {_values(best.values)}"
+        label = f"{'best' if tuned.distinct() else 'fewest misses'}: {_values(best.values)}"
         handles.append(Line2D([], [], marker="*", color=RED, ms=13, label=label, **line))
     if published := tuned.published:
         label = f"published: {_values(published.values)}"

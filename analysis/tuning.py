@@ -2,14 +2,16 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, stdtr
 
 from analysis.load import Results
 
+CHANCE = 0.05  # assumed, the usual: how often suggestions that are alike may be told apart
 NEAR = 1.5  # assumed: suggestions with up to so many times the best error are as noisy as it
 
 
@@ -22,7 +24,9 @@ class Tried:
     status: str  # done, failed or missing
     errors: Mapping[int, float]  # by seed: the part of its validation images that was missed
     misses: int = 0
+    n: int = 0  # validation images, over all seeds
     loss: float = math.nan
+    objective: float = math.nan
 
     @property
     def error(self) -> float:
@@ -51,8 +55,13 @@ class Tuned:
 
     @property
     def best(self) -> Tried | None:
-        """The fewest misses; of equal ones the smallest loss, then the earliest."""
-        return min(self.done, key=lambda t: (t.misses, t.loss, t.number), default=None)
+        """The lowest objective; of equal ones the earliest."""
+        return min(self.done, key=lambda t: (t.objective, t.number), default=None)
+
+    @property
+    def use(self) -> Tried | None:
+        """The values to use: the best, or where nothing distinguishes them the published ones."""
+        return self.best if self.distinct() else self.published or self.best
 
     @property
     def published(self) -> Tried | None:
@@ -73,6 +82,11 @@ class Tuned:
         Two or three seeds tell little of their own spread, so it is pooled: what is left of the
         errors without the means of suggestions and of seeds. None with a single seed.
         """
+        pooled = self._pooled()
+        return pooled and pooled[0]
+
+    def _pooled(self) -> tuple[float, int] | None:
+        """The noise, and the degrees of freedom that it rests on."""
         best = self.best
         near = [t for t in self.done if best and t.error <= NEAR * best.error]
         seeds = len(best.errors) if best else 0
@@ -80,8 +94,28 @@ class Tuned:
             return None
         errors = np.array([[t.errors[seed] for seed in sorted(t.errors)] for t in near])
         left = errors - errors.mean(1, keepdims=True) - errors.mean(0) + errors.mean()
-        variance = (left**2).sum() / ((len(near) - 1) * (seeds - 1))
-        return float(np.sqrt(2 * variance / seeds))
+        freedom = (len(near) - 1) * (seeds - 1)
+        return float(np.sqrt(2 * (left**2).sum() / freedom / seeds)), freedom
+
+    def distinct(self) -> bool:
+        """Whether the most and the fewest misses of all suggestions differ beyond chance.
+
+        Paired by seed, with the noise of the suggestions near the best, and corrected for the
+        choice of the two among all pairs (Bonferroni). Images alone vary as well: a difference of d
+        misses has a standard error of sqrt(d) misses at least, and where one seed (or nothing near)
+        leaves the pairs unknown, of the square root of both counts at most.
+        """
+        done, pooled = self.done, self._pooled()
+        pairs = len(done) * (len(done) - 1) / 2
+        fewest, most = (pick(done, key=lambda t: t.misses, default=None) for pick in (min, max))
+        if fewest is None or most is None or fewest.misses == most.misses:
+            return False
+        apart = most.misses - fewest.misses
+        discordant = apart if pooled else most.misses + fewest.misses
+        chance = 2 * ndtr(-apart / discordant**0.5)
+        if pooled and pooled[0]:
+            chance = max(chance, 2 * stdtr(pooled[1], -apart / most.n / pooled[0]))
+        return bool(pairs * chance < CHANCE)
 
     def alike(self) -> list[Tried]:
         """The best, and those that miss no more within one standard error of the difference."""
@@ -98,6 +132,7 @@ class Tuned:
     def summary(self) -> dict[str, Any]:
         """As OUT/tuning/NAME.json holds it."""
         asked, best, published = self.plan["tuning"], self.best, self.published
+        use = self.use
         cell = self.plan["cells"][0] if self.plan["cells"] else {}
         statuses = [tried.status for tried in self.tried]
         return {
@@ -118,6 +153,8 @@ class Tuned:
             "best": _row(best) if best else None,
             "published": _row(published) if published else None,
             "published_values": asked["published"],
+            "distinct": self.distinct(),
+            "use": _row(use) if use else None,
             "difference": self.difference(),
             "space": [self._value(value) for value in self.space],
             "widened": asked["widened"],
@@ -142,27 +179,46 @@ def find_tunings(results: Results) -> list[Tuned]:
     columns = ["run_id", "seed", "val_misses", "val_n", "val_loss"]
     rows = {row["run_id"]: row for row in results.models[columns].to_dict("records")}
     return [
-        Tuned(
-            name=name,
-            plan=plan,
-            tried=tuple(_tried(s, rows, results) for s in plan["tuning"]["suggestions"]),
-        )
-        for name, plan in results.plans.items()
+        tuned_of(plan, rows, results.state.failed)
+        for plan in results.plans.values()
         if "tuning" in plan
     ]
 
 
-def write_tuning(results: Results, tuned: Tuned) -> None:
-    """OUT/tuning/NAME.json."""
-    body = json.dumps(tuned.summary(), indent=1, allow_nan=False)
-    results.store.write_file(f"tuning/{tuned.name}.json", body.encode())
+def tuned_of(
+    plan: Mapping[str, Any],
+    rows: Mapping[Any, Mapping[Any, Any]],
+    failed: Callable[[str], bool],
+) -> Tuned:
+    """A tuning from its plan and the last rows of its models by run_id."""
+    tried = tuple(_tried(each, rows, failed) for each in plan["tuning"]["suggestions"])
+    return Tuned(name=plan["name"], plan=plan, tried=tried)
+
+
+def objective(rows: Sequence[Mapping[Any, Any]]) -> float:
+    """What a tuning lowers, from the last rows of a suggestion's models: the one rule for ties.
+
+    It is the mean validation error; equal misses are told apart by the loss, which counts for less
+    than half a miss. Misses are what the study is about, and losses of recipes do not compare.
+    """
+    loss = _loss(rows)
+    half = 0.5 * loss / (1 + loss) if math.isfinite(loss) else 0.5
+    misses, n = (sum(int(row[key]) for row in rows) for key in ("val_misses", "val_n"))
+    return (misses + half) / n
+
+
+def tuning_json(tuned: Tuned) -> bytes:
+    """What OUT/tuning/NAME.json holds."""
+    return json.dumps(tuned.summary(), indent=1, allow_nan=False).encode()
 
 
 def _tried(
-    suggestion: Mapping[str, Any], rows: Mapping[Any, Mapping[Any, Any]], results: Results
+    suggestion: Mapping[str, Any],
+    rows: Mapping[Any, Mapping[Any, Any]],
+    failed: Callable[[str], bool],
 ) -> Tried:
     runs, number, values = (suggestion[key] for key in ("run_ids", "number", "values"))
-    if any(results.state.failed(run) for run in runs):
+    if any(failed(run) for run in runs):
         return Tried(number=number, values=values, status="failed", errors={})
     if any(run not in rows for run in runs):
         return Tried(number=number, values=values, status="missing", errors={})
@@ -173,8 +229,14 @@ def _tried(
         status="done",
         errors={int(row["seed"]): row["val_misses"] / row["val_n"] for row in found},
         misses=int(sum(row["val_misses"] for row in found)),
-        loss=float(np.mean([row["val_loss"] for row in found])),
+        n=int(sum(row["val_n"] for row in found)),
+        loss=_loss(found),
+        objective=objective(found),
     )
+
+
+def _loss(rows: Sequence[Mapping[Any, Any]]) -> float:
+    return float(sum(row["val_loss"] for row in rows)) / len(rows)
 
 
 def _row(tried: Tried) -> dict[str, Any]:

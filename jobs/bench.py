@@ -46,7 +46,7 @@ def bench(a: argparse.Namespace) -> int:
     rows = measured(chosen, ray=a.ray)
     text = json.dumps(rows, indent=1, allow_nan=False)
     if out:
-        (out / "bench.json").write_text(text + "\n")
+        (out / "bench.json").write_text(text + "\n", encoding="utf-8")
     print(text if a.json else table(rows))
     return 0
 
@@ -139,7 +139,11 @@ def machine(device: str) -> str:
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")  # Linux
     if cpuinfo.exists():
-        said = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
+        said = re.search(
+            r"^model name\s*: (.+)$",
+            cpuinfo.read_text(encoding="utf-8", errors="replace"),
+            re.MULTILINE,
+        )
         name = said[1] if said else name
     numba = compiled.unavailable() or f"numba {version('numba')} for {_target()}"
     if device == "cuda":

@@ -90,7 +90,7 @@ def _at_head(gcs_address: str) -> dict[str, float]:
     """On the head: what the configuration of this cluster's autoscaler adds up to."""
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = command.read_text().split("\0")
+            words = command.read_text(encoding="utf-8", errors="replace").split("\0")
         except OSError:  # it has ended meanwhile
             continue
         options = dict(
@@ -98,7 +98,7 @@ def _at_head(gcs_address: str) -> dict[str, float]:
         )
         path = options.get("--autoscaling-config")
         if path and options.get("--gcs-address") == gcs_address:
-            return most(yaml.safe_load(Path(path).read_text()))
+            return most(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     return {}
 
 

@@ -9,6 +9,7 @@ import sys
 
 from jobs import bench, fitting, inspecting, training, tuning
 from jobs.arguments import build_parser
+from jobs.printing import check_words, printable
 from jobs.shelter import take_shelter
 from scaling.check.command import check
 from scaling.errors import InputError
@@ -32,10 +33,12 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. A user's mistake is one line on stderr, never a traceback."""
+    printable(sys.stdout, sys.stderr)
     words = sys.argv[1:] if argv is None else argv
     arguments = build_parser(COMMANDS).parse_args(words)
     arguments.command = shlex.join(["scaling", *words])  # the report says how to do it again
     try:
+        check_words(words)
         take_shelter()
         status: int = arguments.run(arguments)
         sys.stdout.flush()

@@ -132,7 +132,7 @@ def _contained(pid: int) -> bool:
     except OSError:  # another user's
         pass
     try:
-        status = (process / "status").read_text()
+        status = (process / "status").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
     numbers = re.findall(r"^NSpid:(.*)", status, flags=re.MULTILINE)

@@ -2,9 +2,12 @@
 
 import argparse
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from jobs.standing import about, standing
 from jobs.studies import all_studies
 from jobs.training import cost_by, failures, name_torn
 from jobs.watching import watch
@@ -85,19 +88,29 @@ def status(a: argparse.Namespace) -> int:
             return 0
     store = existing(a.out)
     state, plans = store.state(), store.read_plans()
-    total = {"cells": 0, "finished": 0, "failed": 0, "missing": 0}
+    total: Counter[str] = Counter()
+    planned: set[str] = set()
     for name, plan in plans.items():
-        counts = state.count(plan)
-        total = {key: total[key] + counts[key] for key in total}
+        counts = state.count(plan) | state.count_models(plan)
+        total.update(counts)
+        planned |= {m["run_id"] for cell in plan["cells"] for m in cell["members"]}
         if not a.json:
-            print(
-                f"{name}: {counts['cells']} cells, {counts['finished']} finished,"
-                f" {counts['failed']} failed, {counts['missing']} missing"
-            )
-            for line in failures(plan, state):
+            print(f"{name}: {counts['cells']} cells, {standing(counts)}")
+            for line in (*about(plan["question"], plan["notes"]), *failures(plan, state)):
                 print(f"  {line}")
+    unplanned = len(state.finished - planned)
     if a.json:
-        print(json.dumps(total | {"torn": [torn.path for torn in state.torn]}))
+        cells = ("cells", "finished", "failed", "missing", "in_part")
+        models = ("models", "models_finished", "models_failed")
+        more = {"unplanned": unplanned, "torn": [torn.path for torn in state.torn]}
+        print(json.dumps({key: total[key] for key in (*cells, *models)} | more))
+    elif unplanned:
+        print(
+            f"{unplanned} models are stored that no study here names, as those of an earlier"
+            " definition: they are in no count and in no report"
+        )
+    elif not plans:
+        print(f"{a.out}: no study is there yet")
     return name_torn(state.torn)
 
 
@@ -106,6 +119,12 @@ def report(a: argparse.Namespace) -> int:
     from analysis import commands
 
     stores = [existing(out) for out in (a.out, a.out2) if out is not None]
+    output = commands.find_output(stores[0], a.html)  # before the work
+    if output.unwritable:
+        print(
+            f"scaling: {stores[0].out} cannot be written ({output.unwritable}): only {a.html} is",
+            file=sys.stderr,
+        )
     results, *others = map(commands.load, stores)
     for other in others:
         for path in commands.write_comparison(results, other, html=a.html):

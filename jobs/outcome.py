@@ -1,11 +1,12 @@
 """What is stored of a job: which of its models, and the validation error that a tuning lowers."""
 
 import math
+from typing import Any
 
 from scaling.store import State, Store, state_of
 from scaling.study import Job
 
-COLUMNS = ["run_id", "epoch", "epochs", "val_loss", "val_misses", "val_n"]
+COLUMNS = ["run_id", "epoch", "epochs", "seed", "val_loss", "val_misses", "val_n"]
 
 
 def run_ids(job: Job) -> list[str]:
@@ -22,20 +23,19 @@ def stored(job: Job, store: Store) -> State:
     )
 
 
-def outcome(job: Job, store: Store) -> float | None:
-    """The objective as stored: NaN if a model failed, None if models are missing.
+def last_rows(job: Job, store: Store) -> dict[str, dict[str, Any]]:
+    """By run_id, the last row of each model of a job that is there."""
+    rows = store.read("metrics", COLUMNS, run_ids(job)).table.to_pylist()
+    return {row["run_id"]: row for row in rows if row["epoch"] == row["epochs"]}
 
-    It is the mean validation error; equal misses are told apart by the loss, which counts for less
-    than half a miss. Misses are what the study is about, and losses of recipes do not compare.
-    """
+
+def outcome(job: Job, store: Store) -> float | None:
+    """The objective as stored: NaN if a model failed, None if models are missing."""
+    from analysis.tuning import objective  # pandas: the driver's alone
+
     runs, state = run_ids(job), stored(job, store)
     if any(not (run in state.finished or state.failed(run, "numeric")) for run in runs):
         return None
     if any(run not in state.finished for run in runs):
         return math.nan
-    rows = store.read("metrics", COLUMNS, runs).table.to_pylist()
-    last = [row for row in rows if row["epoch"] == row["epochs"]]
-    loss = float(sum(row["val_loss"] for row in last)) / len(last)
-    half = 0.5 * loss / (1 + loss) if math.isfinite(loss) else 0.5
-    misses, n = (sum(int(row[key]) for row in last) for key in ("val_misses", "val_n"))
-    return (misses + half) / n
+    return objective(list(last_rows(job, store).values()))

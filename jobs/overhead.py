@@ -163,7 +163,10 @@ def peak_mb() -> tuple[float | None, float | None]:
     held = []
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
-            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            fields = dict(
+                line.split(":", 1)
+                for line in status.read_text(encoding="utf-8", errors="replace").splitlines()
+            )
         except OSError:  # it has ended meanwhile
             continue
         if int(fields["PPid"]) == os.getpid() and "VmHWM" in fields:

@@ -62,6 +62,7 @@ def sweep(
     """
     if options.track:
         tracking.check(options.track, store)
+    tracker = tracking.find_tracker(options.track, store, study.name)
     store.check_writable()
     with alone(store):
         store.write_plan(plan(study, jobs, [cost(job) for job in jobs], command))
@@ -73,6 +74,7 @@ def sweep(
         models = sum(len(job.members) for job in left)
         if not models:
             say(f"{study.name}: all {total} models are stored in {store.out}, nothing to train")
+            _track(tracker, jobs, state)
             return state
         stored = f"{total - models} of {total} are stored, " if models < total else ""
         say(f"{study.name}: {stored}{models} models to train")
@@ -84,8 +86,18 @@ def sweep(
             say(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
             seconds = seconds_by_model(batches, cost, gpu_cost or cost)
             with recorded(store, study.name, batches, slots, options.device, command):
-                _run(study, batches, seconds, store, options, slots)
-        return store.state()
+                _track(tracker, jobs, state)  # of an earlier sweep, which may have been killed
+                _run(study, batches, seconds, store, options, slots, tracker)
+        state = store.state()
+        _track(tracker, jobs, state)  # stored by a worker that was killed before it could report
+        return state
+
+
+def _track(tracker: tracking.Tracker | None, jobs: Sequence[Job], state: State) -> None:
+    """Make a run of each stored model of these jobs that has none."""
+    if tracker:
+        runs = (job.cell.run_id(member) for job in jobs for member in job.members)
+        tracker.track(run for run in runs if run in state.finished)
 
 
 def _run(
@@ -95,6 +107,7 @@ def _run(
     store: Store,
     options: Options,
     slots: Slots,
+    tracker: tracking.Tracker | None,
 ) -> None:
     def ask(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         batch = batches[config["batch"]]
@@ -109,7 +122,7 @@ def _run(
             at_once=slots.cpu + round(slots.gpu / min(batch.share for batch in batches)),
             resources=ask,
             store=store,
-            callbacks=[Watcher(bar, models), *tracking.trackers(options.track, store, study.name)],
+            callbacks=[Watcher(bar, models), *([tracker] if tracker else ())],
             batches=Packed(batches),
             seconds=seconds,
             study=study.name,

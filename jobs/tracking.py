@@ -6,8 +6,10 @@ its rows in OUT/metrics, and nothing else, handed to Ray's logger as if it were 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ PARAMETERS = (
 )
 STEP = "training_iteration"  # what Ray's loggers take for the step
 PARTS = ("train", "val", "test")
+PART = ".part/runs"  # where what is not whole yet is written, in a results folder
 
 
 @dataclass(slots=True, kw_only=True, eq=False)  # loggers keep runs by what they are
@@ -50,22 +53,44 @@ class Run:
 
 
 class Tracker(tune.Callback):
-    """Hands every model that a trial reports as finished to a logger."""
+    """Hands every model that a trial reports as finished to a logger, and those stored before.
 
-    def __init__(self, logger: LoggerCallback, store: Store, folder: Path) -> None:
+    `folder` has a folder for each run; what a logger writes there appears when it is whole, so that
+    a run that a killed sweep left is written again, and none is there twice.
+    """
+
+    def __init__(
+        self,
+        logger: LoggerCallback,
+        store: Store,
+        folder: Path,
+        known: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self.logger, self.store, self.folder = logger, store, folder
-        self._seen: set[str] = set()
+        self._known = known  # the runs that the logger's own server or database has
+        self._tracked: set[str] | None = None
 
     def setup(self, *args: Any, **info: Any) -> None:
-        self.logger.setup(*args, **info)
+        if self._tracked is None:
+            self.logger.setup(*args, **info)
+            local = self.store.is_local and self.folder.is_dir()
+            there = self.folder.iterdir() if local else ()
+            self._tracked = {*self._known(), *(path.name for path in there)}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        run_id = result.get("finished")
-        if run_id and run_id not in self._seen:
-            self._seen.add(run_id)
-            self._log(run_id)
+        if run_id := result.get("finished"):
+            self.track([run_id])
+
+    def track(self, run_ids: Iterable[str]) -> None:
+        """Make a run of each of these models that has none."""
+        self.setup()
+        assert self._tracked is not None
+        for run_id in run_ids:
+            if run_id not in self._tracked:
+                self._tracked.add(run_id)
+                self._log(run_id)
 
     def _log(self, run_id: str) -> None:
         """A model whose training failed has no metrics, and so no run."""
@@ -73,12 +98,18 @@ class Tracker(tune.Callback):
         if not rows:
             return
         config = {name: rows[0][name] for name in PARAMETERS}
-        run: Any = Run(trial_id=run_id, local_path=str(self.folder / run_id), config=config)
+        part = self.store.root / PART / run_id
+        if self.store.is_local:
+            shutil.rmtree(part, ignore_errors=True)  # what a killed sweep left
+        run: Any = Run(trial_id=run_id, local_path=str(part), config=config)
         self.logger.log_trial_start(run)
         for row in sorted(rows, key=lambda row: int(row["epoch"])):
             result = {STEP: row["epoch"], **dict(_metrics(row))}
             self.logger.log_trial_result(row["epoch"], run, result)
         self.logger.log_trial_end(run)
+        if self.store.is_local and part.is_dir():
+            self.folder.mkdir(exist_ok=True)
+            part.rename(self.folder / run_id)
 
 
 def check(where: str, store: Store) -> None:
@@ -102,31 +133,43 @@ def check(where: str, store: Store) -> None:
         )
 
 
-def trackers(where: str | None, store: Store, study: str) -> list[tune.Callback]:
+def find_tracker(where: str | None, store: Store, study: str) -> Tracker | None:
     """The tracker of a sweep, if one is asked for; runs are beside its results.
 
     MLflow's are on the server that MLFLOW_TRACKING_URI names, if it names one.
     """
-    return [Tracker(_LOGGERS[where](store, study), store, store.root / where)] if where else []
+    return _TRACKERS[where](store, study) if where else None
 
 
-def _tensorboard(store: Store, study: str) -> LoggerCallback:  # noqa: ARG001  all are called alike
+def _tensorboard(store: Store, study: str) -> Tracker:  # noqa: ARG001  all are called alike
     from ray.tune.logger import TBXLoggerCallback
 
-    logger: LoggerCallback = TBXLoggerCallback()
-    return logger
+    return Tracker(TBXLoggerCallback(), store, store.root / "tensorboard")
 
 
-def _mlflow(store: Store, study: str) -> LoggerCallback:
+def _mlflow(store: Store, study: str) -> Tracker:
     from ray.air.integrations.mlflow import MLflowLoggerCallback
 
     # A database: MLflow 3 takes no folder of files any more.
     uri = os.environ.get(MLFLOW_SERVER) or f"sqlite:///{store.root / 'mlflow.db'}"
-    logger: LoggerCallback = MLflowLoggerCallback(tracking_uri=uri, experiment_name=study)
-    return logger
+    logger = MLflowLoggerCallback(tracking_uri=uri, experiment_name=study)
+    return Tracker(logger, store, store.root / "mlflow", partial(_in_mlflow, uri, study))
 
 
-_LOGGERS: dict[str, Callable[[Store, str], LoggerCallback]] = {
+def _in_mlflow(uri: str, study: str) -> Iterator[str]:
+    """The names of a study's finished runs in MLflow; one that a killed sweep left is not."""
+    import mlflow
+
+    client, page = mlflow.MlflowClient(tracking_uri=uri), None
+    experiment = client.get_experiment_by_name(study)
+    while experiment:
+        found = client.search_runs([experiment.experiment_id], max_results=1000, page_token=page)
+        yield from (run.info.run_name for run in found if run.info.status == "FINISHED")
+        if not (page := found.token):
+            return
+
+
+_TRACKERS: dict[str, Callable[[Store, str], Tracker]] = {
     "tensorboard": _tensorboard,
     "mlflow": _mlflow,
 }

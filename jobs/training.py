@@ -15,6 +15,7 @@ from jobs.arguments import chosen_seeds
 from jobs.batches import Slots
 from jobs.dry_run import dry_run, on_cluster
 from jobs.planning import Price, parse_cluster, parse_price
+from jobs.standing import about, models_line
 from jobs.studies import find_study
 from scaling import datasets, engines
 from scaling.data import WARNING
@@ -114,6 +115,8 @@ def sweep(a: argparse.Namespace) -> int:
     jobs = resolve(study, datasets.find)
     for name, note in dict.fromkeys((job.cell.dataset, job.note) for job in jobs):
         print_note(f"data set {name}", note)
+    for line in about(study.question, study.notes):
+        print(f"{study.name}: {line}", flush=True)
     devices = ("cpu", "cuda") if a.device == "auto" else (a.device,)
     for job, device in product(jobs, devices):
         engines.choose(job.cell, a.engine, device)
@@ -174,12 +177,12 @@ def overridden(a: argparse.Namespace) -> Study:
 
 def closing(plan: dict[str, Any], state: State, out: str) -> int:
     """Say how a plan stands and name what failed; the exit status."""
-    counts = state.count(plan)
+    counts = state.count(plan) | state.count_models(plan)
     for line in failures(plan, state):
         print(f"scaling: {line}", file=sys.stderr)
     print(
         f"{plan['name']}: {counts['finished']} of {counts['cells']} cells finished,"
-        f" {counts['failed']} failed, {counts['missing']} missing, in {out}"
+        f" {counts['failed']} failed, {counts['missing']} missing, in {out}{models_line(counts)}"
     )
     return name_torn(state.torn) or (1 if counts["failed"] or counts["missing"] else 0)
 
@@ -233,12 +236,21 @@ def _store(store: Store, cell: Cell, result: Trained | NumericFailure, *, weight
 
 
 def _trained_by_hand(store: Store, job: Job, seconds: float) -> dict[str, Any]:
-    """The plan `train` of a results folder, with one more cell."""
+    """The plan `train` of a results folder, with one more cell, or more models in one."""
     study = Study(name="train", question="Cells trained one by one with `scaling train`", grids=())
     new = plan(study, [job], [seconds])
+    (cell,) = new["cells"]
     earlier = store.read_plans().get("train", {"cells": []})
-    kept = [cell for cell in earlier["cells"] if cell["cell_id"] != job.cell.cell_id]
-    return {**new, "cells": [*kept, *new["cells"]]}
+    members = {member["run_id"]: member for member in cell["members"]}
+    kept = []
+    for before in earlier["cells"]:
+        if before["cell_id"] == cell["cell_id"]:
+            members = {member["run_id"]: member for member in before["members"]} | members
+        else:
+            kept.append(before)
+    cell["predicted_s"] = round(seconds * len(members) / len(job.members), 3)
+    cell["members"] = list(members.values())
+    return {**new, "cells": [*kept, cell]}
 
 
 def _axis(values: list[Any] | None) -> tuple[Any, ...] | None:

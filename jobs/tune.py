@@ -13,12 +13,13 @@ from ray.tune.search import Searcher
 
 from jobs import capacity, cluster
 from jobs.batches import Slots, remaining
-from jobs.outcome import run_ids, stored
+from jobs.outcome import last_rows, run_ids, stored
 from jobs.space import Tunable, suggested
 from jobs.suggestions import Suggestion, Suggestions
 from jobs.sweep import Options, alone, note_failures
 from jobs.trial import train_job
 from jobs.trials import Source, asks, run_trials
+from jobs.tuning import best_so_far
 from scaling import engines
 from scaling.checkpoints import Checkpoints
 from scaling.progress import Progress, duration
@@ -85,7 +86,7 @@ def _run(
     tuning: Tuning,
     suggestions: Suggestions,
     first: Suggestion,
-    write_plan: Callable[[], Any],
+    write_plan: Callable[[], Mapping[str, Any]],
     cost: Callable[[Job], float],
     store: Store,
     options: Options,
@@ -122,11 +123,15 @@ class Search(Source):
         self,
         suggestions: Suggestions,
         first: Suggestion,
-        write_plan: Callable[[], Any],
+        write_plan: Callable[[], Mapping[str, Any]],
         bar: Progress,
     ) -> None:
         super().__init__()
         self.suggestions, self.write_plan, self.bar = suggestions, write_plan, bar
+        self.plan: Mapping[str, Any] = {}
+        self.rows: dict[str, dict[str, Any]] = {}  # by run_id, of what is settled
+        for number in suggestions.finished():
+            self.rows |= last_rows(suggestions.known[number].job, suggestions.store)
         self.first: Suggestion | None = first
         self.running: dict[str, Suggestion] = {}
 
@@ -136,21 +141,28 @@ class Search(Source):
         if new is None or self.ended:
             return Searcher.FINISHED
         self.running[trial_id] = new
-        self.write_plan()
+        self.plan = self.write_plan()
         return {"number": new.number, "values": dict(new.values)}
 
     def on_trial_complete(self, trial_id: str, *_: Any, **__: Any) -> None:
         """Settle its suggestion by its rows, whatever Tune says of it."""
-        self.suggestions.settle(self.running.pop(trial_id))
+        done = self.running.pop(trial_id)
+        if self.suggestions.settle(done):
+            self.rows |= last_rows(done.job, self.suggestions.store)
+        self.bar.advance(1, self._so_far())
+
+    def _so_far(self) -> str:
+        """How many there are and the best of them, by the same rule as at the end."""
+        from analysis.tuning import tuned_of  # pandas: the driver's alone
+
         finished = self.suggestions.finished()
         text = f"{len(finished)} of {self.suggestions.total} suggestions"
         failed = sum(value is None for value in finished.values())
         if failed:
             text += f", {failed} failed"
-        if best := self.suggestions.best():
-            shown = ", ".join(f"{name} {value:g}" for name, value in best.values.items())
-            text += f", best {finished[best.number]:.2%} of validation images missed at {shown}"
-        self.bar.advance(1, text)
+        runs = {run for number in finished for run in run_ids(self.suggestions.known[number].job)}
+        tuned = tuned_of(self.plan, self.rows, lambda run: run in runs and run not in self.rows)
+        return text + best_so_far(tuned.summary())
 
 
 def train_suggestion(

@@ -125,7 +125,9 @@ def make_tuning(
 
 
 def tuned_recipe(out: str, name: str) -> Recipe:
-    """The recipe of a finished tuning with the best values in it, for use in a study.
+    """The recipe of a finished tuning with the values to use in it, for a study.
+
+    They are the best ones, or the published ones where nothing distinguishes the suggestions.
 
     Raises InputError where there is none.
     """
@@ -133,12 +135,13 @@ def tuned_recipe(out: str, name: str) -> Recipe:
     found = json.loads(body) if body else {}
     if not found.get("best"):
         raise InputError(f"{out} holds no finished tuning {name}: `scaling tune` makes one")
-    return replace(find_recipe(found["recipe"]), **found["fixed"], **found["best"]["values"])
+    use = found.get("use") or found["best"]  # files written before `use` lack it
+    return replace(find_recipe(found["recipe"]), **found["fixed"], **use["values"])
 
 
 def summary_lines(found: Mapping[str, Any]) -> list[str]:
     """What a tuning found, for people: values to be used, what they rest on, edges."""
-    counts, best, published = found["suggestions"], found["best"], found["published"]
+    counts, best = found["suggestions"], found["best"]
     lines = [
         f"{found['name']}: {counts['done']} of {counts['asked']} suggestions done,"
         f" {counts['failed']} failed, {len(found['seeds'])} seeds each"
@@ -150,13 +153,55 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
         )
     if not best:
         return lines
-    lines.append(f"best: {_values(best['values'])}: validation error {_error(best)}")
+    lines += _verdict(found)
+    values = {**found["fixed"], **found["use"]["values"]}
+    cell = ["--dataset", found["source"], "--n-train", found["n_train"], "--width",
+            f"{found['width']:g}", "--recipe", found["recipe"]]  # fmt: skip
+    cell += ["--model", found["model"]] if found["model"] != MODEL else []
+    if set(values) <= set(FLAGS):
+        flags = [part for name, v in values.items() for part in (FLAGS[name], f"{v:g}")]
+        lines.append("scaling train " + shlex.join(map(str, [*cell, *flags])))
+    given = ", ".join(f"{name}={v!r}" for name, v in values.items())
+    lines.append(f'in a study: replace(find_recipe("{found["recipe"]}"), {given})')
+    return lines
+
+
+def best_so_far(found: Mapping[str, Any]) -> str:
+    """The end of a tuning's line of progress: the values to use as `summary_lines` names them."""
+    use = found["use"]
+    if not use:
+        return ""
+    missed = f"{use['val_error']:.2%} of validation images missed at {_values(use['values'])}"
+    if found["distinct"]:
+        return f", best {missed}"
+    alone = found["suggestions"]["done"] < 2
+    return f", {missed}" if alone else f", nothing distinguishes them so far: {missed}"
+
+
+def _verdict(found: Mapping[str, Any]) -> list[str]:
+    """Which values are best, beside the published ones, or that nothing distinguishes them."""
+    best, published, d = found["best"], found["published"], found["difference"]
+    errors = [row["val_error"] for row in found["tried"] if row["status"] == "done"]
+    lines, word = [], "best" if found["distinct"] else "fewest misses"
+    if not found["distinct"]:
+        low, high = (f"{100 * error:.2f}" for error in (min(errors), max(errors)))
+        lines.append(
+            f"nothing distinguishes these {len(errors)} suggestions:"
+            f" {low if low == high else f'{low} to {high}'} % of validation images missed,"
+            f" no further apart than chance puts them ({_how(found)})"
+            if len(errors) > 1
+            else "one suggestion is done: there is nothing to compare it with"
+        )
+    lines.append(f"{word}: {_values(best['values'])}: validation error {_error(best)}")
     if published:
         lines.append(f"published: {_values(published['values'])}: {_error(published)}")
         if best["number"] != published["number"]:
-            d = found["difference"]
-            lines.append(f"best less published, paired by seed: {_points(d['value'], d['se'])}")
-    for value in found["space"]:
+            as_well = not found["distinct"] or d["value"] >= -(d["se"] or 0.0)
+            lines.append(
+                f"{word} less published, paired by seed: {_points(d['value'], d['se'])}"
+                + (": the published values do as well" if as_well else "")
+            )
+    for value in found["space"] if found["distinct"] else ():
         low, high = value["alike"]
         if low < high:
             lines.append(
@@ -167,16 +212,11 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
                 f"FLAG: the best {value['name']} {value['best']:g} is at the {value['edge']} edge"
                 f" of {_range(value['range'])}: more suggestions widen it (--suggestions)"
             )
-    values = {**found["fixed"], **best["values"]}
-    cell = ["--dataset", found["source"], "--n-train", found["n_train"], "--width",
-            f"{found['width']:g}", "--recipe", found["recipe"]]  # fmt: skip
-    cell += ["--model", found["model"]] if found["model"] != MODEL else []
-    if set(values) <= set(FLAGS):
-        flags = [part for name, v in values.items() for part in (FLAGS[name], f"{v:g}")]
-        lines.append("scaling train " + shlex.join(map(str, [*cell, *flags])))
-    given = ", ".join(f"{name}={v!r}" for name, v in values.items())
-    lines.append(f'in a study: replace(find_recipe("{found["recipe"]}"), {given})')
     return lines
+
+
+def _how(found: Mapping[str, Any]) -> str:
+    return "paired by seed, 95 %" if len(found["seeds"]) > 1 else "from images alone, 95 %"
 
 
 def _values(values: Mapping[str, float]) -> str:

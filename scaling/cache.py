@@ -152,7 +152,7 @@ def stamps_of(paths: list[Path]) -> dict[str, Any]:
 def _note(folder: Path) -> dict[str, Any]:
     """What was noted when the data set was made; empty where that is not, or not whole."""
     try:
-        note: dict[str, Any] = json.loads((folder / "made.json").read_text())
+        note: dict[str, Any] = json.loads((folder / "made.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return note if {"sha256", "rows", "stamps"} <= note.keys() else {}
@@ -160,7 +160,7 @@ def _note(folder: Path) -> dict[str, Any]:
 
 def _write_note(folder: Path, note: Mapping[str, Any]) -> None:
     part = folder / "made.part"
-    part.write_text(json.dumps(note))
+    part.write_text(json.dumps(note), encoding="utf-8")
     part.replace(folder / "made.json")
 
 

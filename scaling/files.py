@@ -51,6 +51,7 @@ class Files:
             else:
                 self._fs, self._root = pafs.LocalFileSystem(), str(Path(self.out).absolute())
                 self.is_local = True
+            self._root.encode()  # pyarrow's names are UTF-8, whatever the locale
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(
                 f"--out {self.out}: {line_of(error)}; expected a folder or a URI"

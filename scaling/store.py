@@ -6,6 +6,7 @@ archive_file.py (published studies).
 """
 
 import json
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,6 +92,23 @@ class State:
                 counts["missing"] += 1
         return counts
 
+    def count_models(self, plan: Mapping[str, Any]) -> dict[str, int]:
+        """Models of a plan, and the cells among its missing ones that have some of theirs."""
+        cells = [[member["run_id"] for member in cell["members"]] for cell in plan["cells"]]
+        runs = {run for cell in cells for run in cell}
+        begun = [
+            any(run in self.finished for run in cell)
+            and not all(run in self.finished for run in cell)
+            and not any(self.failed(run) for run in cell)
+            for cell in cells
+        ]
+        return {
+            "models": len(runs),
+            "models_finished": len(runs & self.finished),
+            "models_failed": sum(self.failed(run) for run in runs),
+            "in_part": sum(begun),
+        }
+
 
 def state_of(metrics: Read, predictions: Read, failures: Read) -> State:
     """What these tables say of each model; its last epoch's row stands for a finished training."""
@@ -118,16 +136,22 @@ class Store:
 
     def check_writable(self) -> None:
         """Raises InputError unless files can be made here: asked before anything is trained."""
-        try:
-            for kind in SCHEMAS:
-                self._files.make_folder(kind)
-            self._files.write_once("metrics/.probe", b"ok")
-            self._files.delete("metrics/.probe")
-        except (OSError, pa.ArrowException) as error:
+        if why := self.unwritable(*SCHEMAS):
             raise InputError(
-                f"results cannot be written to {self.out} ({line_of(error)}):"
-                " name another folder with --out"
-            ) from error
+                f"results cannot be written to {self.out} ({why}): name another folder with --out"
+            )
+
+    def unwritable(self, *folders: str) -> str | None:
+        """Why no files can be made in these folders; None where they can."""
+        try:
+            for folder in folders:
+                self._files.make_folder(folder)
+            probe = f"{folders[0]}/.probe-{uuid.uuid4().hex[:8]}"  # several may ask at once
+            self._files.write_once(probe, b"ok")
+            self._files.delete(probe)
+        except (OSError, pa.ArrowException) as error:
+            return line_of(error)
+        return None
 
     def exists(self) -> bool:
         """Raises InputError where there is no telling."""

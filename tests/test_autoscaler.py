@@ -79,7 +79,7 @@ def growing() -> Iterator[str]:
             command, env=os.environ | ours | fake, stdout=subprocess.DEVNULL
         ) as head:
             try:
-                deadline = time.monotonic() + 120
+                deadline = time.monotonic() + 240
                 while not (all(map(listens, ports)) and scales(short)):
                     assert head.poll() is None, "ray start ended"
                     assert time.monotonic() < deadline

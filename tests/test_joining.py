@@ -33,7 +33,7 @@ def ray_head() -> Iterator[tuple[str, str]]:
         ) as head,
     ):
         try:
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + 240
             while not all(map(listens, (port, dashboard, agent))):
                 assert head.poll() is None, "ray start ended"
                 assert time.monotonic() < deadline

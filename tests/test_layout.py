@@ -48,6 +48,22 @@ def test_only_the_store_its_two_parts_and_the_archive_know_pyarrow(path: Path) -
     assert knows == (path.name in ("archive_file.py", "store.py", "schema.py", "files.py"))
 
 
+@pytest.mark.parametrize("package", ["scaling", "jobs", "analysis"])
+def test_text_files_name_their_encoding(package: str) -> None:
+    """Without a name it is the locale's, which need not be able to hold what a file has."""
+    for path in files(package):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            if name not in ("open", "fdopen", "read_text", "write_text"):
+                continue
+            given = [ast.unparse(argument) for argument in node.args]
+            named = any(keyword.arg == "encoding" for keyword in node.keywords)
+            bits = any(mode.strip("'").endswith("b") for mode in given) or "os.devnull" in given
+            assert named or bits, f"{path}:{node.lineno}: {ast.unparse(node)} names no encoding"
+
+
 def test_importing_the_analysis_imports_neither_torch_nor_ray() -> None:
     code = "import sys, analysis.commands; print(sorted({'torch', 'ray'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

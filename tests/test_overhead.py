@@ -1,8 +1,13 @@
 """What Ray costs is measured as shares of cores and time."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from jobs import overhead
+from scaling.store import Store
+from scaling.study import Job
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -19,10 +24,29 @@ def test_the_overhead_of_ray_is_a_share_of_cores_and_time(
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_tiny_cells_are_swept_and_trained_in_a_plain_loop() -> None:
+def test_tiny_cells_are_swept_and_trained_in_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves by 1 for a model of the plain loop, by 3 for one that is stored."""
+    now, stores = [0.0], []
+    plain, storing = overhead._train, overhead._train_and_store
+
+    def train(job: Job) -> None:
+        plain(job)
+        now[0] += 1
+
+    def train_and_store(job: Job, store: Store) -> None:
+        storing(job, store)
+        now[0] += 3
+        stores.append(len(store.state().finished))
+
+    monkeypatch.setattr(overhead, "_train", train)
+    monkeypatch.setattr(overhead, "_train_and_store", train_and_store)
+    clock = SimpleNamespace(perf_counter=lambda: now[0], time=time.time)
+    monkeypatch.setattr(overhead, "time", clock)
     found = overhead.tiny_cells(cells=3)
-    assert found.cells == 3
-    assert 0 < found.loop < found.stored
+    assert (found.cells, found.loop, found.stored) == (3, 3.0, 9.0)
+    assert stores == [1, 2, 3]
+    assert found.wall > 0
+    assert found.cell == pytest.approx((2 * found.wall - found.loop) / 3)
     assert found.share == pytest.approx(1 - found.loop / (2 * found.wall))
     driver, head = overhead.peak_mb()
     assert driver is None or (driver > 50 and head)

@@ -88,3 +88,13 @@ def test_a_sweep_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     (tmp_path / "runs" / "x.json").write_text(json.dumps({"study": "data"}))
     with pytest.raises(InputError, match=r"x\.json is no record of a sweep.*delete it"):
         report(tmp_path)
+
+
+def test_a_sweep_that_has_stored_nothing_yet_is_reported(tmp_path: Path) -> None:
+    fill_study(tmp_path, STUDY, lambda _: 0.05, seeds=range(2), leave_out=lambda *_: True)
+    with recorded(
+        Store(tmp_path), STUDY.name, [Batch(jobs=(), seconds=60.0)], Slots(cpu=2), "cpu", ""
+    ):
+        numbers = report(tmp_path)
+    assert numbers["models"] == 0
+    assert [run["wall_s"] for run in numbers["planning"]["runs"]] == [None]

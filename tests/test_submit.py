@@ -93,7 +93,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             subprocess.Popen(start, env=env, stdout=log, stderr=log, cwd=home) as head,
         ):
             try:
-                deadline = time.monotonic() + 120
+                deadline = time.monotonic() + 240
                 while not (answers(url) and answers(f"http://127.0.0.1:{agent}")):
                     assert head.poll() is None, said.read_text()
                     assert time.monotonic() < deadline

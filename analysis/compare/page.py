@@ -9,9 +9,9 @@ from analysis.compare.plot import comparison_figure
 from analysis.compare.show import FIGURE, headline, sections
 from analysis.load import Results
 from analysis.numbers import plain
+from analysis.output import find_output
 from analysis.rendering import Part, render
 from analysis.style import as_png, as_svg
-from scaling.errors import InputError
 
 PAGE, TEXT, NUMBERS = "comparison.html", "comparison.md", "comparison_numbers.json"
 
@@ -21,6 +21,7 @@ def write_comparison(a: Results, b: Results, html: str | Path | None = None) -> 
 
     Raises InputError where it cannot be written.
     """
+    output = find_output(a.store, html)
     data: dict[str, Any] = plain(compare(a, b))
     drawn = {}
     if data["rows"]:
@@ -33,20 +34,10 @@ def write_comparison(a: Results, b: Results, html: str | Path | None = None) -> 
         "parts": [Part(id=anchor, section=section) for anchor, section in sections(data)],
     }
     page = render("comparison.html.jinja", drawn, **values)
-    store = a.store
-    try:
-        for name, (svg, png) in drawn.items():
-            store.write_file(f"figures/{name}.svg", svg)
-            store.write_file(f"figures/{name}.png", png)
-        store.write_file(NUMBERS, json.dumps(data, indent=1, allow_nan=False).encode())
-        store.write_file(TEXT, render("comparison.md.jinja", drawn, **values).encode())
-        if html is None:
-            store.write_file(PAGE, page.encode())
-        else:
-            Path(html).write_text(page)
-    except OSError as error:
-        raise InputError(
-            f"the comparison cannot be written ({error}): make {store.out} writable, or name"
-            " another place with --html"
-        ) from error
+    files: dict[str, bytes] = {}
+    for name, (svg, png) in drawn.items():
+        files |= {f"figures/{name}.svg": svg, f"figures/{name}.png": png}
+    files[NUMBERS] = json.dumps(data, indent=1, allow_nan=False).encode()
+    files[TEXT] = render("comparison.md.jinja", drawn, **values).encode()
+    output.write((PAGE, page), files.items())
     return data

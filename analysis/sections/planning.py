@@ -112,7 +112,7 @@ def _models(results: Results) -> pd.DataFrame:
     models = results.models
     taken = models["cpu_s"].where(models["device"] == "cpu", models["wall_s"])
     table = models[["run_id", "cell_id", *BY]].assign(
-        predicted_s=models["run_id"].map(predicted), actual_s=taken
+        predicted_s=models["run_id"].map(predicted).astype(float), actual_s=taken
     )
     return table[(table["actual_s"] > 0) & (table["predicted_s"] > 0)]
 

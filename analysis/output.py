@@ -1,0 +1,92 @@
+"""Where a report goes: into its results folder, and the page to a file of the user's choice."""
+
+import os
+import stat
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaling.errors import InputError
+from scaling.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """The files of a report; `unwritable` says why none but the page can be written, if so."""
+
+    store: Store
+    html: Path | None
+    unwritable: str | None
+
+    def write(self, page: tuple[str, str], files: Iterable[tuple[str, bytes]]) -> None:
+        """Write the page, by its name in the results folder, and the other files.
+
+        Raises InputError where that fails, though it was possible when this was made.
+        """
+        name, text = page
+        try:
+            if self.html is not None:
+                _replace(self.html, text.encode())
+            if self.unwritable is not None:
+                return
+            for each, body in files:
+                self.store.write_file(each, body)
+            if self.html is None:
+                self.store.write_file(name, text.encode())
+        except OSError as error:
+            raise InputError(f"--html {self.html} cannot be written ({error})") from error
+
+
+def find_output(store: Store, html: str | Path | None) -> Output:
+    """Where a report of these results can be written: asked before it is made.
+
+    A results folder that cannot be written is no obstacle where the page goes elsewhere.
+    Raises InputError where the page can be written nowhere.
+    """
+    if html is not None:
+        _check(Path(html), str(html))
+    unwritable = store.unwritable("studies")  # where it holds its plans
+    if unwritable is not None and html is None:
+        raise InputError(
+            f"the report cannot be written to {store.out} ({unwritable}): make that folder"
+            " writable, or name a file elsewhere with --html FILE"
+        )
+    return Output(store=store, html=None if html is None else Path(html), unwritable=unwritable)
+
+
+def _check(path: Path, given: str) -> None:
+    """Raises InputError unless a file can be written there."""
+    wanted = "expected a file such as report.html in a folder that is there and writable"
+    try:
+        path = path if path.exists() else path.resolve()  # a link that leads nowhere yet stays one
+        if path.is_dir():
+            raise InputError(f"--html '{given}' cannot be written: it is a folder; {wanted}")
+        if not path.parent.is_dir():
+            raise InputError(
+                f"--html {given} cannot be written: there is no folder {path.parent}; {wanted}"
+            )
+        if path.is_file():
+            path.open("ab").close()
+        elif not path.exists():
+            path.touch()
+            path.unlink()
+    except (OSError, ValueError) as error:
+        raise InputError(f"--html {given} cannot be written ({error}); {wanted}") from error
+
+
+def _replace(path: Path, body: bytes) -> None:
+    """Write a file so that it is whole or as before; a pipe or a device is written to as it is."""
+    special = path.exists() and not stat.S_ISREG(path.stat().st_mode)
+    path = path if special else path.resolve()  # a link stays one
+    if special or not os.access(path.parent, os.W_OK):
+        path.write_bytes(body)
+        return
+    part = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(body)
+        if path.exists():
+            part.chmod(stat.S_IMODE(path.stat().st_mode))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,42 @@
+"""Output for terminals and logs that cannot hold every character."""
+
+import codecs
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from scaling.errors import InputError
+
+PLAIN = {"×": "x", "±": "+-", "≥": ">=", "≤": "<=", "…": "...", "“": '"', "”": '"', "’": "'",
+         "²": "^2", "³": "^3", "–": "-", "−": "-", "→": "->", "µ": "u"}  # fmt: skip
+
+
+def printable(*streams: Any) -> None:
+    """Make these streams print something for each character, whatever their encoding."""
+    codecs.register_error("scaling", _instead)
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="scaling")
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raises InputError for an argument that this locale cannot read, and so nobody could store."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"'{word}' holds characters that this locale ({sys.getfilesystemencoding()}) cannot"
+                " read: run the same command in a UTF-8 locale, such as LC_ALL=C.UTF-8"
+            ) from error
+
+
+def _instead(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What people would type, or the character's number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    shown = "".join(
+        PLAIN.get(char) or char.encode("ascii", "backslashreplace").decode("ascii")
+        for char in error.object[error.start : error.end]
+    )
+    return shown, error.end
