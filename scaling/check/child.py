@@ -57,8 +57,10 @@ def cases_of(words: list[str], folder: Path, seconds: float, device: str) -> Ite
 def main(events: str, folder: str, seconds: str, device: str, *words: str) -> None:
     """Run cases until they are over, or until another as long as the longest has no time left."""
     started, longest = perf_counter(), 0.0
-    seen = {json.loads(line)["case"] for line in Path(events).read_text().splitlines()}
-    with Path(events).open("a") as file:
+    seen = {
+        json.loads(line)["case"] for line in Path(events).read_text(encoding="utf-8").splitlines()
+    }
+    with Path(events).open("a", encoding="utf-8") as file:
 
         def report(**event: Any) -> None:
             file.write(json.dumps(_finite(event), allow_nan=False) + "\n")

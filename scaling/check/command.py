@@ -46,7 +46,8 @@ def check(a: argparse.Namespace) -> int:
 
     def write() -> None:
         found = result | {"seconds": round(time.monotonic() - started, 1)} | _summary(reports)
-        path.write_text(json.dumps(found | {"tasks": [r.as_plain() for r in reports]}, indent=1))
+        body = json.dumps(found | {"tasks": [r.as_plain() for r in reports]}, indent=1)
+        path.write_text(body, encoding="utf-8")
 
     with _folder() as folder, Progress("check", sum(t.usual for g in groups for t in g)) as bar:
         bar.say(f"check on {a.device}, {duration(a.budget)} at most")
@@ -115,7 +116,7 @@ def _writable(named: str | None, device: str) -> Path:
     try:
         if not named:
             path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a").close()
+        path.open("ab").close()
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror}): name another file by --json"

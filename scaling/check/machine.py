@@ -35,7 +35,9 @@ def processor() -> str:
     """The processor by its own name."""
     cpuinfo = Path("/proc/cpuinfo")  # Linux
     if cpuinfo.exists():
-        named = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
+        named = re.search(
+            r"^model name\s*: (.+)$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE
+        )
         if named:
             return named[1]
     return platform.processor() or platform.machine()

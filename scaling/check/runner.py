@@ -103,7 +103,7 @@ class _Process:
             "SCALING_CACHE_DIR": str(folder / "cache"),  # kernels of this check alone
             "OMP_NUM_THREADS": "1",
         }
-        with self._log.open("w") as log:
+        with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [*CHILD, str(self._events), str(folder), str(seconds), device, *report.task.words],
                 stdin=subprocess.DEVNULL,
@@ -115,7 +115,7 @@ class _Process:
 
     def news(self) -> list[dict[str, Any]]:
         """The cases that are over since the last call."""
-        with self._events.open() as file:
+        with self._events.open(encoding="utf-8") as file:
             file.seek(self._read)
             text = file.read()
         whole = text[: text.rfind("\n") + 1]
