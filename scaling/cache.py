@@ -61,7 +61,7 @@ def _file_lock(path: Path) -> AbstractContextManager[object]:
 def _flock(path: Path) -> Iterator[None]:
     import fcntl
 
-    with path.open("a") as file:
+    with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # closing the file releases it
         yield
 
