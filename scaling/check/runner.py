@@ -144,7 +144,7 @@ class _Process:
         code = self._process.returncode
         ending = self._stopped or f"died: {_ending(code)}"
         if code and self._begun:
-            log = self._log.read_text(errors="replace")[-LOG_CHARACTERS:]
+            log = self._log.read_text(encoding="utf-8", errors="replace")[-LOG_CHARACTERS:]
             # Without its full time it may have been slow only.
             status = "not run" if self._stopped and self._shortened else "failed"
             lost = {"case": self._begun, "status": status, "problem": ending, "log": log}
