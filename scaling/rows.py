@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from scaling.engines.result import NumericFailure, Score, Trained
+from scaling.engines.versions import made_by
 from scaling.store import SCHEMA_VERSION, now, pack_correct
 from scaling.study import Cell
 
 
 def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]]:
     """A row for each evaluated epoch, as the columns of OUT/metrics."""
-    member, sizes = trained.member, cell.sizes
+    member, sizes, where = trained.member, cell.sizes, provenance()
     common = {
         "run_id": cell.run_id(member),
         "cell_id": cell.cell_id,
@@ -38,7 +39,8 @@ def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]
         "n_params": sizes.n_params,
         "n_macs": sizes.n_macs,
         "created_at": now(),
-        **provenance(),
+        **where,
+        "versions": [*where["versions"], *made_by(trained.engine, cell).items()],
     }
     return [
         common

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -10,13 +12,16 @@ import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from llvmlite import binding
 
 from scaling import files
 from scaling import store as store_module
 from scaling.data import Dataset
 from scaling.engines import train
+from scaling.engines.versions import VERSIONS, made_by, processor
 from scaling.errors import InputError
 from scaling.recipes import find_recipe
 from scaling.rows import metric_rows, prediction_row
@@ -32,8 +37,6 @@ test_loss, test_misses, wall_s, cpu_s, created_at, git_commit, host, versions, s
 @pytest.fixture
 def filled(tmp_path: Path, random_data: Dataset) -> tuple[Store, Cell]:
     """Two models of one cell, stored."""
-    from dataclasses import replace
-
     recipe = replace(find_recipe("modern"), epochs=3)
     cell = make_cell(random_data.info, recipe, n_train=20, n_test=50)
     store = Store(tmp_path / "out")
@@ -67,6 +70,47 @@ def test_what_is_written_is_what_was_trained(filled: tuple[Store, Cell]) -> None
         wrong = ~unpack_correct(row["correct"], row["n_test"])
         assert wrong.sum() == int(last.set_index("run_id")["test_misses"][row["run_id"]])
         assert len(row["predicted"]) == row["n_test"] == cell.n_test
+
+
+def test_rows_say_by_which_engine_on_which_processor(filled: tuple[Store, Cell]) -> None:
+    said = [
+        dict(row) for row in filled[0].read("metrics", ["versions"]).table["versions"].to_pylist()
+    ]
+    assert all(row["engine"] == str(VERSIONS["compiled"]) for row in said)
+    assert {row["processor"] for row in said} == {binding.get_host_cpu_name()}
+    assert {"torch", "numpy", "numba"} <= said[0].keys()
+    assert "threads" not in said[0]  # the compiled engine sums nothing by PyTorch
+
+
+@pytest.mark.parametrize(
+    ("engine", "recipe", "threads"),
+    [("reference", "1989", "1"), ("population", "1989", "1"), ("compiled", "second_order", "3")],
+)
+def test_rows_say_the_threads_that_sums_depend_on(
+    random_data: Dataset,
+    engine: str,
+    recipe: str,
+    threads: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    cell = make_cell(random_data.info, replace(find_recipe(recipe), epochs=1), n_train=3, n_test=2)
+    said = made_by(engine, cell)
+    assert (said["engine"], said["threads"]) == (str(VERSIONS[engine]), threads)
+
+
+def test_the_processor_is_the_one_that_code_is_made_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CPU_NAME", "znver2")
+    assert processor("compiled") == "znver2"
+    assert processor("population") == binding.get_host_cpu_name()  # PyTorch does not obey it
+
+
+def test_without_llvmlite_the_processor_is_left_out(
+    random_data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    cell = make_cell(random_data.info, find_recipe("1989"), n_train=3, n_test=2)
+    assert made_by("reference", cell) == {"engine": str(VERSIONS["reference"]), "threads": "1"}
 
 
 def test_pandas_polars_and_duckdb_read_the_folder_as_one_table(filled: tuple[Store, Cell]) -> None:
