@@ -1,0 +1,133 @@
+"""Models that cannot be asked for equal bits: the paired test, over at least 20 seeds."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from analysis.paired import FAILS, HOLDS, LEAST, UNDECIDED, Paired, paired
+from analysis.verdicts import holm
+from jobs.retraining import Retrainer, Undecided
+from scaling.verifying.again import Lot
+
+EXTRA_S = 300.0  # assumed: what more seeds may take where nobody said how many models
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the paired test says of some models of one engine; `p` is corrected by Holm."""
+
+    engine: str
+    cells: tuple[str, ...]
+    models: tuple[str, ...]
+    files: tuple[str, ...]
+    reasons: tuple[str, ...]
+    test: Paired
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        return self.test.verdict(self.p)
+
+    @property
+    def holds(self) -> bool:
+        return self.verdict == HOLDS
+
+    @property
+    def fails(self) -> bool:
+        return self.verdict == FAILS
+
+    @property
+    def unknown(self) -> bool:
+        return self.verdict == UNDECIDED
+
+    def __str__(self) -> str:
+        cells = self.cells[0] if len(self.cells) == 1 else f"{len(self.cells)} cells"
+        return (
+            f"{cells} ({self.engine}): misses of {self.test.n} models changed by"
+            f" {self.test.change:+.2%} (99 %: {self.test.low:+.2%} to {self.test.high:+.2%},"
+            f" p {self.p:.3g}): {self.verdict}; not compared to the bit: {'; '.join(self.reasons)}"
+        )
+
+
+def decide(
+    undecided: Sequence[Undecided], able: Sequence[Lot], retrainer: Retrainer, *, bounded: bool
+) -> list[Decision]:
+    """Test the undecided models, cell by cell where there are 20 of them, else pooled.
+
+    Where they are fewer, more models of the same cells are trained again, then of other cells of
+    the same engine; no more than five minutes of them if `bounded`.
+    """
+    pairs = list(undecided)
+    for engine in sorted({_engine(pair) for pair in pairs}):
+        of_engine = [lot for lot in able if lot.engine == engine]
+        cells = {_cell(pair) for pair in pairs if _engine(pair) == engine}
+        budget = EXTRA_S if bounded else float("inf")
+        for same in (True, False):
+            more: list[Lot] = []
+            for lot in sorted(of_engine, key=retrainer.seconds):
+                run_ids = {model.run_id for model in lot.models}
+                inside = lot.cell.cell_id in cells
+                counted = (
+                    sum(_cell(pair) == lot.cell.cell_id for pair in pairs)
+                    + sum(len(m.models) for m in more if m.cell.cell_id == lot.cell.cell_id)
+                    if same
+                    else sum(_engine(pair) == engine for pair in pairs)
+                    + sum(len(m.models) for m in more)
+                )
+                if run_ids & retrainer.trained or inside != same or counted >= LEAST:
+                    continue
+                if retrainer.seconds(lot) <= budget:
+                    budget -= retrainer.seconds(lot)
+                    more.append(lot)
+            pairs += retrainer.train(more) if more else []
+    pools = list(_pools(pairs))
+    tests = [_test(pool) for pool in pools]
+    enough = [i for i, test in enumerate(tests) if test.n >= LEAST]
+    corrected = dict(zip(enough, holm([tests[i].p for i in enough]), strict=True))
+    return [
+        Decision(
+            engine=_engine(pool[0]),
+            cells=tuple(sorted({_cell(pair) for pair in pool})),
+            models=tuple(pair.again.model.run_id for pair in pool),
+            files=tuple(pair.again.model.metrics_file for pair in pool),
+            reasons=tuple(dict.fromkeys(reason for pair in pool for reason in pair.reasons)),
+            test=tests[i],
+            p=corrected.get(i, tests[i].p),
+        )
+        for i, pool in enumerate(pools)
+    ]
+
+
+def _pools(pairs: Iterable[Undecided]) -> Iterable[list[Undecided]]:
+    """Cells with enough pairs alone; the others together, alike ones side by side."""
+    cells: dict[tuple[str, str], list[Undecided]] = {}
+    for pair in pairs:
+        cells.setdefault((_engine(pair), _cell(pair)), []).append(pair)
+    for engine in sorted({engine for engine, _ in cells}):
+        mine = [group for (of, _), group in cells.items() if of == engine]
+        yield from (group for group in mine if len(group) >= LEAST)
+        pools: list[list[Undecided]] = [[]]
+        for group in sorted((g for g in mine if len(g) < LEAST), key=_likeness):
+            if len(pools[-1]) >= LEAST:
+                pools.append([])
+            pools[-1] = [*pools[-1], *group]
+        if len(pools) > 1 and len(pools[-1]) < LEAST:
+            pools[-2:] = [[*pools[-2], *pools[-1]]]
+        yield from (pool for pool in pools if pool)
+
+
+def _likeness(group: list[Undecided]) -> tuple[str, str, float, int, str]:
+    cell = group[0].again.planned.cell
+    return cell.model, cell.recipe.name, cell.width, cell.n_train, cell.cell_id
+
+
+def _test(pool: list[Undecided]) -> Paired:
+    stored = [pair.again.model.last["test_misses"] for pair in pool]
+    return paired(stored, [pair.misses for pair in pool], [_cell(pair) for pair in pool])
+
+
+def _engine(pair: Undecided) -> str:
+    return str(pair.again.model.last["engine"])
+
+
+def _cell(pair: Undecided) -> str:
+    return pair.again.planned.cell.cell_id
