@@ -12,6 +12,8 @@ from scaling.verifying.again import Again, Lot, train_again, unsure
 from scaling.verifying.ledger import EQUAL, Ledger
 from scaling.weights import Weights
 
+LOT_S = 0.1  # assumed: of each lot besides training, so that short ones are not foretold as none
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undecided:
@@ -39,7 +41,7 @@ class Retrainer:
         """Predicted seconds, with those of the models that these begin with."""
         engine, members = self.engine(lot), tuple(planned.member for planned in lot.planned)
         us = partial(engines.us_per_example, engine=engine, device="cpu")
-        total = predicted_seconds(Job(cell=lot.cell, members=members, source=""), us)
+        total = LOT_S + predicted_seconds(Job(cell=lot.cell, members=members, source=""), us)
         if start := lot.cell.start:
             us = partial(engines.us_per_example, engine=None, device="cpu")
             total += predicted_seconds(Job(cell=start, members=members, source=""), us)
@@ -78,7 +80,8 @@ class Retrainer:
             reasons = unsure(again.model, again.planned)
             if not known:
                 reasons.append("who trained beside it in lock-step is not known")
-            if reasons and again.misses is not None:
+            stored = again.model.last["test_misses"]
+            if reasons and again.misses is not None and stored is not None:
                 one = Undecided(again=again, misses=again.misses, reasons=tuple(reasons))
                 undecided.append(one)
                 continue

@@ -152,7 +152,7 @@ def train_again(
     """
     cell, members = lot.cell, [planned.member for planned in lot.planned]
     by_member = dict(zip(members, zip(lot.models, lot.planned, strict=True), strict=True))
-    epochs = sorted({row["epoch"] for model in lot.models for row in model.rows})
+    epochs = sorted({row["epoch"] for model in lot.models for row in model.rows} - {None})
     start = partial(_start, cell.start, _start_of(lot), starts) if cell.start else None
     with _torch_threads(lot.models[0].versions.get("threads") if engine == "compiled" else None):
         for result in engines.train(
@@ -182,7 +182,10 @@ def differences(model: Stored, result: Trained | NumericFailure) -> Iterator[Une
         return
     evaluated = {evaluation.epoch: evaluation for evaluation in result.history}
     for row in model.rows:
-        evaluation = evaluated[row["epoch"]]
+        evaluation = evaluated.get(row["epoch"])
+        if evaluation is None:
+            yield "epoch", result.history[-1].epoch, row["epoch"]
+            continue
         for part in ("train", "val", "test"):
             score = getattr(evaluation, part)
             for what in ("loss", "misses", "n"):
