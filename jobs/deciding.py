@@ -10,6 +10,8 @@ from scaling.verifying.again import Lot
 
 EXTRA_S = 300.0  # assumed: what more seeds may take where nobody said how many models
 
+NAMED = 3  # models in a line
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -20,6 +22,7 @@ class Decision:
     models: tuple[str, ...]
     files: tuple[str, ...]
     reasons: tuple[str, ...]
+    equal: int  # models of the engine that came back to the bit
     test: Paired
     p: float
 
@@ -41,10 +44,14 @@ class Decision:
 
     def __str__(self) -> str:
         cells = self.cells[0] if len(self.cells) == 1 else f"{len(self.cells)} cells"
+        named = ", ".join(self.models[:NAMED])
+        named += f" and {len(self.models) - NAMED} more" if len(self.models) > NAMED else ""
+        equal = f"; {self.equal} others of this engine came back to the bit" if self.equal else ""
         return (
             f"{cells} ({self.engine}): misses of {self.test.n} models changed by"
             f" {self.test.change:+.2%} (99 %: {self.test.low:+.2%} to {self.test.high:+.2%},"
-            f" p {self.p:.3g}): {self.verdict}; not compared to the bit: {'; '.join(self.reasons)}"
+            f" p {self.p:.3g}): {self.verdict}; equal bits are not asked"
+            f" of {named}: {'; '.join(self.reasons)}{equal}"
         )
 
 
@@ -90,6 +97,7 @@ def decide(
             models=tuple(pair.again.model.run_id for pair in pool),
             files=tuple(pair.again.model.metrics_file for pair in pool),
             reasons=tuple(dict.fromkeys(reason for pair in pool for reason in pair.reasons)),
+            equal=sum(again.engine == _engine(pool[0]) for again in retrainer.equal),
             test=tests[i],
             p=corrected.get(i, tests[i].p),
         )

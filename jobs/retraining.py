@@ -80,24 +80,24 @@ class Retrainer:
             reasons = unsure(again.model, again.planned)
             if not known:
                 reasons.append("who trained beside it in lock-step is not known")
-            stored = again.model.last["test_misses"]
-            if reasons and again.misses is not None and stored is not None:
+            countable = None not in (again.misses, again.model.last["test_misses"])
+            if reasons and again.misses is not None and countable:
                 one = Undecided(again=again, misses=again.misses, reasons=tuple(reasons))
                 undecided.append(one)
                 continue
-            (what, got, expected), *others = again.unequal
+            (what, now, stored), *others = again.unequal
             more = f" (and {len(others)} more values)" if others else ""
             page = self.ledger.about(EQUAL, again.model.run_id, again.model.metrics_file)
-            page.fail(f"trained again by {again.engine}, {what}{more}", got, expected)
+            page.fail(f"trained again by {again.engine}, {what}{more}", stored, now)
         return undecided
 
     def _by_reference(self, found: list[Again]) -> list[Undecided]:
         undecided = []
         for again in found:
             if again.misses is None:
-                ((what, got, expected),) = again.unequal
+                ((what, now, stored),) = again.unequal
                 page = self.ledger.about(EQUAL, again.model.run_id, again.model.metrics_file)
-                page.fail(f"{what} by {again.engine}", got, expected)
+                page.fail(f"{what} by {again.engine}", stored, now)
                 continue
             reason = (f"by {again.engine}",)
             undecided.append(Undecided(again=again, misses=again.misses, reasons=reason))

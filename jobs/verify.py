@@ -125,9 +125,10 @@ def _print(ledger: Ledger, decisions: Sequence["Decision"]) -> None:
         print(f"does not hold: {finding}")
     unknown = sum(len(d.models) for d in decisions if d.unknown)
     if ledger.findings:
-        print(f"{len(ledger.findings)} things do not hold")
+        count = len(ledger.findings)
+        print(f"{count} thing{' does' if count == 1 else 's do'} not hold")
     elif unknown:
-        print(f"all else holds; {unknown} models are not verifiable at this precision")
+        print(f"all else holds; models not verifiable at this precision: {unknown}")
     else:
         print("all that was checked holds")
 

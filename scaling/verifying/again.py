@@ -1,9 +1,10 @@
 """Models trained again as their rows say, and whether every stored value comes back.
 
-The compiled engine promises equal bits on every processor with fused multiply-add. The engines that
-sum by PyTorch promise them on one processor, with one version of it; the population engine only for
-a model at the same place among as many. Rows do not say who trained beside whom, but models that
-were in lock-step share their times to the last digit.
+The compiled engine promises equal bits on every processor with fused multiply-add, with every numba
+and numpy; where only the processor is another one, its bits are compared and excused. The engines
+that sum by PyTorch promise them on one processor, with one version of it; the population engine
+only for a model at the same place among as many. Rows do not say who trained beside whom, but
+models that were in lock-step share their times to the last digit.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -119,13 +120,10 @@ def unsure(model: Stored, planned: Planned) -> list[str]:
     now: dict[str, str | None] = {
         "engine": str(VERSIONS[engine]),
         "processor": processor(engine),
-        "numpy": _installed("numpy"),
     }
     sums = uses_torch(engine, cell)
     if cell.start and (first := engines.choose(cell.start, members=1)):
         sums = sums or uses_torch(first, cell.start)
-    if engine == "compiled":
-        now["numba"] = _installed("numba")
     if sums:
         now["torch"] = _installed("torch")
     reasons = [

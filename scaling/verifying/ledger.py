@@ -15,6 +15,8 @@ PAIRED = "trained again, paired test"
 SMALL = "weight by weight against the reference"
 CHECKS = (FILES, PLANS, ROWS, PLANNED, BITS, LABELS, FAILURES, SMALL, EQUAL, PAIRED)
 
+LONGEST = 600  # characters of a value in a line
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -86,4 +88,4 @@ def shown(value: Any) -> str:
     if value is None:
         return "null"
     text = " ".join((value if isinstance(value, str) else repr(value)).split())
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
