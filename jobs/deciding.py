@@ -1,11 +1,15 @@
 """Models that cannot be asked for equal bits: the paired test, over at least 20 seeds."""
 
+import math
+import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from analysis.paired import FAILS, HOLDS, LEAST, UNDECIDED, Paired, paired
 from analysis.verdicts import holm
 from jobs.retraining import Retrainer, Undecided
+from scaling.progress import duration
 from scaling.verifying.again import Lot
 
 EXTRA_S = 300.0  # assumed: what more seeds may take where nobody said how many models
@@ -66,26 +70,18 @@ def decide(
     pairs = list(undecided)
     for engine in sorted({_engine(pair) for pair in pairs}):
         of_engine = [lot for lot in able if lot.engine == engine]
-        cells = {_cell(pair) for pair in pairs if _engine(pair) == engine}
-        budget = EXTRA_S if bounded else float("inf")
+        budget = EXTRA_S if bounded else math.inf
         for same in (True, False):
-            more: list[Lot] = []
-            for lot in sorted(of_engine, key=retrainer.seconds):
-                run_ids = {model.run_id for model in lot.models}
-                inside = lot.cell.cell_id in cells
-                counted = (
-                    sum(_cell(pair) == lot.cell.cell_id for pair in pairs)
-                    + sum(len(m.models) for m in more if m.cell.cell_id == lot.cell.cell_id)
-                    if same
-                    else sum(_engine(pair) == engine for pair in pairs)
-                    + sum(len(m.models) for m in more)
+            mine = [pair for pair in pairs if _engine(pair) == engine]
+            if more := _more(mine, of_engine, retrainer, budget, same=same):
+                seconds = sum(map(retrainer.seconds, more))
+                budget -= seconds
+                print(
+                    f"the paired test needs {LEAST} models, so {sum(len(m.models) for m in more)}"
+                    f" more of engine {engine} are trained again: predicted {duration(seconds)}",
+                    file=sys.stderr,
                 )
-                if run_ids & retrainer.trained or inside != same or counted >= LEAST:
-                    continue
-                if retrainer.seconds(lot) <= budget:
-                    budget -= retrainer.seconds(lot)
-                    more.append(lot)
-            pairs += retrainer.train(more) if more else []
+                pairs += retrainer.train(more)
     pools = list(_pools(pairs))
     tests = [_test(pool) for pool in pools]
     enough = [i for i, test in enumerate(tests) if test.n >= LEAST]
@@ -103,6 +99,31 @@ def decide(
         )
         for i, pool in enumerate(pools)
     ]
+
+
+def _more(
+    pairs: Sequence[Undecided],
+    lots: Sequence[Lot],
+    retrainer: Retrainer,
+    budget: float,
+    *,
+    same: bool,
+) -> list[Lot]:
+    """Return lots, the cheapest first, that bring each cell of these pairs to 20 of them.
+
+    Without `same`, lots of other cells that bring all to 20 together.
+    """
+    have = Counter(map(_cell, pairs))
+    cells, chosen = set(have), []
+    for lot in sorted(lots, key=retrainer.seconds):
+        cell, seconds = lot.cell.cell_id, retrainer.seconds(lot)
+        fresh = not any(model.run_id in retrainer.trained for model in lot.models)
+        short = (have[cell] if same else have.total()) < LEAST
+        if fresh and short and (cell in cells) == same and seconds <= budget:
+            chosen.append(lot)
+            have[cell] += len(lot.models)
+            budget -= seconds
+    return chosen
 
 
 def _pools(pairs: Iterable[Undecided]) -> Iterable[list[Undecided]]:

@@ -7,7 +7,7 @@ from functools import partial
 from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import Progress
-from scaling.study import Job, evaluated_epochs, predicted_seconds
+from scaling.study import Job, predicted_seconds
 from scaling.verifying.again import Again, Lot, train_again, unsure
 from scaling.verifying.ledger import EQUAL, Ledger
 from scaling.weights import Weights
@@ -57,8 +57,8 @@ class Retrainer:
         return undecided
 
     def _train(self, lot: Lot, bar: Progress, text: str) -> list[Undecided]:
-        epochs = len(evaluated_epochs(lot.cell.recipe.epochs)) * len(lot.models)
-        share = self.seconds(lot) / epochs
+        evaluated = len({row["epoch"] for model in lot.models for row in model.rows})
+        share = self.seconds(lot) / evaluated / len(lot.models)
         advance = partial(bar.advance, share, text)
         try:
             found = list(train_again(lot, self.engine(lot), self._starts, advance))
@@ -99,7 +99,7 @@ class Retrainer:
                 page = self.ledger.about(EQUAL, again.model.run_id, again.model.metrics_file)
                 page.fail(f"{what} by {again.engine}", stored, now)
                 continue
-            reason = (f"by {again.engine}",)
+            reason = (f"trained again by {again.engine}",)
             undecided.append(Undecided(again=again, misses=again.misses, reasons=reason))
         return undecided
 
