@@ -40,6 +40,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         "validate": _validate,
         "predict": _predict,
         "report": _report,
+        "verify": _verify,
         "bench": _bench,
         "check": add_arguments,
     }.items():
@@ -210,6 +211,14 @@ def _report(p: Parser) -> None:
         "out2", metavar="OUT2", nargs="?", help="compare this with OUT: OUT/comparison.html"
     )
     p.add_argument("--html", metavar="FILE", help="where the page goes (OUT/report.html)")
+
+
+def _verify(p: Parser) -> None:
+    p.add_argument("out", metavar="OUT")
+    p.add_argument("--sample", type=seed, metavar="N", help="models to train again (a minute's)")
+    p.add_argument("--seed", type=seed, default=0, metavar="S", help="chooses which (0)")
+    p.add_argument("--by", choices=("reference",), help="another engine than the stored one")
+    p.add_argument("--json", action="store_true")
 
 
 def _bench(p: Parser) -> None:

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 
-from jobs import bench, fitting, inspecting, training, tuning
+from jobs import bench, fitting, inspecting, training, tuning, verify
 from jobs.arguments import build_parser
 from jobs.printing import check_words, printable
 from jobs.shelter import take_shelter
@@ -26,6 +26,7 @@ COMMANDS = {
     "validate": fitting.validate,
     "predict": fitting.predict,
     "report": inspecting.report,
+    "verify": verify.verify,
     "bench": bench.bench,
     "check": check,
 }

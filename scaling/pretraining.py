@@ -25,21 +25,25 @@ def pretrained(cell: Cell, source: str, member: Member) -> Weights:
     with cache.locked(cell.start.run_id(earlier), "weights") as folder:
         path = folder.parent / f"{folder.name}.npz"
         if not path.exists():
-            (result,) = engines.train(
-                cell.start,
-                [earlier],
-                datasets.load(source, cell.start.n_train),
-                epochs_evaluated=[],
-            )
-            if not isinstance(result, Trained):
-                raise InputError(f"pretraining {cell.start.run_id(earlier)}: {result.error}")
             body = io.BytesIO()
-            np.savez(body, **result.weights)  # type: ignore[arg-type]
+            np.savez(body, **train_start(cell.start, source, earlier))  # type: ignore[arg-type]
             part = folder.parent / f"{folder.name}.part"
             part.write_bytes(body.getvalue())
             part.replace(path)
         with np.load(path) as stored:
             return dict(stored)
+
+
+def train_start(start: Cell, source: str, member: Member) -> Weights:
+    """Train a model that others begin with, without the cache, and return its weights.
+
+    Raises InputError where that training fails.
+    """
+    data = datasets.load(source, start.n_train)
+    (result,) = engines.train(start, [member], data, epochs_evaluated=[])
+    if not isinstance(result, Trained):
+        raise InputError(f"pretraining {start.run_id(member)}: {result.error}")
+    return result.weights
 
 
 def start_of(cell: Cell, source: str) -> partial[Weights] | None:

@@ -204,6 +204,12 @@ class Store:
         )
         return Read(_joined(tables, schema), torn)
 
+    def read_each(self, kind: str) -> dict[str, Read]:
+        """Return all rows by file, under its name as `read` takes it; a bucket's files at once."""
+        names = [Path(path).stem for path in self._files.names(kind, ".parquet")]
+        found = self._files.each(names, lambda name: self.read(kind, names=[name]))
+        return dict(zip(names, found, strict=True))
+
     def state(self) -> State:
         """What is there of which model: finished with its predictions, or failed.
 

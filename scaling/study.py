@@ -161,6 +161,7 @@ def plan(
                 "cell_id": job.cell.cell_id,
                 **as_plain(job.cell),
                 "source": job.source,
+                **({"start_source": job.start_source} if job.start_source else {}),
                 "note": job.note,
                 "predicted_s": round(cost, 3),
                 "members": [

@@ -68,6 +68,19 @@ def test_a_bucket_holds_what_a_folder_would(
     assert json.loads(capsys.readouterr().out)["finished"] == 1
 
 
+def test_a_bucket_is_verified_and_nothing_is_written_to_it(
+    bucket: Bucket, tiny_npz: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = bucket.uri("verified")
+    words = ["train", "--dataset", tiny_npz, "--n-train", "40", "--epochs", "2", "--seeds", "2"]
+    assert run(*words, "--out", uri) == 0
+    bucket.asked.clear()
+    capsys.readouterr()
+    assert run("verify", uri, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["equal"]) == 2
+    assert {line.split()[0] for line in bucket.asked} <= {"GET", "HEAD"}
+
+
 def test_the_report_goes_beside_the_results_or_where_html_says(
     bucket: Bucket, tiny_npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -152,7 +152,7 @@ class _Process:
             report.cases.append(lost)
         elif code and code != UNUSABLE and not (self._stopped and self._shortened):
             report.problem = ending
-            report.log = self._log.read_text(errors="replace")[-LOG_CHARACTERS:]
+            report.log = self._log.read_text(encoding="utf-8", errors="replace")[-LOG_CHARACTERS:]
         elif not code and not report.cases:
             report.problem = "it reported no case"
         self.goes_on = bool(code and (self._begun or code == UNUSABLE) and not self._stopped)

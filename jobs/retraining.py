@@ -1,0 +1,109 @@
+"""Stored models trained again in this process, one lot after another, the longest last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from scaling import engines
+from scaling.errors import InputError
+from scaling.progress import Progress
+from scaling.study import Job, predicted_seconds
+from scaling.verifying.again import Again, Lot, train_again, unsure
+from scaling.verifying.ledger import EQUAL, Ledger
+from scaling.weights import Weights
+
+LOT_S = 0.1  # assumed: of each lot besides training, so that short ones are not foretold as none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecided:
+    """A model that differs from what is stored where equal bits cannot be asked, and why not."""
+
+    again: Again
+    misses: int  # of the model that was trained again
+    reasons: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Retrainer:
+    """Trains lots again: each by the engine of its rows, or all by one engine, `by`."""
+
+    by: str | None
+    ledger: Ledger
+    trained: set[str] = field(default_factory=set)  # by run_id
+    equal: list[Again] = field(default_factory=list)
+    _starts: dict[str, Weights] = field(default_factory=dict)
+
+    def engine(self, lot: Lot) -> str:
+        return self.by or lot.engine
+
+    def seconds(self, lot: Lot) -> float:
+        """Predicted seconds, with those of the models that these begin with."""
+        engine, members = self.engine(lot), tuple(planned.member for planned in lot.planned)
+        us = partial(engines.us_per_example, engine=engine, device="cpu")
+        total = LOT_S + predicted_seconds(Job(cell=lot.cell, members=members, source=""), us)
+        if start := lot.cell.start:
+            us = partial(engines.us_per_example, engine=None, device="cpu")
+            total += predicted_seconds(Job(cell=start, members=members, source=""), us)
+        return total
+
+    def train(self, lots: Sequence[Lot]) -> list[Undecided]:
+        """Train lots again; note what is equal and what is not, and return what is undecided."""
+        undecided = []
+        lots = sorted(lots, key=self.seconds)
+        with Progress("verify", sum(map(self.seconds, lots))) as bar:
+            for number, lot in enumerate(lots, 1):
+                undecided += self._train(lot, bar, f"{number} of {len(lots)} ({self.engine(lot)})")
+        return undecided
+
+    def _train(self, lot: Lot, bar: Progress, text: str) -> list[Undecided]:
+        evaluated = len({row["epoch"] for model in lot.models for row in model.rows})
+        share = self.seconds(lot) / evaluated / len(lot.models)
+        advance = partial(bar.advance, share, text)
+        try:
+            found = list(train_again(lot, self.engine(lot), self._starts, advance))
+        except InputError as error:
+            self.ledger.note(f"{_names(lot)} cannot be trained again: {error}")
+            return []
+        self.trained |= {again.model.run_id for again in found}
+        return self._by_reference(found) if self.by else self._compared(lot, found)
+
+    def _compared(self, lot: Lot, found: list[Again]) -> list[Undecided]:
+        """To the bit where that can be asked; a group that was lost may have had other members."""
+        known = lot.engine != "population" or any(not again.unequal for again in found)
+        undecided = []
+        for again in found:
+            self.ledger.count(EQUAL)
+            if not again.unequal:
+                self.equal.append(again)
+                continue
+            reasons = unsure(again.model, again.planned)
+            if not known:
+                reasons.append("who trained beside it in lock-step is not known")
+            countable = None not in (again.misses, again.model.last["test_misses"])
+            if reasons and again.misses is not None and countable:
+                one = Undecided(again=again, misses=again.misses, reasons=tuple(reasons))
+                undecided.append(one)
+                continue
+            (what, now, stored), *others = again.unequal
+            more = f" (and {len(others)} more values)" if others else ""
+            page = self.ledger.about(EQUAL, again.model.run_id, again.model.metrics_file)
+            page.fail(f"trained again by {again.engine}, {what}{more}", stored, now)
+        return undecided
+
+    def _by_reference(self, found: list[Again]) -> list[Undecided]:
+        undecided = []
+        for again in found:
+            if again.misses is None:
+                ((what, now, stored),) = again.unequal
+                page = self.ledger.about(EQUAL, again.model.run_id, again.model.metrics_file)
+                page.fail(f"{what} by {again.engine}", stored, now)
+                continue
+            reason = (f"trained again by {again.engine}",)
+            undecided.append(Undecided(again=again, misses=again.misses, reasons=reason))
+        return undecided
+
+
+def _names(lot: Lot) -> str:
+    first, *others = [model.run_id for model in lot.models]
+    return f"{first} and {len(others)} beside it" if others else first

@@ -1,0 +1,169 @@
+"""The command `verify`: does a results folder hold what training gives?"""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from jobs.inspecting import existing
+from jobs.retraining import Retrainer
+from jobs.sampling import sample
+from scaling.errors import InputError
+from scaling.progress import duration
+from scaling.verifying.again import Lot, cannot, lots
+from scaling.verifying.folder import Folder, read_folder
+from scaling.verifying.ledger import CHECKS, EQUAL, PAIRED, SMALL, Ledger
+from scaling.verifying.small import BEYOND, WITHIN, WORST, near
+from scaling.verifying.stored import check_stored
+
+if TYPE_CHECKING:
+    from jobs.deciding import Decision
+
+
+def verify(a: argparse.Namespace) -> int:
+    """Check stored results against themselves, and train a sample of the models again."""
+    from jobs.deciding import decide  # pandas and scipy take a second to import
+
+    ledger = Ledger()
+    folder = read_folder(existing(a.out), ledger)
+    if not folder.models and not ledger.findings:
+        raise InputError(f"{a.out} holds no model: `scaling sweep STUDY --out {a.out}` trains some")
+    planned = check_stored(folder, ledger)
+    retrainer = Retrainer(by=a.by, ledger=ledger)
+    able = _able(lots(folder.models, planned, alone=a.by is not None), retrainer)
+    chosen = sample(able, retrainer.seconds, a.sample, a.seed)
+    n_chosen = sum(len(lot.models) for lot in chosen)
+    if not a.json:
+        print(
+            f"{a.out}: {len(folder.models):,} models, of which {n_chosen:,} are trained again"
+            f"{f' by {a.by}' if a.by else ''}, chosen by --seed {a.seed};"
+            f" predicted {duration(sum(map(retrainer.seconds, chosen)))}",
+            flush=True,
+        )
+    near_enough = _check_small(chosen, ledger) if a.by else 0
+    undecided = retrainer.train(chosen) if chosen else []
+    decisions = decide(undecided, able, retrainer, bounded=a.sample is None)
+    for decision in decisions:
+        _note(decision, ledger)
+    confirmed = near_enough + len(retrainer.equal)
+    confirmed += sum(len(d.models) for d in decisions if d.holds)
+    if a.sample != 0 and not confirmed and not ledger.findings:
+        page = ledger.about(EQUAL, None, a.out)
+        page.fail("models that training again confirms", 0, "at least 1")
+    if a.json:
+        print(json.dumps(_plain(a, folder, retrainer, decisions), indent=1, allow_nan=False))
+    else:
+        _print(ledger, decisions)
+    return 1 if ledger.findings else 0
+
+
+def _able(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
+    """The lots that can be trained here; the others are noted."""
+    why: dict[tuple[str, str], str | None] = {}
+    able, unable = [], dict[str, int]()
+    for lot in found:
+        key = lot.cell.cell_id, retrainer.engine(lot)
+        if key not in why:
+            why[key] = cannot(lot, key[1])
+        if reason := why[key]:
+            unable[reason] = unable.get(reason, 0) + len(lot.models)
+        else:
+            able.append(lot)
+    for reason, count in unable.items():
+        retrainer.ledger.note(f"{count} models cannot be trained again here: {reason}")
+    return able
+
+
+def _check_small(chosen: Sequence[Lot], ledger: Ledger) -> int:
+    """Compare the engines of the chosen models with the reference, once for each cell."""
+    cells = {(lot.engine, lot.cell.cell_id): lot for lot in chosen}
+    near_enough = 0
+    for (engine, cell_id), lot in cells.items():
+        planned, model = lot.planned[0], lot.models[0]
+        if why := cannot(lot, engine):
+            ledger.note(f"{cell_id} was not compared weight by weight: {why}")
+            continue
+        ledger.count(SMALL)
+        found = near(planned.cell, planned.member, planned.source, engine)
+        near_enough += found.holds
+        if not found.holds:
+            ledger.about(SMALL, model.run_id, model.metrics_file).fail(
+                f"{engine} beside the reference after two epochs of few images",
+                found.error
+                or f"{found.worst:.1e} apart in {found.weight},"
+                f" {found.beyond:.2%} of the weights more than {WITHIN:g}",
+                f"at most {WORST:g}, and at most {BEYOND:.1%} of them more than {WITHIN:g}",
+            )
+    return near_enough
+
+
+def _note(decision: "Decision", ledger: Ledger) -> None:
+    """What the paired test decides, as a finding or a note."""
+    ledger.count(PAIRED, len(decision.models))
+    if decision.fails:
+        for run_id, file in zip(decision.models, decision.files, strict=True):
+            page = ledger.about(PAIRED, run_id, file)
+            page.fail("misses of its cell, trained again", str(decision), "no change")
+    elif decision.unknown:
+        ledger.note(str(decision))
+
+
+def _print(ledger: Ledger, decisions: Sequence["Decision"]) -> None:
+    print(f"\n{'check':42} {'checked':>9} {'fail':>6}")
+    for check in CHECKS:
+        if check in ledger.checked or ledger.failed(check):
+            print(f"{check:42} {ledger.checked.get(check, 0):9,} {ledger.failed(check):6,}")
+    print()
+    for decision in decisions:
+        if decision.holds:
+            print(f"paired test: {decision}")
+    for note in ledger.notes:
+        print(f"note: {note}")
+    for finding in ledger.findings:
+        print(f"does not hold: {finding}")
+    unknown = sum(len(d.models) for d in decisions if d.unknown)
+    if ledger.findings:
+        count = len(ledger.findings)
+        print(f"{count} thing{' does' if count == 1 else 's do'} not hold")
+    elif unknown:
+        print(f"all else holds; models not verifiable at this precision: {unknown}")
+    else:
+        print("all that was checked holds")
+
+
+def _plain(
+    a: argparse.Namespace, folder: Folder, retrainer: Retrainer, decisions: Sequence["Decision"]
+) -> dict[str, Any]:
+    ledger = retrainer.ledger
+    return {
+        "out": a.out,
+        "holds": not ledger.findings,
+        "models": len(folder.models),
+        "seed": a.seed,
+        "by": a.by,
+        "checks": [
+            {"check": c, "checked": ledger.checked.get(c, 0), "failed": ledger.failed(c)}
+            for c in CHECKS
+        ],
+        "equal": sorted(again.model.run_id for again in retrainer.equal),
+        "paired": [
+            {
+                "engine": d.engine,
+                "cells": d.cells,
+                "models": d.models,
+                "reasons": d.reasons,
+                **{k: _finite(v) for k, v in asdict(d.test).items()},
+                "p_holm": d.p,
+                "verdict": d.verdict,
+            }
+            for d in decisions
+        ],
+        "findings": [asdict(finding) for finding in ledger.findings],
+        "notes": ledger.notes,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

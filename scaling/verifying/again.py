@@ -1,0 +1,248 @@
+"""Models trained again as their rows say, and whether every stored value comes back.
+
+The compiled engine promises equal bits on every processor with fused multiply-add, with every numba
+and numpy; where only the processor is another one, its bits are compared and excused. The engines
+that sum by PyTorch promise them on one processor, with one version of it; the population engine
+only for a model at the same place among as many. Rows do not say who trained beside whom, but
+models that were in lock-step share their times to the last digit.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from scaling import datasets, engines
+from scaling.engines import NumericFailure, Trained
+from scaling.engines.versions import VERSIONS, processor, uses_torch
+from scaling.errors import InputError
+from scaling.models import find_model
+from scaling.pretraining import train_start
+from scaling.store import pack_correct
+from scaling.study import Cell, Member, make_members
+from scaling.tricks import TRICKS
+from scaling.verifying.folder import Stored
+from scaling.verifying.plans import Planned
+from scaling.weights import Weights
+
+Unequal = tuple[str, Any, Any]  # what, trained again, stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """Models of one cell that are trained together, in this order."""
+
+    models: tuple[Stored, ...]
+    planned: tuple[Planned, ...]
+
+    @property
+    def cell(self) -> Cell:
+        return self.planned[0].cell
+
+    @property
+    def engine(self) -> str:
+        return str(self.models[0].last["engine"])
+
+    @property
+    def device(self) -> str:
+        return str(self.models[0].last["device"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """A model that was trained again: its misses now, and each stored value that did not return."""
+
+    model: Stored
+    planned: Planned
+    engine: str
+    misses: int | None  # on the test set; None where the training failed
+    unequal: tuple[Unequal, ...]
+
+
+def lots(
+    models: Mapping[str, Stored], planned: Mapping[str, Planned], *, alone: bool = False
+) -> list[Lot]:
+    """Return every model that can be trained again, with those that were in lock-step with it.
+
+    With `alone` each is by itself.
+    """
+    together: dict[Any, list[str]] = {}
+    for run, model in models.items():
+        if run not in planned or model.prediction is None:
+            continue
+        times = tuple((row["epoch"], row["wall_s"], row["cpu_s"]) for row in model.rows)
+        lone = alone or model.last["engine"] != "population"
+        key = run if lone else (planned[run].cell.cell_id, model.last["device"], times)
+        together.setdefault(key, []).append(run)
+    found = []
+    for runs in together.values():
+        runs.sort(key=lambda run: planned[run].place)
+        found.append(
+            Lot(
+                models=tuple(models[run] for run in runs),
+                planned=tuple(planned[run] for run in runs),
+            )
+        )
+    return found
+
+
+def cannot(lot: Lot, engine: str) -> str | None:
+    """Return why an engine cannot train these models today; None if it can."""
+    cell = lot.cell
+    try:
+        model = find_model(cell.model)
+        if engine not in engines.NAMES:
+            return f"engine {engine} is unknown here"
+        if why := engines.why_not(engine, cell, "cpu"):
+            return f"engine {engine}: {why}"
+        if model.version != cell.model_version:
+            return f"model {cell.model} is version {model.version} here, not {cell.model_version}"
+        for name, stored in cell.recipe.tricks:
+            if name in TRICKS and TRICKS[name].version != stored:
+                return f"trick {name} is version {TRICKS[name].version} here, not {stored}"
+        for of, source in ((cell, lot.planned[0].source), (cell.start, _start_of(lot))):
+            if of and (info := datasets.find(source)[1]).version != of.data_version:
+                return (
+                    f"{of.dataset} is version {info.version[:12]} here, not {of.data_version[:12]}"
+                )
+    except InputError as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def unsure(model: Stored, planned: Planned) -> list[str]:
+    """Return why equal bits cannot be asked of this machine; empty if they can."""
+    said, engine, cell = model.versions, str(model.last["engine"]), planned.cell
+    now: dict[str, str | None] = {
+        "engine": str(VERSIONS[engine]),
+        "processor": processor(engine),
+    }
+    sums = uses_torch(engine, cell)
+    if cell.start and (first := engines.choose(cell.start, members=1)):
+        sums = sums or uses_torch(first, cell.start)
+    if sums:
+        now["torch"] = _installed("torch")
+    reasons = [
+        f"{name} unknown then, {here or 'unknown'} now"
+        if said.get(name) is None
+        else f"{name} {said[name]} then, {here or 'unknown'} now"
+        for name, here in now.items()
+        if here is None or said.get(name) != here
+    ]
+    if sums and "threads" not in said:
+        reasons.append("threads of PyTorch unknown then")
+    if model.last["device"] != "cpu":
+        reasons.append(f"trained on {model.last['device']}")
+    return reasons
+
+
+def train_again(
+    lot: Lot, engine: str, starts: dict[str, Weights], done: Callable[[], None] = lambda: None
+) -> Iterator[Again]:
+    """Train the models of a lot by an engine, and compare each with what is stored of it.
+
+    `starts` keeps the weights that models begin with, by run_id; `done` is called for each epoch
+    evaluated of each model.
+    """
+    cell, members = lot.cell, [planned.member for planned in lot.planned]
+    by_member = dict(zip(members, zip(lot.models, lot.planned, strict=True), strict=True))
+    epochs = sorted({row["epoch"] for model in lot.models for row in model.rows} - {None})
+    start = partial(_start, cell.start, _start_of(lot), starts) if cell.start else None
+    with _torch_threads(lot.models[0].versions.get("threads") if engine == "compiled" else None):
+        for result in engines.train(
+            cell,
+            members,
+            datasets.load(lot.planned[0].source, cell.n_train),
+            engine=engine,
+            device="cpu",
+            epochs_evaluated=epochs,
+            observe=lambda *_: done(),
+            start=start,
+        ):
+            model, planned = by_member[result.member]
+            yield Again(
+                model=model,
+                planned=planned,
+                engine=engine,
+                misses=None if isinstance(result, NumericFailure) else _misses(result),
+                unequal=tuple(differences(model, result)),
+            )
+
+
+def differences(model: Stored, result: Trained | NumericFailure) -> Iterator[Unequal]:
+    """Give each value of a model that training it again does not return to the bit."""
+    if isinstance(result, NumericFailure):
+        yield "trained again", result.error, "a model that is stored"
+        return
+    evaluated = {evaluation.epoch: evaluation for evaluation in result.history}
+    for row in model.rows:
+        evaluation = evaluated.get(row["epoch"])
+        if evaluation is None:
+            yield "epoch", result.history[-1].epoch, row["epoch"]
+            continue
+        for part in ("train", "val", "test"):
+            score = getattr(evaluation, part)
+            for what in ("loss", "misses", "n"):
+                name = "n_test" if (part, what) == ("test", "n") else f"{part}_{what}"
+                got = getattr(score, what) if score else None
+                stored = row[name] if score or part != "test" else None
+                if got != stored and (score or stored is not None):
+                    yield f"{name} of epoch {row['epoch']}", got, stored
+    assert model.prediction
+    stored_M = np.frombuffer(model.prediction["predicted"], np.uint8)
+    if stored_M.shape != result.predicted.shape:
+        yield "images predicted", len(result.predicted), len(stored_M)
+    elif (wrong := np.flatnonzero(stored_M != result.predicted)).size:
+        first = int(wrong[0])
+        yield (
+            f"predicted on {len(wrong)} images, image {first}",
+            int(result.predicted[first]),
+            int(stored_M[first]),
+        )
+    if pack_correct(result.correct) != model.prediction["correct"]:
+        n = int(np.count_nonzero(result.correct))
+        yield "bits of correct", f"{n} correct", "other images"
+
+
+def _misses(result: Trained) -> int:
+    return result.history[-1].test.misses
+
+
+def _start_of(lot: Lot) -> str:
+    return lot.planned[0].start_source
+
+
+def _start(start: Cell, source: str, known: dict[str, Weights], member: Member) -> Weights:
+    """The weights that a member begins with, trained anew and not taken from the cache."""
+    (earlier,) = make_members(start.recipe, [member.seed])
+    run_id = start.run_id(earlier)
+    if run_id not in known:
+        known[run_id] = train_start(start, source, earlier)
+    return known[run_id]
+
+
+@contextmanager
+def _torch_threads(count: str | None) -> Iterator[None]:
+    """As many threads of PyTorch as the rows say, where an engine does not fix them itself."""
+    if count is None or not count.isdecimal() or int(count) < 1:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(count))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,91 @@
+"""What was checked, how often, and each thing that does not hold."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+FILES = "files: whole, named by their content"
+PLANS = "plans against identities"
+ROWS = "rows of a model among themselves"
+PLANNED = "rows against plans"
+BITS = "counts against bits"
+LABELS = "predictions against labels"
+FAILURES = "failures against results"
+EQUAL = "trained again, equal to the bit"
+PAIRED = "trained again, paired test"
+SMALL = "weight by weight against the reference"
+CHECKS = (FILES, PLANS, ROWS, PLANNED, BITS, LABELS, FAILURES, SMALL, EQUAL, PAIRED)
+
+LONGEST = 600  # characters of a value in a line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that does not hold; `file` is relative to the results folder."""
+
+    check: str
+    run_id: str | None
+    file: str
+    what: str
+    got: str
+    expected: str
+
+    def __str__(self) -> str:
+        named = f"{self.run_id}: " if self.run_id else ""
+        return f"{named}{self.what}: got {self.got}, expected {self.expected} ({self.file})"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Counts of things checked by check, findings, and notes on what could not be checked."""
+
+    checked: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def count(self, check: str, n: int = 1) -> None:
+        self.checked[check] = self.checked.get(check, 0) + n
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def failed(self, check: str) -> int:
+        return sum(finding.check == check for finding in self.findings)
+
+    def about(self, check: str, run_id: str | None, file: str) -> "Page":
+        return Page(self, check, run_id, file)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where one check of one model writes; `file` is where its values stand."""
+
+    ledger: Ledger
+    check: str
+    run_id: str | None
+    file: str
+
+    def fail(self, what: str, got: Any, expected: Any) -> None:
+        finding = Finding(
+            check=self.check,
+            run_id=self.run_id,
+            file=self.file,
+            what=what,
+            got=shown(got),
+            expected=shown(expected),
+        )
+        self.ledger.findings.append(finding)
+
+    def equal(self, what: str, got: Any, expected: Any) -> bool:
+        """Note a finding unless both are equal."""
+        if got == expected:
+            return True
+        self.fail(what, got, expected)
+        return False
+
+
+def shown(value: Any) -> str:
+    """A value in one short line; floats with all digits, a missing one as null."""
+    if value is None:
+        return "null"
+    text = " ".join((value if isinstance(value, str) else repr(value)).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

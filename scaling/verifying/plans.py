@@ -1,0 +1,93 @@
+"""Plans against identities: each id is computed again from what the plan says it stands for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scaling.datasets import NAMES
+from scaling.planned import MALFORMED, cell_of, member_of
+from scaling.study import Cell, Member
+from scaling.verifying.ledger import PLANS, Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A model that a plan names, whose ids agree with its content."""
+
+    cell: Cell
+    member: Member
+    source: str
+    start_source: str  # where the data are that it begins on; empty where it begins on none
+    place: int  # in its cell, in the order of the plan
+
+
+def check_plans(
+    plans: Mapping[str, Mapping[str, Any]], ledger: Ledger
+) -> tuple[dict[str, Planned], set[str]]:
+    """Return the models of sound plans by run_id, and every run_id that any plan names."""
+    sound: dict[str, Planned] = {}
+    named: set[str] = set()
+    for name, plan in plans.items():
+        file = f"studies/{name}.json"
+        cells = plan.get("cells")
+        if not isinstance(cells, list):
+            ledger.about(PLANS, None, file).fail("cells", cells, "a list")
+            continue
+        for plain in cells:
+            ledger.count(PLANS)
+            try:
+                cell = cell_of(plain)
+                said, cell_id = str(plain["cell_id"]), cell.cell_id
+                source, members = str(plain["source"]), list(plain["members"])
+                named |= {str(member["run_id"]) for member in members}
+            except MALFORMED as error:
+                called = plain.get("cell_id") if isinstance(plain, dict) else plain
+                ledger.about(PLANS, None, file).fail(
+                    f"cell {called}", f"{type(error).__name__}: {error}", "a cell of a plan"
+                )
+                continue
+            page = ledger.about(PLANS, None, file)
+            if not page.equal("cell_id by the cell's content", cell_id, said):
+                continue
+            if not _fits(source, cell.dataset):
+                page.fail(f"source of cell {cell_id}", source, f"the data set {cell.dataset}")
+                continue
+            start_source = plain.get("start_source") or _start_source(cell, source)
+            for place, member in enumerate(members):
+                found = _member(cell, member, file, ledger)
+                if found:
+                    sound[str(member["run_id"])] = Planned(
+                        cell=cell,
+                        member=found,
+                        source=source,
+                        start_source=str(start_source),
+                        place=place,
+                    )
+    return sound, named
+
+
+def _member(cell: Cell, plain: Mapping[str, Any], file: str, ledger: Ledger) -> Member | None:
+    said = str(plain["run_id"])
+    page = ledger.about(PLANS, said, file)
+    ledger.count(PLANS)
+    try:
+        member = member_of(plain)
+        run_id = cell.run_id(member)
+    except MALFORMED as error:
+        page.fail("member", f"{type(error).__name__}: {error}", "seed, lr and weight_decay")
+        return None
+    return member if page.equal("run_id by the member's content", run_id, said) else None
+
+
+def _fits(source: str, dataset: str) -> bool:
+    """Whether images from there can be those: a published name, or a file of that name."""
+    return source == dataset if dataset in NAMES else Path(source).name == dataset
+
+
+def _start_source(cell: Cell, source: str) -> str:
+    """Where plans of older versions do not say it: a published data set, or a file beside it."""
+    if not cell.start:
+        return ""
+    name = cell.start.dataset
+    return name if name in NAMES else str(Path(source).with_name(name))

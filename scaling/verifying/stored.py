@@ -1,0 +1,72 @@
+"""All checks of a results folder that need no training."""
+
+from collections.abc import Mapping
+
+from scaling.data import Labels
+from scaling.verifying.bits import check_counts, check_labels, labels_of
+from scaling.verifying.folder import Folder, Row
+from scaling.verifying.ledger import FAILURES, Ledger
+from scaling.verifying.plans import Planned, check_plans
+from scaling.verifying.rows import check_against_plan, check_rows
+
+KINDS = ("numeric", "infrastructure")
+
+
+def check_stored(folder: Folder, ledger: Ledger) -> dict[str, Planned]:
+    """Check every stored model; return those that sound plans name, by run_id."""
+    planned, named = check_plans(folder.plans, ledger)
+    labels: dict[tuple[str, str], Labels | str] = {}
+    unlabelled: dict[str, int] = {}
+    for run, model in folder.models.items():
+        check_rows(model, ledger)
+        sized = check_counts(model, ledger)
+        if run not in planned:
+            continue
+        cell, source = planned[run].cell, planned[run].source
+        check_against_plan(model, planned[run], ledger)
+        key = source, cell.test_set_id
+        if key not in labels:
+            labels[key] = labels_of(cell, source)
+        found = labels[key]
+        if isinstance(found, str):
+            unlabelled[found] = unlabelled.get(found, 0) + 1
+        elif sized and model.last["n_test"] == cell.n_test:
+            check_labels(model, found, ledger)
+    for why, count in unlabelled.items():
+        ledger.note(f"{count} models were not compared with labels: {why}")
+    _note_unplanned(folder, named, ledger)
+    _check_failures(folder, planned, ledger)
+    return planned
+
+
+def _note_unplanned(folder: Folder, named: set[str], ledger: Ledger) -> None:
+    unplanned = sorted(folder.models.keys() - named)
+    for run in unplanned:
+        ledger.note(f"{run}: no plan names this model ({folder.models[run].metrics_file})")
+    for run in folder.alone:
+        ledger.note(f"{run}: predictions without rows, as an interrupted sweep leaves them")
+
+
+def _check_failures(folder: Folder, planned: Mapping[str, Planned], ledger: Ledger) -> None:
+    """A failure names a model of its plan, and says when: one that is mended is older than rows."""
+    for file, row in folder.failures:
+        ledger.count(FAILURES)
+        page = ledger.about(FAILURES, row["run_id"], file)
+        if row["kind"] not in KINDS:
+            page.fail("kind", row["kind"], f"one of {', '.join(KINDS)}")
+        known = planned.get(row["run_id"])
+        if known:
+            page.equal("cell_id", row["cell_id"], known.cell.cell_id)
+        if _contradicts(row, folder):
+            page.fail("a model that failed for good", "results that are older", "no results")
+        elif row["run_id"] in folder.models:
+            ledger.note(f"{row['run_id']}: failed once ({row['kind']}), and was trained since")
+
+
+def _contradicts(row: Row, folder: Folder) -> bool:
+    """A failure of the mathematics happens again, so it cannot follow a training that ended."""
+    model = folder.models.get(row["run_id"])
+    if row["kind"] != "numeric" or model is None:
+        return False
+    stored_at, failed_at = model.last["created_at"], row["created_at"]
+    return stored_at is not None and failed_at is not None and failed_at > stored_at

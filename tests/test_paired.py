@@ -1,0 +1,56 @@
+"""The paired test of `scaling verify`: its level, its power, and when it decides nothing."""
+
+import numpy as np
+import pytest
+
+from analysis.paired import FAILS, HOLDS, UNDECIDED, paired
+
+CELLS = ["a"] * 20
+
+
+def drawn(rng: np.random.Generator, means: list[float], factor: float = 1.0) -> np.ndarray:
+    """Misses of seeds that differ in both trainings, beside what both have in common."""
+    return np.array([rng.poisson(factor * mean) for mean in means])
+
+
+@pytest.mark.parametrize("means", [[90.0] * 20, [90.0] * 10 + [25.0] * 10 + [8.0] * 10])
+def test_one_in_a_hundred_equal_engines_is_called_different(means: list[float]) -> None:
+    rng = np.random.default_rng(0)
+    cells = [f"{mean}" for mean in means]
+    tests = [paired(drawn(rng, means), drawn(rng, means), cells) for _ in range(2000)]
+    wrong = sum(test.verdict(test.p) == FAILS for test in tests)
+    assert 5 <= wrong <= 40  # 20 expected
+    held = sum(test.low <= 0 <= test.high for test in tests)
+    assert held == sum(test.p >= 0.01 for test in tests)  # the interval and the test are one
+
+
+def test_a_change_of_a_fifth_is_found_and_a_wide_interval_is_not_agreement() -> None:
+    rng = np.random.default_rng(1)
+    many, few = [90.0] * 20, [3.0] * 20
+    found = [paired(drawn(rng, many), drawn(rng, many, 1.2), CELLS) for _ in range(200)]
+    assert sum(test.verdict(test.p) == FAILS for test in found) > 195
+    same = [paired(drawn(rng, few), drawn(rng, few), CELLS) for _ in range(200)]
+    assert {test.verdict(test.p) for test in same} <= {UNDECIDED, FAILS}
+
+
+def test_fewer_than_twenty_pairs_decide_nothing() -> None:
+    before = np.full(19, 90)
+    assert paired(before, before, ["a"] * 19).verdict(1.0) == UNDECIDED
+    assert paired(before, 2 * before, ["a"] * 19).verdict(0.0) == UNDECIDED
+    assert paired([90], [90], ["a"]).verdict(1.0) == UNDECIDED
+
+
+def test_equal_misses_agree_where_there_are_enough_to_tell() -> None:
+    before = np.full(20, 90)
+    test = paired(before, before, CELLS)
+    assert (test.change, test.p, test.verdict(test.p)) == (0.0, 1.0, HOLDS)
+    assert test.low < 0 < test.high
+    none = paired(np.zeros(20), np.zeros(20), CELLS)
+    assert none.verdict(none.p) == UNDECIDED
+    shifted = paired(before, before + 1, CELLS)  # no variance at all, and another engine
+    assert shifted.verdict(shifted.p) == FAILS
+
+
+def test_a_relative_change_is_that_of_the_sums() -> None:
+    test = paired([10, 20, 30, 40], [11, 22, 33, 44], ["a", "a", "b", "b"])
+    assert test.change == pytest.approx(0.1)
