@@ -1,14 +1,13 @@
 """Models trained again as their rows say, and whether every stored value comes back.
 
-The compiled engine promises equal bits on every processor with fused multiply-add, with every numba
-and numpy; where only the processor is another one, its bits are compared and excused. The engines
-that sum by PyTorch promise them on one processor, with one version of it; the population engine
-only for a model at the same place among as many. Rows do not say who trained beside whom, but
+The compiled engine promises equal bits on processors of the same name, with every numpy; on another
+one, whose vectors may be shorter, bits are compared and a difference is excused. The engines that
+sum by PyTorch promise them on one processor, with one version of it; the population engine only for
+a model at the same place among as many. Rows do not say who trained beside whom, but
 models that were in lock-step share their times to the last digit.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -152,25 +151,24 @@ def train_again(
     by_member = dict(zip(members, zip(lot.models, lot.planned, strict=True), strict=True))
     epochs = sorted({row["epoch"] for model in lot.models for row in model.rows} - {None})
     start = partial(_start, cell.start, _start_of(lot), starts) if cell.start else None
-    with _torch_threads(lot.models[0].versions.get("threads") if engine == "compiled" else None):
-        for result in engines.train(
-            cell,
-            members,
-            datasets.load(lot.planned[0].source, cell.n_train),
+    for result in engines.train(
+        cell,
+        members,
+        datasets.load(lot.planned[0].source, cell.n_train),
+        engine=engine,
+        device="cpu",
+        epochs_evaluated=epochs,
+        observe=lambda *_: done(),
+        start=start,
+    ):
+        model, planned = by_member[result.member]
+        yield Again(
+            model=model,
+            planned=planned,
             engine=engine,
-            device="cpu",
-            epochs_evaluated=epochs,
-            observe=lambda *_: done(),
-            start=start,
-        ):
-            model, planned = by_member[result.member]
-            yield Again(
-                model=model,
-                planned=planned,
-                engine=engine,
-                misses=None if isinstance(result, NumericFailure) else _misses(result),
-                unequal=tuple(differences(model, result)),
-            )
+            misses=None if isinstance(result, NumericFailure) else _misses(result),
+            unequal=tuple(differences(model, result)),
+        )
 
 
 def differences(model: Stored, result: Trained | NumericFailure) -> Iterator[Unequal]:
@@ -223,22 +221,6 @@ def _start(start: Cell, source: str, known: dict[str, Weights], member: Member) 
     if run_id not in known:
         known[run_id] = train_start(start, source, earlier)
     return known[run_id]
-
-
-@contextmanager
-def _torch_threads(count: str | None) -> Iterator[None]:
-    """As many threads of PyTorch as the rows say, where an engine does not fix them itself."""
-    if count is None or not count.isdecimal() or int(count) < 1:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(int(count))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _installed(package: str) -> str | None:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from scaling.datasets import NAMES
-from scaling.planned import MALFORMED, cell_of, member_of
+from scaling.errors import InputError
+from scaling.plain import from_plain
 from scaling.study import Cell, Member
 from scaling.verifying.ledger import PLANS, Ledger
+
+MALFORMED = (InputError, KeyError, TypeError, ValueError, AttributeError)  # of an edited plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ def check_plans(
         for plain in cells:
             ledger.count(PLANS)
             try:
-                cell = cell_of(plain)
+                cell = from_plain(Cell, plain, "cell")
                 said, cell_id = str(plain["cell_id"]), cell.cell_id
                 source, members = str(plain["source"]), list(plain["members"])
                 named |= {str(member["run_id"]) for member in members}
@@ -72,7 +75,7 @@ def _member(cell: Cell, plain: Mapping[str, Any], file: str, ledger: Ledger) -> 
     page = ledger.about(PLANS, said, file)
     ledger.count(PLANS)
     try:
-        member = member_of(plain)
+        member = from_plain(Member, plain, "member")
         run_id = cell.run_id(member)
     except MALFORMED as error:
         page.fail("member", f"{type(error).__name__}: {error}", "seed, lr and weight_decay")
