@@ -1,7 +1,7 @@
 """The curves of a results folder: error against n_train, with everything else fixed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,15 @@ from analysis.fit import Fit, fit
 from analysis.forms import FORMS
 from analysis.load import Results
 from analysis.series import Series, make_series
-from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, half_a_miss, summarise
+from analysis.uncertainty import (
+    Summary,
+    Wrong,
+    crossed_bootstrap,
+    half_a_miss,
+    is_thin,
+    limit_of_none,
+    summarise,
+)
 
 FIXED = ["dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size"]
 OF_MEMBERS = ["lr", "weight_decay"]
@@ -42,7 +50,21 @@ class Curve:
     @property
     def least(self) -> float:
         """The error that stands for none."""
-        return half_a_miss(int(self.models["n_test"].iloc[0]))
+        return half_a_miss(self.n_test)
+
+    @property
+    def n_test(self) -> int:
+        return int(self.models["n_test"].iloc[0])
+
+    @property
+    def thin(self) -> list[bool]:
+        """At which sizes hardly an image was missed."""
+        return [is_thin(error, self.n_test) for error in self.errors]
+
+    @property
+    def limit(self) -> float:
+        """Below which nothing is known, as hardly an image was missed; 0 where some were."""
+        return limit_of(self.errors, self.n_test)
 
     def fitted(self, form: str) -> Fit | None:
         return next((found for found in self.fits if found.form == form), None)
@@ -67,6 +89,35 @@ def find_curves(results: Results, forms: Sequence[str] = DRAWN) -> list[Curve]:
         for (key, models), sizes, replicates in zip(alike, cells, drawn, strict=True):
             curves.append(_curve(key, models, sizes, replicates, forms))
     return curves
+
+
+def limit_of(errors: Floats, n_test: int) -> float:
+    """What so many test images allow, where at a size fewer than one was missed; else 0."""
+    thin = any(is_thin(error, n_test) for error in errors)
+    return limit_of_none(n_test, LEVEL) if thin else 0.0
+
+
+def can_be_fitted(errors: Floats) -> bool:
+    """Whether two sizes have misses; a single one says nothing of how errors fall."""
+    return int(np.count_nonzero(errors)) > 1
+
+
+def open_ended(found: Fit, limit: float) -> Fit:
+    """The fit with intervals that say no more than is known where hardly an image was missed.
+
+    A floor lies between 0 and what so many test images allow, an exponent and its factor have no
+    upper end: the error may fall further than the images can tell.
+    """
+    if not limit:
+        return found
+    ends: dict[str, tuple[float | None, float | None]] = {}
+    for name, (low, high) in found.intervals.items():
+        least = found.params[name] if low is None else min(low, found.params[name])
+        ends[name] = (least, high if name == "C" else None)  # C is given
+    if "E" in ends:
+        high = found.intervals["E"][1]
+        ends["E"] = (0.0, max(limit, found.params["E"], high or 0.0))
+    return replace(found, intervals=ends)
 
 
 def noise_of(replicates_RN: Floats) -> Floats | None:
@@ -112,12 +163,15 @@ def _curve(
 ) -> Curve:
     n_train = tuple(n for n, _ in sizes)
     summaries = tuple(summarise(wrong, LEVEL) for _, wrong in sizes)
-    least = half_a_miss(int(models["n_test"].iloc[0]))
-    errors = np.maximum([summary.error for summary in summaries], least)
+    means, n_test = np.array([s.error for s in summaries]), int(models["n_test"].iloc[0])
+    errors = np.maximum(means, half_a_miss(n_test))
     fits = tuple(
-        fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates))
+        open_ended(
+            fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates)),
+            limit_of(means, n_test),
+        )
         for form in forms
-        if len(sizes) >= max(3, FORMS[form].n_free)
+        if can_be_fitted(means) and len(sizes) >= max(3, FORMS[form].n_free)
     )
     return Curve(
         fixed=fixed,
@@ -132,4 +186,5 @@ def _curve(
 def series_of(curve: Curve) -> Series:
     """A curve as anybody's points: mean errors with their standard errors over images and seeds."""
     se = np.maximum(curve.replicates.std(axis=0, ddof=1), 1e-12)
-    return make_series(curve.fixed, list(curve.n_train), list(curve.errors), list(se))
+    series = make_series(curve.fixed, list(curve.n_train), list(curve.errors), list(se))
+    return replace(series, limit=curve.limit)

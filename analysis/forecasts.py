@@ -83,11 +83,14 @@ def look_ahead(series: Series, at: Floats, level: float = LEVEL) -> Outlook:
     found: Forecast = forecast_windows([window])[0][COMBINED]
     k = float(np.hypot(read_bank().widening(COMBINED, series.group), found.rate))
     half = quantile(level) * widened(found.sd, k, window.reach)
+    low, high = np.exp(found.mean - half), np.exp(found.mean + half)
+    if series.limit:  # errors without a miss are none of the points: they may be anything up to it
+        low, high = np.zeros_like(low), np.maximum(high, series.limit)
     return Outlook(
         x=at,
         y=np.exp(found.mean),
-        low=np.exp(found.mean - half),
-        high=np.exp(found.mean + half),
+        low=low,
+        high=high,
         level=level,
         k=k,
         weights=dict(found.weights),
@@ -173,6 +176,7 @@ def _row(
         y=series.y[inside],
         se=None if series.se is None else series.se[inside],
         fitted=series.fitted[inside],
+        limit=series.limit,
     )
     ahead = look_ahead(smaller, np.array([float(cell["n_train"])]))
     return row | {

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.sections.section import Data
-from analysis.style import MARKERS, change_axis, log_axes, recipe_title, styled
+from analysis.style import MARKERS, change_axis, draw_change, log_axes, recipe_title, styled
 from analysis.uncertainty import half_a_miss
 
 
@@ -78,8 +78,7 @@ def _forest(rows: Sequence[Data], margin: float) -> Figure:
     ax.axvline(0, color="#666666", lw=0.8, zorder=1)
     for y, row in enumerate(rows):
         effect = row["change"]
-        ax.plot([effect["low"], effect["high"]], [-y, -y], color=colour, lw=1.5)
-        ax.plot(effect["change"], -y, "o", color=colour, ms=5)
+        draw_change(ax, effect, -y, "o", color=colour, lw=1.5)
     ax.set_yticks(range(0, -len(rows), -1), [_forest_label(row, rows) for row in rows])
     ax.set_ylim(-len(rows) + 0.4, 0.6)
     ax.tick_params(axis="y", length=0)

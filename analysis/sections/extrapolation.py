@@ -8,7 +8,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.curves import Curve
+from analysis.curves import LEVEL, Curve
 from analysis.forecasts import compare
 from analysis.links import link, table_anchor
 from analysis.load import Results
@@ -16,6 +16,7 @@ from analysis.multiplier import Multiplier, Worth, worth
 from analysis.multiplier_plot import worth_figure
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import log_axes, recipe_title, styled
+from analysis.uncertainty import limit_of_none
 from analysis.words import NONE, percent
 
 BASELINE = "1989"
@@ -49,7 +50,13 @@ def measure_worth(curves: Sequence[Curve]) -> list[Data]:
     for curve in curves:
         base = next((other for other in curves if _is_base(other, curve)), None)
         if base is not None and len(base.n_train) > 1:
-            row = worth(base.n_train, base.replicates, curve.n_train, curve.replicates)
+            row = worth(
+                *(base.n_train, base.replicates, curve.n_train, curve.replicates),
+                least=curve.least,
+                limit=limit_of_none(curve.n_test, LEVEL),
+                baseline_none=base.thin,
+                none=curve.thin,
+            )
             found.append({"recipe": curve.recipe, **asdict(row), "verdict": row.verdict})
     return found
 
