@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.calibration import LEVEL, quantile, read_bank, widened
@@ -21,6 +22,7 @@ from analysis.equations import Floats
 from analysis.inputs import check_level, check_many, check_positive, numbers
 from analysis.load import Results
 from analysis.series import LEAST, Series, Window, make_series
+from analysis.uncertainty import limit_of_none
 from scaling.errors import InputError
 
 FOLDER = "forecasts"
@@ -148,15 +150,21 @@ def compare(results: Results) -> list[dict[str, Any]]:
     compared = []
     for cell, row in last.items():
         actual = float(trained[cell]["error"].mean()) if cell in trained else None
+        most = actual or (0.0 if actual is None else _allowed(trained[cell]))
         compared.append(
             row
             | {
                 "actual": actual,
-                "inside": None if actual is None else row["low"] <= actual <= row["high"],
+                "inside": None if actual is None else row["low"] <= most and actual <= row["high"],
                 "log_error": None if not actual else float(np.log(row["error"] / actual)),
             }
         )
     return compared
+
+
+def _allowed(models: pd.DataFrame) -> float:
+    """The largest error that a cell without a miss may have."""
+    return limit_of_none(int(models["n_test"].iloc[0]), LEVEL)
 
 
 def _row(

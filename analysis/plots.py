@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.curves import Curve
 from analysis.fit import Fit
+from analysis.shown import Shown
 from analysis.style import MARKERS, log_axes, recipe_title, styled
 
 PANELS_ACROSS = 3
@@ -67,7 +68,7 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
         rows = metrics[metrics["run_id"].isin(curve.models["run_id"])]
         for n_train, cell in rows.groupby("n_train"):
             error = (cell["test_misses"] / cell["n_test"]).groupby(cell["epoch"]).mean()
-            ax.plot(error.index, error, color=shades[n_train], marker=".")
+            ax.plot(error.index, error.clip(lower=curve.least), color=shades[n_train], marker=".")
         ax.set_title("\n".join(textwrap.wrap(curve_title(curve, curves), 30)))
         log_axes(ax, sorted(set(rows["epoch"])))
         ax.set_xlabel("epoch")
@@ -82,9 +83,10 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
 
 @styled
 def plot_fit(fit: Fit, ax: Any = None) -> Any:
-    """Points, curve and band of one fit on log-log axes."""
+    """Points, curve and band of one fit on log-log axes; new ones show themselves in a notebook."""
     if ax is None:
-        _, ax = _figure(5, 3.6)
+        fig = Figure(figsize=(5, 3.6), layout="constrained")
+        ax = fig.add_subplot(axes_class=Shown)
     ax.plot(*fit.points, "o", color="C0")
     _draw_fit(ax, fit, "C0")
     log_axes(ax, list(fit.points[0]))
@@ -116,10 +118,10 @@ def curve_label(curve: Curve, among: Sequence[Curve]) -> str:
 
 
 def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> None:
-    mean = curve.errors
-    bars = [[s.error - s.low for s in curve.summaries], [s.high - s.error for s in curve.summaries]]
+    mean = np.maximum(curve.errors, curve.least)  # no miss has no place on a logarithmic axis
+    bars = [mean - [s.low for s in curve.summaries], [s.high for s in curve.summaries] - mean]
     models = curve.models
-    ax.plot(models["n_train"], models["error"], ".", color=colour, alpha=0.35, ms=4, zorder=2)
+    ax.plot(models["n_train"], models["error"].clip(lower=curve.least), ".", color=colour, alpha=0.35, ms=4, zorder=2)
     ax.errorbar(
         curve.n_train,
         mean,
@@ -168,8 +170,3 @@ def _draw_fit(ax: Any, fit: Fit, colour: Any) -> None:
     band = fit.predict(x)
     ax.plot(x, band.y, color=colour, lw=1.4, zorder=1)
     ax.fill_between(x, band.low, band.high, color=colour, alpha=0.15, lw=0, zorder=0)
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    fig = Figure(figsize=(width, height), layout="constrained")
-    return fig, fig.subplots()

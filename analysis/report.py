@@ -21,6 +21,7 @@ from analysis.response import response_figure
 from analysis.sections import KINDS, measure_all
 from analysis.sections.overall import show_claims, show_digits
 from analysis.sections.whole import measure_whole, of_whole
+from analysis.shown import Numbers
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, write_tuning
 from scaling.errors import InputError
@@ -78,7 +79,7 @@ def report(
             f"the report cannot be written ({error}): make {results.store.out} writable, or name"
             " another place with --html"
         ) from error
-    return numbers
+    return Numbers(numbers)
 
 
 def title(numbers: dict[str, Any]) -> str:

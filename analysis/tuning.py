@@ -23,6 +23,7 @@ class Tried:
     errors: Mapping[int, float]  # by seed: the part of its validation images that was missed
     misses: int = 0
     loss: float = math.nan
+    n_val: int = 0  # validation images of each seed
 
     @property
     def error(self) -> float:
@@ -174,6 +175,7 @@ def _tried(
         errors={int(row["seed"]): row["val_misses"] / row["val_n"] for row in found},
         misses=int(sum(row["val_misses"] for row in found)),
         loss=float(np.mean([row["val_loss"] for row in found])),
+        n_val=int(found[0]["val_n"]),
     )
 
 

@@ -81,6 +81,7 @@ def _limits(ax: Any, curve: Data) -> None:
     far = curve["far"]
     ax.set_xlim(min(LEFT, 0.7 * curve["n_low"]), 1.6 * far["n_train"])
     errors = [*curve["errors"], curve["ahead"]["low"], curve["ahead"]["high"]]
+    errors = [error for error in errors if error]
     shown = [*errors, *(form["error"] for form in far["forms"])]
     shown += [end for end in (far["low"], far["high"], far["label_noise"]) if end]
     ax.set_ylim(max(0.6 * min(shown), 1e-5), 1.5 * max(errors))
