@@ -66,6 +66,11 @@ class Curve:
         """Below which nothing is known, as hardly an image was missed; 0 where some were."""
         return limit_of(self.errors, self.n_test)
 
+    @property
+    def floor(self) -> float:
+        """The least that a floor's upper end may be, as some model missed nothing; else 0."""
+        return floor_of(self.models)
+
     def fitted(self, form: str) -> Fit | None:
         return next((found for found in self.fits if found.form == form), None)
 
@@ -97,19 +102,26 @@ def limit_of(errors: Floats, n_test: int) -> float:
     return limit_of_none(n_test, LEVEL) if thin else 0.0
 
 
+def floor_of(models: pd.DataFrame) -> float:
+    """What so many test images allow of a floor, where one of these models missed nothing; else 0."""
+    missed = models["test_misses"].to_numpy()
+    return 0.0 if missed.all() else limit_of_none(int(models["n_test"].iloc[0]), LEVEL)
+
+
 def can_be_fitted(errors: Floats) -> bool:
     """Whether two sizes have misses; a single one says nothing of how errors fall."""
     return int(np.count_nonzero(errors)) > 1
 
 
-def open_ended(found: Fit, limit: float) -> Fit:
+def open_ended(found: Fit, limit: float, floor: float = 0.0) -> Fit:
     """The fit with intervals that say no more than is known where hardly an image was missed.
 
     A floor lies between 0 and what so many test images allow, an exponent and its factor have no
-    upper end: the error may fall further than the images can tell.
+    upper end: the error may fall further than the images can tell. Where only some models missed
+    nothing, the floor's upper end is at least `floor`.
     """
     if not limit:
-        return found
+        return _floored(found, floor)
     ends: dict[str, tuple[float | None, float | None]] = {}
     for name, (low, high) in found.intervals.items():
         least = found.params[name] if low is None else min(low, found.params[name])
@@ -118,6 +130,15 @@ def open_ended(found: Fit, limit: float) -> Fit:
         high = found.intervals["E"][1]
         ends["E"] = (0.0, max(limit, found.params["E"], high or 0.0))
     return replace(found, intervals=ends)
+
+
+def _floored(found: Fit, floor: float) -> Fit:
+    if not floor or "E" not in found.intervals:
+        return found
+    (low, high), value = found.intervals["E"], found.params["E"]
+    known = None if high is None else max(high, value, floor)
+    ends = (min(low or 0.0, value), known)
+    return replace(found, intervals=found.intervals | {"E": ends})
 
 
 def noise_of(replicates_RN: Floats) -> Floats | None:
@@ -169,6 +190,7 @@ def _curve(
         open_ended(
             fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates)),
             limit_of(means, n_test),
+            floor_of(models),
         )
         for form in forms
         if can_be_fitted(means) and len(sizes) >= max(3, FORMS[form].n_free)

@@ -47,7 +47,9 @@ def try_forms(curve: Curve) -> list[Tried]:
     enough = [FORMS[name] for name in CANDIDATES if len(x) >= max(2, FORMS[name].n_free)]
     tried = [_try(form, x, y, drawn, known) for form in enough]
     return [
-        replace(one, fit=open_ended(one.fit, curve.limit)) for one in tried if one is not None
+        replace(one, fit=open_ended(one.fit, curve.limit, curve.floor))
+        for one in tried
+        if one is not None
     ]
 
 

@@ -67,6 +67,9 @@ def _profiles(curve: Curve, among: Sequence[Curve]) -> Data:
         )
         for name in PROFILED
     }
+    if curve.floor and found["E"].high is not None:
+        floor = found["E"]
+        found["E"] = replace(floor, high=max(floor.high or 0.0, floor.value, curve.floor))
     if curve.limit:  # as open_ended does with a fit
         alpha, floor = (found[name] for name in PROFILED)
         high = None if floor.high is None else max(floor.high, floor.value, curve.limit)

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from analysis.labels import place_legend, shortened
 from analysis.style import percent_axis, recipe_title, styled
 from analysis.tuning import Tried, Tuned
 from analysis.uncertainty import half_a_miss
@@ -38,14 +39,9 @@ def response_figure(tuned: Tuned) -> Figure:
     axes[0].set_ylim(top=top)
     percent_axis(axes[0])
     axes[0].set_ylabel(f"validation error, mean of {_seeds(tuned)}")
-    fig.suptitle(_title(tuned), x=0.01, ha="left", fontsize=10)
-    fig.legend(
-        handles=_handles(tuned),
-        frameon=False,
-        loc="outside lower left",
-        ncols=2 if len(space) == 1 else 4,
-        fontsize=8,
-    )
+    title = shortened(_title(tuned), fig.get_figwidth() - 0.2, 10, lines=2)
+    fig.suptitle(title, x=0.01, ha="left", fontsize=10)
+    place_legend(fig, axes[0], handles=_handles(tuned), across=2 if len(space) == 1 else 4)
     return fig
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.cells import LEVEL, Measured
 from analysis.compare.matching import Pair
-from analysis.curves import DRAWN, REPLICATES, can_be_fitted, limit_of, noise_of, open_ended
+from analysis.curves import DRAWN, REPLICATES, can_be_fitted, floor_of, limit_of, noise_of, open_ended
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
@@ -82,7 +82,7 @@ def _replicates(curves: Sequence[Sequence[Measured]], *, together: bool) -> list
 def _fit(sizes: Sequence[int], cells: Sequence[Measured], replicates: Floats, form: str) -> Fit:
     errors = np.maximum([cell.error for cell in cells], half_a_miss(cells[0].n_test))
     found = fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
-    return open_ended(found, _limit(cells))
+    return open_ended(found, _limit(cells), max(floor_of(cell.models) for cell in cells))
 
 
 def _limit(cells: Sequence[Measured]) -> float:

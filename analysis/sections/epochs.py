@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from analysis.best_epochs import BestEpochs, best_epochs
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
+from analysis.labels import place_legend
 from analysis.published import published
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import log_axes, recipe_title, styled
@@ -115,7 +116,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     axes[0].set_ylabel("validation error")
     for recipe in recipes:
         axes[0].plot([], [], "o-", ms=4, color=colours[recipe], label=recipe_title(recipe))
-    fig.legend(frameon=False, ncols=2, loc="outside upper left")
+    place_legend(fig, axes[0], where="outside upper left", size=9)
     return {data["study"]: fig}
 
 

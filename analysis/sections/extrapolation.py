@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.curves import LEVEL, Curve
 from analysis.forecasts import compare
+from analysis.labels import place_legend
 from analysis.links import link, table_anchor
 from analysis.load import Results
 from analysis.multiplier import Multiplier, Worth, worth
@@ -126,7 +127,7 @@ def draw_forecasts(data: Data) -> Mapping[str, Figure]:
     log_axes(ax, sorted({row["n_train"] for row in data["rows"]}))
     ax.set_xlabel("training images")
     ax.set_ylabel("test error")
-    ax.legend(frameon=False)
+    place_legend(fig, ax, inside=True)
     return {FORECASTS: fig}
 
 

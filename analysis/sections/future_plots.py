@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from analysis.labels import shortened
 from analysis.sections.section import Data
 from analysis.style import recipe_title, styled
 from analysis.words import number, seconds
@@ -72,7 +73,7 @@ def _draw_curve(ax: Any, curve: Data, colour: Any) -> None:
     ax.set_yscale("log")
     _limits(ax, curve)
     _notes(ax, curve, edge, colour)
-    ax.set_title(f"“{recipe_title(curve['recipe'])}”")
+    ax.set_title(shortened(f"“{recipe_title(curve['recipe'])}”", 5, 10))
     ax.set_ylabel("test error")
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
 from analysis.factorial import combinations_of, interactions, missing_of, worths
+from analysis.labels import place_legend, row_labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import change_axis, draw_change, styled
@@ -135,12 +136,12 @@ def draw(data: Data) -> Mapping[str, Figure]:
             label = WAYS[way] if y == 0 else None
             draw_change(ax, effect, shift - y, marker, color=colour, lw=1.3, label=label)
     ax.axvline(0, color="#666666", lw=0.8)
-    ax.set_yticks(range(0, -len(rows), -1), [_name(row["trick"]) for row in rows])
+    ax.set_yticks(range(0, -len(rows), -1), row_labels(fig, [_name(row["trick"]) for row in rows]))
     ax.tick_params(axis="y", length=0)
     change_axis(ax)
     ax.set_xlabel("change of the test error")
     ax.grid(visible=True, axis="x")
-    fig.legend(frameon=False, ncols=3, loc="outside upper left", fontsize=8)
+    place_legend(fig, ax, where="outside upper left", across=3)
     return {data["study"]: fig}
 
 
