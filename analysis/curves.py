@@ -103,7 +103,7 @@ def limit_of(errors: Floats, n_test: int) -> float:
 
 
 def floor_of(models: pd.DataFrame) -> float:
-    """What so many test images allow of a floor, where one of these models missed nothing; else 0."""
+    """What so many test images allow of a floor, where one of these models misses none; else 0."""
     missed = models["test_misses"].to_numpy()
     return 0.0 if missed.all() else limit_of_none(int(models["n_test"].iloc[0]), LEVEL)
 

@@ -19,7 +19,9 @@ from analysis.equations import Floats
 from analysis.uncertainty import few_seeds, half_a_miss, is_thin, limit_of_none
 
 REPLICATES = 2000
-MOST = 1e3  # the largest change of thin cells that is given a number: beyond it has no end (assumed)
+MOST = (
+    1e3  # the largest change of thin cells that is given a number: beyond it has no end (assumed)
+)
 Matrix = NDArray[np.float32]
 
 

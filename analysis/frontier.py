@@ -43,8 +43,8 @@ def frontier(
 ) -> tuple[list[Best], dict[int, Fit]]:
     """The best of each budget that can be spent, and the surface of each number of epochs.
 
-    `cells` has a row for each cell: n_train, n_params, epochs, train_flop, error (and se, and limit:
-    what the test set allows where hardly an image was missed).
+    `cells` has a row for each cell: n_train, n_params, epochs, train_flop, error (and se; and
+    limit, what the test set allows where hardly an image was missed).
     Raises InputError for missing columns, and where no surface can be fitted.
     """
     missing = [name for name in COLUMNS if name not in cells]

@@ -66,9 +66,9 @@ def worth(
 ) -> Worth:
     """What a trick is worth at sizes n, from replicates of both curves drawn together.
 
-    `none` and `baseline_none` say at which sizes hardly an image was missed: there the trick's error
-    may be as large as `limit` and the baseline's as small as `least`, so that it is worth at least
-    something and at most nobody knows what.
+    `none` and `baseline_none` say at which sizes hardly an image was missed. There the trick's
+    error may be as large as `limit` and the baseline's as small as `least`: the multiplier has a
+    lower end only.
     Raises InputError for curves that were not drawn together, or a baseline of one size.
     """
     n_M, n_N = np.asarray(baseline_n, float), np.asarray(n, float)

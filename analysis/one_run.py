@@ -43,7 +43,8 @@ def one_run(
     images, those among `n_drawn` of them, drawn without replacement, are hypergeometric: the bits
     of a model matter by their sum only.
     Where fewer than one image is missed in the mean, a new seed may miss as many as images without
-    a miss leave open. None with one seed, as then the noise of seeds is unknown, or with fewer images than drawn.
+    a miss leave open.
+    None with one seed, as then the noise of seeds is unknown, or with fewer images than drawn.
     """
     n_drawn = n_images if n_drawn is None else n_drawn
     n_S = len(misses)

@@ -132,7 +132,15 @@ def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> 
     mean = np.maximum(curve.errors, curve.least)  # no miss has no place on a logarithmic axis
     bars = [mean - [s.low for s in curve.summaries], [s.high for s in curve.summaries] - mean]
     models = curve.models
-    ax.plot(models["n_train"], models["error"].clip(lower=curve.least), ".", color=colour, alpha=0.35, ms=4, zorder=2)
+    ax.plot(
+        models["n_train"],
+        models["error"].clip(lower=curve.least),
+        ".",
+        color=colour,
+        alpha=0.35,
+        ms=4,
+        zorder=2,
+    )
     ax.errorbar(
         curve.n_train,
         mean,

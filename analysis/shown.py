@@ -57,8 +57,8 @@ def folder_text(folder: Folder) -> str:
     counts = folder.counts()
     return (
         f"<results of {_short(folder.store.out)}: {_studies(folder)};"
-        f" {counts['finished']:,} of {counts['cells']:,} cells finished, {counts['failed']:,} failed,"
-        f" {counts['missing']:,} missing; {_trouble(folder)}.\n"
+        f" {counts['finished']:,} of {counts['cells']:,} cells finished,"
+        f" {counts['failed']:,} failed, {counts['missing']:,} missing; {_trouble(folder)}.\n"
         f" .models: {len(folder.models):,} rows, one a model; .metrics: {len(folder.metrics):,}"
         " rows, one an evaluated epoch; .wrong and .predicted: test images by run_id;"
         " analysis.report(...) writes the report>"

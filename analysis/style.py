@@ -102,7 +102,14 @@ def change_axis(ax: Any) -> None:
 
 
 def draw_change(
-    ax: Any, row: Mapping[str, Any], y: float, marker: str, *, color: Any, lw: float, label: Any = None
+    ax: Any,
+    row: Mapping[str, Any],
+    y: float,
+    marker: str,
+    *,
+    color: Any,
+    lw: float,
+    label: Any = None,
 ) -> None:
     """A change with its interval; an arrow where it has no upper end, as nothing was missed."""
     low, high, change = row["low"], row["high"], row["change"]

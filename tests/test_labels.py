@@ -19,8 +19,16 @@ from analysis.labels import MOST, inches, place_legend, row_labels, shortened
 from analysis.multiplier import Multiplier, Worth
 from analysis.multiplier_plot import worth_figure
 from analysis.plots import learning_figure, scaling_figure
-from analysis.sections import comparison_plots, epochs, extrapolation, frontier, outlook, screening
-from analysis.sections import ladder_plot, worth
+from analysis.sections import (
+    comparison_plots,
+    epochs,
+    extrapolation,
+    frontier,
+    ladder_plot,
+    outlook,
+    screening,
+    worth,
+)
 from analysis.style import styled
 
 LEAST = 0.6  # of a figure's width and of its height
@@ -188,7 +196,9 @@ def test_any_labels_leave_the_axes_their_share(labels: list[str], width: float) 
 def test_a_label_that_is_too_long_loses_its_middle_and_others_stay() -> None:
     assert shortened("+ cross-entropy", 2, 9) == "+ cross-entropy"
     long = shortened("the first of many words that nobody can read, 23 epochs", 2, 9)
-    assert long.startswith("the first") and long.endswith("23 epochs") and "…" in long
+    assert long.startswith("the first")
+    assert long.endswith("23 epochs")
+    assert "…" in long
     assert inches(long, 9) <= 2
     two = shortened("the first of many words that nobody can read, 23 epochs", 2, 9, lines=2)
     assert two.replace("\n", " ") == "the first of many words that nobody can read, 23 epochs"

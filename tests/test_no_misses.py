@@ -32,7 +32,9 @@ RECIPES = ("1989", "dropout_relu")
 Rate = Callable[[str, int, int], float]  # of a recipe, size and seed
 
 
-def fill(out: Path, rate: Rate, *, n_test: int, seeds: int, widths: tuple[float, ...] = (1,)) -> Path:
+def fill(
+    out: Path, rate: Rate, *, n_test: int, seeds: int, widths: tuple[float, ...] = (1,)
+) -> Path:
     """A results folder of models that miss images at these rates."""
     info = DatasetInfo(name="mnist", version="1", n_train=60_000, n_test=n_test, n_val=10, note="n")
     grid = Grid(n_train=SIZES, recipe=RECIPES, epochs=(3,), width=widths, seeds=tuple(range(seeds)))
@@ -43,7 +45,7 @@ def fill(out: Path, rate: Rate, *, n_test: int, seeds: int, widths: tuple[float,
     store.write_plan(plan(study, jobs, [1.0] * len(jobs), "scaling sweep mine.py --out here"))
     rng = np.random.default_rng(0)
     difficulty = rng.permutation((np.arange(n_test) + 0.5) / n_test)
-    for job, member in ((job, member) for job in jobs for member in job.members):
+    for job, member in [(of, member) for of in jobs for member in of.members]:
         error = rate(job.cell.recipe.name, job.cell.n_train, member.seed)
         wrong = difficulty < error * np.exp(rng.normal(0, 0.1))
         last = Evaluation(
@@ -103,7 +105,7 @@ def intervals(value: Any) -> Iterator[tuple[str, float | None, float | None, flo
     for name, ends in value.get("intervals", {}).items():
         yield name, value["params"][name], *ends
     for name, item in value.items():
-        if name not in ("outlooks", "times", "holding"):  # trends of others, and forecasts of curves
+        if name not in ("outlooks", "times", "holding"):  # not of this study
             yield from intervals(item)
 
 
@@ -116,7 +118,6 @@ def check(out: Path, numbers: dict[str, Any], text: str) -> None:
             assert name in ("A", "B") or end is None or abs(end) < 1e9, (name, value, low, high)
     said = re.sub(re.escape(str(out)), "", text)
     assert not re.search(r"\b(nan|inf)\b", said)
-    assert "0 in every replicate" not in said
 
 
 def make(out: Path, name: str, n_test: int, seeds: int, **how: Any) -> dict[str, Any]:
@@ -238,7 +239,7 @@ def test_a_change_holds_its_estimate_and_has_no_end_from_nothing(
         (effect, counts),
         (apart(base, later, same_images=True), (sum(misses), sum(other))),
     ):
-        assert -1 <= found.low
+        assert found.low >= -1
         assert found.low <= found.value <= found.high or math.isnan(found.value)
         assert math.isnan(found.value) == (before == after == 0)
         assert math.isinf(found.high) or before

@@ -7,7 +7,15 @@ import numpy as np
 
 from analysis.cells import LEVEL, Measured
 from analysis.compare.matching import Pair
-from analysis.curves import DRAWN, REPLICATES, can_be_fitted, floor_of, limit_of, noise_of, open_ended
+from analysis.curves import (
+    DRAWN,
+    REPLICATES,
+    can_be_fitted,
+    floor_of,
+    limit_of,
+    noise_of,
+    open_ended,
+)
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
@@ -63,7 +71,9 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
                     "level": LEVEL,
                     "statuses": [a.status, b.status],
                     "params": {
-                        name: _difference(a, b, name, known=known) for name in COMPARED if name in a.params
+                        name: _difference(a, b, name, known=known)
+                        for name in COMPARED
+                        if name in a.params
                     },
                 }
             )
