@@ -9,17 +9,10 @@ import pandas as pd
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
+from analysis.limits import can_be_fitted, floor_of, limit_of, open_ended
 from analysis.load import Results
 from analysis.series import Series, make_series
-from analysis.uncertainty import (
-    Summary,
-    Wrong,
-    crossed_bootstrap,
-    half_a_miss,
-    is_thin,
-    limit_of_none,
-    summarise,
-)
+from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, half_a_miss, is_thin, summarise
 
 FIXED = ["dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size"]
 OF_MEMBERS = ["lr", "weight_decay"]
@@ -64,12 +57,12 @@ class Curve:
     @property
     def limit(self) -> float:
         """Below which nothing is known, as hardly an image was missed; 0 where some were."""
-        return limit_of(self.errors, self.n_test)
+        return limit_of(self.errors, self.n_test, LEVEL)
 
     @property
     def floor(self) -> float:
         """The least that a floor's upper end may be, as some model missed nothing; else 0."""
-        return floor_of(self.models)
+        return floor_of(self.models, LEVEL)
 
     def fitted(self, form: str) -> Fit | None:
         return next((found for found in self.fits if found.form == form), None)
@@ -94,51 +87,6 @@ def find_curves(results: Results, forms: Sequence[str] = DRAWN) -> list[Curve]:
         for (key, models), sizes, replicates in zip(alike, cells, drawn, strict=True):
             curves.append(_curve(key, models, sizes, replicates, forms))
     return curves
-
-
-def limit_of(errors: Floats, n_test: int) -> float:
-    """What so many test images allow, where at a size fewer than one was missed; else 0."""
-    thin = any(is_thin(error, n_test) for error in errors)
-    return limit_of_none(n_test, LEVEL) if thin else 0.0
-
-
-def floor_of(models: pd.DataFrame) -> float:
-    """What so many test images allow of a floor, where one of these models misses none; else 0."""
-    missed = models["test_misses"].to_numpy()
-    return 0.0 if missed.all() else limit_of_none(int(models["n_test"].iloc[0]), LEVEL)
-
-
-def can_be_fitted(errors: Floats) -> bool:
-    """Whether two sizes have misses; a single one says nothing of how errors fall."""
-    return int(np.count_nonzero(errors)) > 1
-
-
-def open_ended(found: Fit, limit: float, floor: float = 0.0) -> Fit:
-    """The fit with intervals that say no more than is known where hardly an image was missed.
-
-    A floor lies between 0 and what so many test images allow, an exponent and its factor have no
-    upper end: the error may fall further than the images can tell. Where only some models missed
-    nothing, the floor's upper end is at least `floor`.
-    """
-    if not limit:
-        return _floored(found, floor)
-    ends: dict[str, tuple[float | None, float | None]] = {}
-    for name, (low, high) in found.intervals.items():
-        least = found.params[name] if low is None else min(low, found.params[name])
-        ends[name] = (least, high if name == "C" else None)  # C is given
-    if "E" in ends:
-        high = found.intervals["E"][1]
-        ends["E"] = (0.0, max(limit, found.params["E"], high or 0.0))
-    return replace(found, intervals=ends)
-
-
-def _floored(found: Fit, floor: float) -> Fit:
-    if not floor or "E" not in found.intervals:
-        return found
-    (low, high), value = found.intervals["E"], found.params["E"]
-    known = None if high is None else max(high, value, floor)
-    ends = (min(low or 0.0, value), known)
-    return replace(found, intervals=found.intervals | {"E": ends})
 
 
 def noise_of(replicates_RN: Floats) -> Floats | None:
@@ -189,8 +137,8 @@ def _curve(
     fits = tuple(
         open_ended(
             fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates)),
-            limit_of(means, n_test),
-            floor_of(models),
+            limit_of(means, n_test, LEVEL),
+            floor_of(models, LEVEL),
         )
         for form in forms
         if can_be_fitted(means) and len(sizes) >= max(3, FORMS[form].n_free)

@@ -12,11 +12,12 @@ import numpy as np
 from scipy import stats
 
 from analysis.combine import CANDIDATES, HELD_OUT
-from analysis.curves import Curve, noise_of, open_ended
+from analysis.curves import Curve, noise_of
 from analysis.equations import Floats
 from analysis.fit import fit
 from analysis.fitted import Fit
 from analysis.forms import FORMS, Form
+from analysis.limits import open_ended
 from analysis.noise import SHRINK
 from scaling.errors import InputError
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.curves import open_ended
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import find_form
+from analysis.limits import open_ended
 from scaling.errors import InputError
 
 COLUMNS = ("n_train", "n_params", "epochs", "train_flop", "error")

@@ -9,8 +9,8 @@ from typing import Any
 from analysis.cells import LEVEL, Measured
 from analysis.claims.beyond import HALVED
 from analysis.claims.claim import Evidence, NotRun, Outcome, claim, outcome
-from analysis.curves import open_ended
 from analysis.fit import fit
+from analysis.limits import open_ended
 from analysis.surface import find_all, largest_test_set, surface_cells
 from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged, helps
 from analysis.words import interval

@@ -7,18 +7,11 @@ import numpy as np
 
 from analysis.cells import LEVEL, Measured
 from analysis.compare.matching import Pair
-from analysis.curves import (
-    DRAWN,
-    REPLICATES,
-    can_be_fitted,
-    floor_of,
-    limit_of,
-    noise_of,
-    open_ended,
-)
+from analysis.curves import DRAWN, REPLICATES, noise_of
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
+from analysis.limits import can_be_fitted, floor_of, limit_of, open_ended
 from analysis.uncertainty import crossed_bootstrap, half_a_miss
 
 # What is compared of a law: its factor A means nothing beside another exponent.
@@ -92,11 +85,11 @@ def _replicates(curves: Sequence[Sequence[Measured]], *, together: bool) -> list
 def _fit(sizes: Sequence[int], cells: Sequence[Measured], replicates: Floats, form: str) -> Fit:
     errors = np.maximum([cell.error for cell in cells], half_a_miss(cells[0].n_test))
     found = fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
-    return open_ended(found, _limit(cells), max(floor_of(cell.models) for cell in cells))
+    return open_ended(found, _limit(cells), max(floor_of(cell.models, LEVEL) for cell in cells))
 
 
 def _limit(cells: Sequence[Measured]) -> float:
-    return limit_of(np.array([cell.error for cell in cells]), cells[0].n_test)
+    return limit_of(np.array([cell.error for cell in cells]), cells[0].n_test, LEVEL)
 
 
 def _difference(a: Fit, b: Fit, name: str, *, known: bool) -> Data:
