@@ -31,6 +31,7 @@ class Curve:
     models: pd.DataFrame = field(repr=False)  # a row per model
     replicates: Floats = field(repr=False)  # (R, sizes)
     fits: tuple[Fit, ...] = ()
+    floor: float = 0.0  # the least upper end of a floor, where some model missed nothing
 
     @property
     def recipe(self) -> str:
@@ -58,11 +59,6 @@ class Curve:
     def limit(self) -> float:
         """Below which nothing is known, as hardly an image was missed; 0 where some were."""
         return limit_of(self.errors, self.n_test, LEVEL)
-
-    @property
-    def floor(self) -> float:
-        """The least that a floor's upper end may be, as some model missed nothing; else 0."""
-        return floor_of(self.models, LEVEL)
 
     def fitted(self, form: str) -> Fit | None:
         return next((found for found in self.fits if found.form == form), None)
@@ -133,12 +129,12 @@ def _curve(
     n_train = tuple(n for n, _ in sizes)
     summaries = tuple(summarise(wrong, LEVEL) for _, wrong in sizes)
     means, n_test = np.array([s.error for s in summaries]), int(models["n_test"].iloc[0])
-    errors = np.maximum(means, half_a_miss(n_test))
+    errors, floor = np.maximum(means, half_a_miss(n_test)), floor_of(models, LEVEL)
     fits = tuple(
         open_ended(
             fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates)),
             limit_of(means, n_test, LEVEL),
-            floor_of(models, LEVEL),
+            floor,
         )
         for form in forms
         if can_be_fitted(means) and len(sizes) >= max(3, FORMS[form].n_free)
@@ -150,6 +146,7 @@ def _curve(
         models=models,
         replicates=replicates,
         fits=fits,
+        floor=floor,
     )
 
 

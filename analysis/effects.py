@@ -20,7 +20,7 @@ from analysis.uncertainty import few_seeds, half_a_miss, is_thin, limit_of_none
 
 REPLICATES = 2000
 MOST = (
-    1e3  # the largest change of thin cells that is given a number: beyond it has no end (assumed)
+    1e3  # the largest change of thin cells that has a number; beyond it there is no end (assumed)
 )
 Matrix = NDArray[np.float32]
 

@@ -23,7 +23,7 @@ class Tried:
     errors: Mapping[int, float]  # by seed: the part of its validation images that was missed
     misses: int = 0
     loss: float = math.nan
-    n_val: int = 0  # validation images of each seed
+    n_val: int = 1  # validation images of each seed
 
     @property
     def error(self) -> float:
