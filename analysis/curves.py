@@ -1,7 +1,7 @@
 """The curves of a results folder: error against n_train, with everything else fixed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,10 @@ import pandas as pd
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
+from analysis.limits import can_be_fitted, floor_of, limit_of, open_ended
 from analysis.load import Results
 from analysis.series import Series, make_series
-from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, half_a_miss, summarise
+from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, half_a_miss, is_thin, summarise
 
 FIXED = ["dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size"]
 OF_MEMBERS = ["lr", "weight_decay"]
@@ -30,6 +31,7 @@ class Curve:
     models: pd.DataFrame = field(repr=False)  # a row per model
     replicates: Floats = field(repr=False)  # (R, sizes)
     fits: tuple[Fit, ...] = ()
+    floor: float = 0.0  # the least upper end of a floor, where some model missed nothing
 
     @property
     def recipe(self) -> str:
@@ -42,7 +44,21 @@ class Curve:
     @property
     def least(self) -> float:
         """The error that stands for none."""
-        return half_a_miss(int(self.models["n_test"].iloc[0]))
+        return half_a_miss(self.n_test)
+
+    @property
+    def n_test(self) -> int:
+        return int(self.models["n_test"].iloc[0])
+
+    @property
+    def thin(self) -> list[bool]:
+        """At which sizes hardly an image was missed."""
+        return [is_thin(error, self.n_test) for error in self.errors]
+
+    @property
+    def limit(self) -> float:
+        """Below which nothing is known, as hardly an image was missed; 0 where some were."""
+        return limit_of(self.errors, self.n_test, LEVEL)
 
     def fitted(self, form: str) -> Fit | None:
         return next((found for found in self.fits if found.form == form), None)
@@ -112,12 +128,16 @@ def _curve(
 ) -> Curve:
     n_train = tuple(n for n, _ in sizes)
     summaries = tuple(summarise(wrong, LEVEL) for _, wrong in sizes)
-    least = half_a_miss(int(models["n_test"].iloc[0]))
-    errors = np.maximum([summary.error for summary in summaries], least)
+    means, n_test = np.array([s.error for s in summaries]), int(models["n_test"].iloc[0])
+    errors, floor = np.maximum(means, half_a_miss(n_test)), floor_of(models, LEVEL)
     fits = tuple(
-        fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates))
+        open_ended(
+            fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates)),
+            limit_of(means, n_test, LEVEL),
+            floor,
+        )
         for form in forms
-        if len(sizes) >= max(3, FORMS[form].n_free)
+        if can_be_fitted(means) and len(sizes) >= max(3, FORMS[form].n_free)
     )
     return Curve(
         fixed=fixed,
@@ -126,10 +146,12 @@ def _curve(
         models=models,
         replicates=replicates,
         fits=fits,
+        floor=floor,
     )
 
 
 def series_of(curve: Curve) -> Series:
     """A curve as anybody's points: mean errors with their standard errors over images and seeds."""
     se = np.maximum(curve.replicates.std(axis=0, ddof=1), 1e-12)
-    return make_series(curve.fixed, list(curve.n_train), list(curve.errors), list(se))
+    series = make_series(curve.fixed, list(curve.n_train), list(curve.errors), list(se))
+    return replace(series, limit=curve.limit)

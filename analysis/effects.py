@@ -8,6 +8,7 @@ Shapes: S seeds, I test images, R replicates, K cells.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,12 @@ from scipy import optimize, stats
 
 from analysis.cells import LEVEL, Measured
 from analysis.equations import Floats
-from analysis.uncertainty import few_seeds, half_a_miss
+from analysis.uncertainty import few_seeds, half_a_miss, is_thin, limit_of_none
 
 REPLICATES = 2000
+MOST = (
+    1e3  # the largest change of thin cells that has a number; beyond it there is no end (assumed)
+)
 Matrix = NDArray[np.float32]
 
 
@@ -26,7 +30,8 @@ class Effect:
     """A relative change of the error (-0.2: a fifth fewer misses), with its interval.
 
     `se_test` and `se_seed` are standard errors of its logarithm; with one shared seed the second
-    is unknown, and no verdict rests on such an effect.
+    is unknown, and no verdict rests on such an effect. Where cells have no miss at all, `value` is
+    -1 or infinite, or NaN where they stand on both sides, and the interval has one end only.
     """
 
     value: float
@@ -36,6 +41,7 @@ class Effect:
     n_seeds: int
     se_test: float
     se_seed: float | None
+    tested: float | None = None  # the logarithm that tests start from, where `value` has none
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -47,10 +53,13 @@ class Effect:
         The paired test that belongs to the interval: the tail probability at which a bound of
         normal quantile (images) and t quantile (seeds), added in squares, just reaches `change`.
         """
-        return self._p(np.log1p(change) - np.log1p(self.value))
+        return self._p(np.log1p(change) - self._log())
 
     def p_above(self, change: float = 0.0) -> float | None:
-        return self._p(np.log1p(self.value) - np.log1p(change))
+        return self._p(self._log() - np.log1p(change))
+
+    def _log(self) -> float:
+        return float(np.log1p(self.value)) if self.tested is None else self.tested
 
     def _p(self, distance: float) -> float | None:
         if self.se_seed is None:
@@ -70,6 +79,57 @@ class Effect:
         if short_by(least) <= 0:
             return float(np.exp(least))
         return float(np.exp(optimize.brentq(short_by, least, np.log(0.5))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thin:
+    """A cell in which fewer than one image is missed in the mean, with its coefficient.
+
+    It enters with half a miss, or what was missed, and with a standard error of the logarithm by
+    which its upper end is the limit that so many test images allow.
+    """
+
+    coefficient: float
+    error: float
+    n_test: int
+
+    @property
+    def used(self) -> float:
+        return self.error or half_a_miss(self.n_test)
+
+    def se(self, level: float) -> float:
+        wide = np.log(limit_of_none(self.n_test, level) / self.used)
+        return float(abs(self.coefficient) * wide / stats.norm.ppf((1 + level) / 2))
+
+
+def thin_effect(
+    thin: Sequence[Thin], log_value: float, level: float, n_seeds: int, parts: tuple[Any, Any]
+) -> Effect:
+    """The effect of a sum of log errors some of which are thin; `parts` are its standard errors.
+
+    What hides in images that nobody has is taken to add up, as cells may differ in it.
+    """
+    tail = (1 + level) / 2
+    se_test = float(np.hypot(parts[0], sum(one.se(level) for one in thin)))
+    half = stats.norm.ppf(tail) * se_test
+    if n_seeds > 1:
+        half = np.hypot(half, stats.t.ppf(tail, n_seeds - 1) * parts[1])
+    none = {np.sign(one.coefficient) for one in thin if not one.error and one.coefficient}
+    value, low, high = (float(np.expm1(log_value + part)) for part in (0, -half, half))
+    if high > MOST:
+        value, high = value if value <= MOST else np.inf, np.inf
+    if none:
+        value = np.nan if len(none) > 1 else -1.0 if none == {1.0} else np.inf
+    return Effect(
+        value=value,
+        low=-1.0 if 1.0 in none else low,
+        high=np.inf if -1.0 in none else high,
+        level=level,
+        n_seeds=n_seeds,
+        se_test=se_test,
+        se_seed=parts[1],
+        tested=log_value,
+    )
 
 
 class Resampler:
@@ -100,16 +160,22 @@ class Resampler:
         n_S, n_I = len(seeds), cells[0].n_test
         value, by_image_R, by_seed_R = 0.0, np.zeros(self.replicates), np.zeros(self.replicates)
         linear_SI = np.zeros((n_S, n_I), np.float32)  # each model's and image's part in the sum
-        least = half_a_miss(n_I)
+        least, thin = half_a_miss(n_I), list[Thin]()
         for coefficient, cell in terms:
             wrong_SI = np.array([cell.wrong[seed] for seed in seeds], np.float32)
-            error = max(float(wrong_SI.mean(dtype=float)), least)
+            mean = float(wrong_SI.mean(dtype=float))
+            error = max(mean, least)
+            if is_thin(mean, n_I):
+                thin.append(Thin(coefficient=coefficient, error=mean, n_test=n_I))
+                error = thin[-1].used
             value += coefficient * np.log(error)
             by_image_R += coefficient * np.log(np.maximum(self._by_image(cell, seeds), least))
             replicates_R = self._by_seed(seeds, wrong_SI.mean(axis=1), level)
             by_seed_R += coefficient * np.log(np.maximum(replicates_R, least))
             linear_SI += np.float32(coefficient / error) * wrong_SI
         se_test, se_seed, shared = _components(linear_SI)
+        if thin:
+            return thin_effect(thin, value, level, n_S, (se_test, se_seed))
         drawn_R = by_seed_R + shared * (by_image_R - value)
         low, high = np.quantile(drawn_R, [(1 - level) / 2, (1 + level) / 2])
         return Effect(

@@ -85,7 +85,13 @@ def interactions(
         effect = resampler.effect(terms, level)
         if effect and effect.se_seed is not None and (effect.high < 0 or effect.low > 0):
             found.append(Interaction(tricks=(one, two), effect=effect))
-    return sorted(found, key=lambda pair: min(1 + pair.effect.value, 1 / (1 + pair.effect.value)))
+    return sorted(found, key=_strength)
+
+
+def _strength(pair: Interaction) -> float:
+    """The factor by which the two differ, the other way round where it exceeds 1."""
+    factor = 1 + pair.effect.value
+    return min(factor, 1 / factor) if factor else 0.0
 
 
 def _subsets(tricks: Sequence[str]) -> list[Subset]:

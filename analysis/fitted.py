@@ -125,6 +125,7 @@ class Fit:
     def plot(self, ax: Any = None) -> Any:
         """Points, curve and band on log-log axes; the matplotlib axes.
 
+        Without `ax` a notebook shows them, and `savefig` of theirs writes a file.
         Raises InputError for a joint form.
         """
         if find_form(self.form).variables > 1:

@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.calibration import LEVEL, quantile, read_bank, widened
@@ -21,6 +22,7 @@ from analysis.equations import Floats
 from analysis.inputs import check_level, check_many, check_positive, numbers
 from analysis.load import Results
 from analysis.series import LEAST, Series, Window, make_series
+from analysis.uncertainty import limit_of_none
 from scaling.errors import InputError
 
 FOLDER = "forecasts"
@@ -83,11 +85,14 @@ def look_ahead(series: Series, at: Floats, level: float = LEVEL) -> Outlook:
     found: Forecast = forecast_windows([window])[0][COMBINED]
     k = float(np.hypot(read_bank().widening(COMBINED, series.group), found.rate))
     half = quantile(level) * widened(found.sd, k, window.reach)
+    low, high = np.exp(found.mean - half), np.exp(found.mean + half)
+    if series.limit:  # errors without a miss are none of the points: they may be anything up to it
+        low, high = np.zeros_like(low), np.maximum(high, series.limit)
     return Outlook(
         x=at,
         y=np.exp(found.mean),
-        low=np.exp(found.mean - half),
-        high=np.exp(found.mean + half),
+        low=low,
+        high=high,
         level=level,
         k=k,
         weights=dict(found.weights),
@@ -145,15 +150,21 @@ def compare(results: Results) -> list[dict[str, Any]]:
     compared = []
     for cell, row in last.items():
         actual = float(trained[cell]["error"].mean()) if cell in trained else None
+        most = actual or (0.0 if actual is None else _allowed(trained[cell]))
         compared.append(
             row
             | {
                 "actual": actual,
-                "inside": None if actual is None else row["low"] <= actual <= row["high"],
+                "inside": None if actual is None else row["low"] <= most and actual <= row["high"],
                 "log_error": None if not actual else float(np.log(row["error"] / actual)),
             }
         )
     return compared
+
+
+def _allowed(models: pd.DataFrame) -> float:
+    """The largest error that a cell without a miss may have."""
+    return limit_of_none(int(models["n_test"].iloc[0]), LEVEL)
 
 
 def _row(
@@ -173,6 +184,7 @@ def _row(
         y=series.y[inside],
         se=None if series.se is None else series.se[inside],
         fitted=series.fitted[inside],
+        limit=series.limit,
     )
     ahead = look_ahead(smaller, np.array([float(cell["n_train"])]))
     return row | {

@@ -6,7 +6,7 @@ no proof: far outside the range the forms that pass disagree, and their spread i
 With one seed in a cell the noise is not known, and nothing is rejected.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -17,6 +17,7 @@ from analysis.equations import Floats
 from analysis.fit import fit
 from analysis.fitted import Fit
 from analysis.forms import FORMS, Form
+from analysis.limits import open_ended
 from analysis.noise import SHRINK
 from scaling.errors import InputError
 
@@ -46,7 +47,11 @@ def try_forms(curve: Curve) -> list[Tried]:
     known = all(summary.n_seeds > 1 for summary in curve.summaries)
     enough = [FORMS[name] for name in CANDIDATES if len(x) >= max(2, FORMS[name].n_free)]
     tried = [_try(form, x, y, drawn, known) for form in enough]
-    return [one for one in tried if one is not None]
+    return [
+        replace(one, fit=open_ended(one.fit, curve.limit, curve.floor))
+        for one in tried
+        if one is not None
+    ]
 
 
 def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> Tried | None:

@@ -6,7 +6,7 @@ the sizes that were trained, and widths and epochs are those that were.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import find_form
+from analysis.limits import open_ended
 from scaling.errors import InputError
 
 COLUMNS = ("n_train", "n_params", "epochs", "train_flop", "error")
@@ -42,7 +43,8 @@ def frontier(
 ) -> tuple[list[Best], dict[int, Fit]]:
     """The best of each budget that can be spent, and the surface of each number of epochs.
 
-    `cells` has a row for each cell: n_train, n_params, epochs, train_flop, error (and se).
+    `cells` has a row for each cell: n_train, n_params, epochs, train_flop, error (and se; and
+    limit, what the test set allows where hardly an image was missed).
     Raises InputError for missing columns, and where no surface can be fitted.
     """
     missing = [name for name in COLUMNS if name not in cells]
@@ -72,8 +74,17 @@ def frontier(
             if epochs in surfaces
         ]
     )
+    limit = float(cells["limit"].max()) if "limit" in cells else 0.0
+    surfaces = {epochs: open_ended(surface, limit) for epochs, surface in surfaces.items()}
     found = [_best(options, surfaces, budget, level) for budget in budgets]
-    return [best for best in found if best], surfaces
+    return [_open(best, limit) for best in found if best], surfaces
+
+
+def _open(best: Best, limit: float) -> Best:
+    """The best with all that the test set allows in its interval, where it is below that."""
+    if best.error > limit:
+        return best
+    return replace(best, low=0.0, high=max(best.high, limit))
 
 
 def _options(part: pd.DataFrame, surface: Fit) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.shown import folder_html, folder_text
 from scaling.errors import InputError
 from scaling.store import State, Store, Torn, state_of, unpack_correct
 
@@ -24,6 +25,12 @@ class Results:
     wrong: Mapping[str, NDArray[np.bool_]]  # by run_id: which test images were missed, (n_test,)
     predicted: Mapping[str, NDArray[np.uint8]]  # by run_id: what each test image was taken for
     state: State
+
+    def __repr__(self) -> str:
+        return folder_text(self)
+
+    def _repr_html_(self) -> str:
+        return folder_html(self)
 
     @property
     def torn(self) -> tuple[Torn, ...]:

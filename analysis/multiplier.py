@@ -6,7 +6,7 @@ multiplier is only bounded.
 Shapes: R replicates; N sizes; M sizes of the baseline.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,9 +58,17 @@ def worth(
     n: ArrayLike,
     error_RN: ArrayLike,
     level: float = 0.9,
+    *,
+    least: float = 0.0,
+    limit: float = 0.0,
+    baseline_none: ArrayLike = False,
+    none: ArrayLike = False,
 ) -> Worth:
     """What a trick is worth at sizes n, from replicates of both curves drawn together.
 
+    `none` and `baseline_none` say at which sizes hardly an image was missed. There the trick's
+    error may be as large as `limit` and the baseline's as small as `least`: the multiplier has a
+    lower end only.
     Raises InputError for curves that were not drawn together, or a baseline of one size.
     """
     n_M, n_N = np.asarray(baseline_n, float), np.asarray(n, float)
@@ -75,6 +83,12 @@ def worth(
     # by replicate, the size at which the baseline has the trick's error; 0 and inf are beyond it
     needed = np.array([_invert(n_M, b, t) for b, t in zip(base, trick, strict=True)])
     centre = _invert(n_M, np.median(base, axis=0), np.median(trick, axis=0))
+    unseen_N = np.broadcast_to(np.asarray(none, bool), n_N.shape)
+    if unseen_N.any():
+        low_RM = np.where(np.asarray(baseline_none, bool), least, base)
+        at_most = np.full_like(n_N, limit)
+        surely = np.array([_invert(n_M, b, at_most) for b in low_RM])
+        needed = np.where(unseen_N, surely, needed)
     ratio_RN, tails = needed / n_N, ((1 - level) / 2, (1 + level) / 2)
     ends = np.quantile(ratio_RN, tails, axis=0, method="nearest")
     multipliers = tuple(
@@ -87,8 +101,20 @@ def worth(
         )
         for i in range(len(n_N))
     )
-    slope, interval = _slope(n_N, ratio_RN, tails)
+    if unseen_N.any() or np.any(baseline_none):
+        multipliers = tuple(map(_bounded, multipliers, unseen_N))
+    slope, interval = _slope(n_N, np.where(unseen_N, np.inf, ratio_RN), tails)
     return Worth(multipliers=multipliers, slope=slope, slope_interval=interval, level=level)
+
+
+def _bounded(found: Multiplier, unseen: bool) -> Multiplier:
+    """Where the trick misses nothing, what it is worth at least; else with its value inside."""
+    if unseen:
+        return replace(found, value=None, high=None, limit=found.low)
+    if found.value is None:
+        return replace(found, high=None)
+    high = None if found.high is None else max(found.high, found.value)
+    return replace(found, low=min(found.low, found.value), high=high)
 
 
 def _invert(n_M: Floats, error_M: Floats, wanted_N: Floats) -> Floats:

@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from analysis.labels import place_legend
 from analysis.multiplier import Worth
 from analysis.style import MARKERS, log_axes, styled
 
@@ -25,7 +26,7 @@ def worth_figure(worths: Mapping[str, Worth]) -> Figure:
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}x")
     ax.set_xlabel("training images N")
     ax.set_ylabel("times the data that the baseline would need")
-    ax.legend(frameon=False)
+    place_legend(fig, ax, inside=True)
     return fig
 
 

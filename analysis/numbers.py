@@ -14,6 +14,7 @@ from analysis.load import Results
 from analysis.methods import methods
 from analysis.plots import curve_title
 from analysis.tuning import find_tunings
+from analysis.uncertainty import ratio_of
 
 
 def make_numbers(
@@ -106,15 +107,19 @@ def _fall(curve: Curve) -> dict[str, Any] | None:
     if len(curve.n_train) < 2:
         return None
     drawn = curve.replicates[:, 0] / curve.replicates[:, -1]
-    errors = np.maximum(curve.errors, 1e-12)
+    errors = curve.errors
+    ratio, ends = ratio_of(curve.summaries[0], curve.summaries[-1])
+    if not (curve.thin[0] or curve.thin[-1]):
+        ends = _quantiles(drawn)
     return {
         "n_low": curve.n_train[0],
         "n_high": curve.n_train[-1],
         "times_images": curve.n_train[-1] / curve.n_train[0],
         "error_low_n": errors[0],
         "error_high_n": errors[-1],
-        "times_fewer": errors[0] / errors[-1],
-        "interval": _quantiles(drawn),
+        "times_fewer": ratio,
+        "interval": ends,
+        "n_test": curve.n_test,
     }
 
 
@@ -128,11 +133,15 @@ def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
     if not shared or any(first.fixed[key] != last.fixed[key] for key in alike):
         return None
     i, j = first.n_train.index(shared[-1]), last.n_train.index(shared[-1])
-    ratio = float(last.errors[j] / first.errors[i]) if first.errors[i] else math.nan
-    low, high = _quantiles(last.replicates[:, j] / first.replicates[:, i])
+    ratio, ends = ratio_of(last.summaries[j], first.summaries[i])
+    if not (last.thin[j] or first.thin[i]):
+        ends = _quantiles(last.replicates[:, j] / first.replicates[:, i])
+    low, high = ends
     verdict = "undecided at this precision"
-    if high < 1 or low > 1:
-        verdict = "fewer misses" if high < 1 else "more misses"
+    if high is not None and high < 1:
+        verdict = "fewer misses"
+    elif low is not None and low > 1:
+        verdict = "more misses"
     return {
         "n_train": shared[-1],
         "from": curve_title(first, curves),
@@ -140,7 +149,8 @@ def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
         "from_error": first.errors[i],
         "to_error": last.errors[j],
         "ratio": ratio,
-        "interval": [low, high],
+        "interval": ends,
+        "n_test": first.n_test,
         "verdict": verdict,
     }
 
@@ -182,7 +192,7 @@ def _missing(results: Results) -> list[dict[str, Any]]:
     return rows
 
 
-def _quantiles(drawn: Any) -> list[float]:
+def _quantiles(drawn: Any) -> list[float | None]:
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return [float(low), float(high)]
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from analysis.uncertainty import is_thin
+
 LEVEL = 0.95
 DRAWS = 20_000
 
@@ -40,6 +42,8 @@ def one_run(
     ratio of the t quantile with S-1 degrees of freedom to the normal one. Given its misses of all
     images, those among `n_drawn` of them, drawn without replacement, are hypergeometric: the bits
     of a model matter by their sum only.
+    Where fewer than one image is missed in the mean, a new seed may miss as many as images without
+    a miss leave open.
     None with one seed, as then the noise of seeds is unknown, or with fewer images than drawn.
     """
     n_drawn = n_images if n_drawn is None else n_drawn
@@ -52,6 +56,9 @@ def one_run(
     middle = float(np.median(misses))
     new = middle + widen * (rng.choice(np.asarray(misses, float), DRAWS) - middle)
     new_R = np.clip(np.rint(new), 0, n_images).astype(int)
+    if is_thin(float(np.mean(misses)) / n_images, n_images):
+        unseen_R = rng.beta(1, n_images, DRAWS)
+        new_R = np.maximum(new_R, rng.binomial(n_images, unseen_R))
     drawn_R = rng.hypergeometric(new_R, n_images - new_R, n_drawn)
     low, high = np.quantile(drawn_R, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return OneRun(low=int(low), high=int(high), n=n_drawn, level=level)

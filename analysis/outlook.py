@@ -5,6 +5,7 @@ All plain data, for numbers.json; the sections print and draw it.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,16 @@ def _profiles(curve: Curve, among: Sequence[Curve]) -> Data:
         )
         for name in PROFILED
     }
+    if curve.floor and found["E"].high is not None:
+        floor = found["E"]
+        found["E"] = replace(floor, high=max(floor.high or 0.0, floor.value, curve.floor))
+    if curve.limit:  # as open_ended does with a fit
+        alpha, floor = (found[name] for name in PROFILED)
+        high = None if floor.high is None else max(floor.high, floor.value, curve.limit)
+        found = {
+            "alpha": replace(alpha, high=None),
+            "E": replace(floor, low=0.0, high=high, upper_bound=True),
+        }
     return {"curve": curve_label(curve, among)} | {n: _profile(p) for n, p in found.items()}
 
 

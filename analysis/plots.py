@@ -1,6 +1,5 @@
 """Figures of curves: error against training images, and against epochs."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
@@ -12,10 +11,11 @@ from matplotlib.lines import Line2D
 
 from analysis.curves import Curve
 from analysis.fit import Fit
+from analysis.labels import INSIDE, columns, fit_inside, make_room, shortened
+from analysis.shown import Shown
 from analysis.style import MARKERS, log_axes, recipe_title, styled
 
 PANELS_ACROSS = 3
-LEGEND_INSIDE = 4  # with more curves the legend goes below, where it hides nothing
 
 
 @styled
@@ -30,28 +30,40 @@ def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] =
         for test_set in dict.fromkeys(curve.fixed["test_set_id"] for curve in curves)
     ]
     rows = max(map(len, panels))
-    below = 0.0 if rows <= LEGEND_INSIDE else 0.2 * rows
+    below = 0.0 if rows <= INSIDE else 0.2 * rows
     fig = Figure(figsize=(6.4, (4.2 + below) * len(panels)), layout="constrained")
     axes = fig.subplots(len(panels), 1, squeeze=False)[:, 0]
+    high = []
     for ax, panel in zip(axes, panels, strict=True):
         colours = sns.color_palette("colorblind", len(panel))
         for colour, marker, curve in zip(colours, cycle(MARKERS), panel, strict=False):
             _draw_curve(ax, curve, colour, marker, curve_label(curve, panel))
         sizes = [float(n) for curve in panel for n in curve.n_train]
         drawn = [fans.get(curve_label(curve, curves)) for curve in panel]
-        if len(panel) <= LEGEND_INSIDE and any(drawn):
+        if len(panel) <= INSIDE and any(drawn):
             _draw_fans(ax, [fan or [] for fan in drawn], colours, sizes)
             sizes += [max(sizes) * times for times in (3, 10)]
         log_axes(ax, sizes)
         ax.set_xlabel("training images")
         ax.set_ylabel("test error")
         if len(panels) > 1:
-            ax.set_title(str(panel[0].fixed["test_set_id"]))
-        where: Any = {"loc": "best"}
-        if len(panel) > LEGEND_INSIDE:
-            where = {"loc": "upper left", "bbox_to_anchor": (0, -0.14), "ncols": 2, "fontsize": 8}
-        ax.legend(frameon=False, handlelength=2.5, **where)
+            ax.set_title(shortened(str(panel[0].fixed["test_set_id"]), 5, 10))
+        high.append(_legend(fig, ax))
+    make_room(fig, high)
     return fig
+
+
+def _legend(fig: Figure, ax: Any) -> float:
+    """The legend of a panel, in it or below it; the inches that it takes below."""
+    handles, labels = ax.get_legend_handles_labels()
+    how: Any = {"frameon": False, "handlelength": 2.5}
+    if fit_inside(fig, labels):
+        ax.legend(loc="best", **how)
+        return 0.0
+    handles, labels, across, high = columns(fig, handles, labels, margin=1.0)
+    below: Any = {"loc": "upper left", "bbox_to_anchor": (0, -0.14), "fontsize": 8}
+    ax.legend(handles, labels, ncols=across, **below, **how)
+    return high
 
 
 @styled
@@ -59,7 +71,7 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
     """Test error after each evaluated epoch, the mean over seeds, a panel for each recipe."""
     across = min(len(curves), PANELS_ACROSS)
     down = -(-len(curves) // across)
-    fig = Figure(figsize=(1.6 + 2.8 * across, 0.4 + 2.8 * down), layout="constrained")
+    fig = Figure(figsize=(max(1.6 + 2.8 * across, 5.0), 0.4 + 2.8 * down), layout="constrained")
     axes = fig.subplots(down, across, sharey=True, squeeze=False)
     sizes = sorted({n for curve in curves for n in curve.n_train})
     shades = dict(zip(sizes, sns.color_palette("flare", len(sizes)), strict=True))
@@ -67,8 +79,8 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
         rows = metrics[metrics["run_id"].isin(curve.models["run_id"])]
         for n_train, cell in rows.groupby("n_train"):
             error = (cell["test_misses"] / cell["n_test"]).groupby(cell["epoch"]).mean()
-            ax.plot(error.index, error, color=shades[n_train], marker=".")
-        ax.set_title("\n".join(textwrap.wrap(curve_title(curve, curves), 30)))
+            ax.plot(error.index, error.clip(lower=curve.least), color=shades[n_train], marker=".")
+        ax.set_title(shortened(curve_title(curve, curves), 2.4, 10, lines=2))
         log_axes(ax, sorted(set(rows["epoch"])))
         ax.set_xlabel("epoch")
     for ax in axes.flat[len(curves) :]:
@@ -82,9 +94,10 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
 
 @styled
 def plot_fit(fit: Fit, ax: Any = None) -> Any:
-    """Points, curve and band of one fit on log-log axes."""
+    """Points, curve and band of one fit on log-log axes; new ones show themselves in a notebook."""
     if ax is None:
-        _, ax = _figure(5, 3.6)
+        fig = Figure(figsize=(5, 3.6), layout="constrained")
+        ax = fig.add_subplot(axes_class=Shown)
     ax.plot(*fit.points, "o", color="C0")
     _draw_fit(ax, fit, "C0")
     log_axes(ax, list(fit.points[0]))
@@ -116,10 +129,18 @@ def curve_label(curve: Curve, among: Sequence[Curve]) -> str:
 
 
 def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> None:
-    mean = curve.errors
-    bars = [[s.error - s.low for s in curve.summaries], [s.high - s.error for s in curve.summaries]]
+    mean = np.maximum(curve.errors, curve.least)  # no miss has no place on a logarithmic axis
+    bars = [mean - [s.low for s in curve.summaries], [s.high for s in curve.summaries] - mean]
     models = curve.models
-    ax.plot(models["n_train"], models["error"], ".", color=colour, alpha=0.35, ms=4, zorder=2)
+    ax.plot(
+        models["n_train"],
+        models["error"].clip(lower=curve.least),
+        ".",
+        color=colour,
+        alpha=0.35,
+        ms=4,
+        zorder=2,
+    )
     ax.errorbar(
         curve.n_train,
         mean,
@@ -168,8 +189,3 @@ def _draw_fit(ax: Any, fit: Fit, colour: Any) -> None:
     band = fit.predict(x)
     ax.plot(x, band.y, color=colour, lw=1.4, zorder=1)
     ax.fill_between(x, band.low, band.high, color=colour, alpha=0.15, lw=0, zorder=0)
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    fig = Figure(figsize=(width, height), layout="constrained")
-    return fig, fig.subplots()

@@ -92,6 +92,7 @@ def look_far(curve: Curve) -> Data:
         "n_high": curve.n_train[-1],
         "n_train": list(curve.n_train),
         "errors": [float(error) for error in curve.errors],
+        "limit": curve.limit or None,
         "seeds": min(summary.n_seeds for summary in curve.summaries),
         "law": None if law is None else _law(law.fit, curve),
         "ahead": _ahead(curve, largest),
@@ -100,7 +101,7 @@ def look_far(curve: Curve) -> Data:
             "times": fact("claim_2055_data_model").value,
             "beyond": far / largest,
         }
-        | _far(tried, far, _label_noise(curve)),
+        | _far(tried, far, _label_noise(curve), curve.limit),
     }
 
 
@@ -137,9 +138,9 @@ def _ahead(curve: Curve, largest: float) -> Data:
     }
 
 
-def _far(tried: Sequence[Tried], far: float, label_noise: float | None) -> Data:
+def _far(tried: Sequence[Tried], far: float, label_noise: float | None, limit: float) -> Data:
     """What each form says at `far`, and all that those which are not rejected allow."""
-    forms = [_form(one, far) for one in tried]
+    forms = [_form(one, far, limit) for one in tried]
     kept = [form for form in forms if not form["rejected"] and form["low"] is not None]
     low, high = (
         (min(form["low"] for form in kept), max(form["high"] for form in kept))
@@ -160,12 +161,19 @@ def _far(tried: Sequence[Tried], far: float, label_noise: float | None) -> Data:
     }
 
 
-def _form(one: Tried, far: float) -> Data:
-    """`low` and `high` are of the form itself; `widened` by as much more as forms are wrong."""
+def _form(one: Tried, far: float, limit: float) -> Data:
+    """`low` and `high` are of the form itself; `widened` by as much more as forms are wrong.
+
+    Where hardly an image was missed they span all that the test set allows, from 0 on.
+    """
     at = one.fit.predict([far])
     x = np.geomspace(one.fit.x_range[0], far, LINE)
     line = one.fit.predict(x)
     known = bool(np.isfinite(at.nominal[0][0]))
+    low, high = at.nominal[0][0], at.nominal[1][0]
+    if limit and known:
+        low, high = 0.0, max(high, limit, at.y[0])
+    wide = [0.0, max(at.high[0], limit, at.y[0])] if limit else [at.low[0], at.high[0]]
     return {
         "form": one.form,
         "title": FORMS[one.form].title,
@@ -175,9 +183,9 @@ def _form(one: Tried, far: float) -> Data:
         "p": one.p,
         "rejected": one.rejected,
         "error": at.y[0],
-        "low": at.nominal[0][0] if known else None,
-        "high": at.nominal[1][0] if known else None,
-        "widened": [at.low[0], at.high[0]],
+        "low": low if known else None,
+        "high": high if known else None,
+        "widened": wide,
         "floor": one.fit.params.get("E"),
         "line": _line(x, line.y, *line.nominal),
     }

@@ -35,7 +35,7 @@ def render(template: str, drawn: Drawn, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(percent=words.percent, number=words.number, interval=words.interval)
-    environment.filters.update(link=link, text=linked if page else unlinked)
+    environment.filters.update(factor=words.factor, link=link, text=linked if page else unlinked)
     environment.filters.update(oneline=lambda said: " ".join(said.split()))
     environment.globals.update(row_anchor=row_anchor, table_anchor=table_anchor)
     images = {

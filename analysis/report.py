@@ -22,6 +22,7 @@ from analysis.response import response_figure
 from analysis.sections import KINDS, measure_all
 from analysis.sections.overall import show_claims, show_digits
 from analysis.sections.whole import measure_whole, of_whole
+from analysis.shown import Numbers
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, tuning_json
 from scaling.store import Store
@@ -67,7 +68,7 @@ def report(
     files["numbers.json"] = json.dumps(numbers, indent=1, allow_nan=False).encode()
     files["report.md"] = text.encode()
     output.write(("report.html", page), files.items())
-    return numbers
+    return Numbers(numbers)
 
 
 def title(numbers: dict[str, Any]) -> str:

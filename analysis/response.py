@@ -10,8 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from analysis.labels import place_legend, shortened
 from analysis.style import percent_axis, recipe_title, styled
-from analysis.tuning import Tuned
+from analysis.tuning import Tried, Tuned
+from analysis.uncertainty import half_a_miss
 
 WORDS = {
     "lr": "learning rate",
@@ -37,14 +39,9 @@ def response_figure(tuned: Tuned) -> Figure:
     axes[0].set_ylim(top=top)
     percent_axis(axes[0])
     axes[0].set_ylabel(f"validation error, mean of {_seeds(tuned)}")
-    fig.suptitle(_title(tuned), x=0.01, ha="left", fontsize=10)
-    fig.legend(
-        handles=_handles(tuned),
-        frameon=False,
-        loc="outside lower left",
-        ncols=2 if len(space) == 1 else 4,
-        fontsize=8,
-    )
+    title = shortened(_title(tuned), fig.get_figwidth() - 0.2, 10, lines=2)
+    fig.suptitle(title, x=0.01, ha="left", fontsize=10)
+    place_legend(fig, axes[0], handles=_handles(tuned), across=2 if len(space) == 1 else 4)
     return fig
 
 
@@ -63,20 +60,26 @@ def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any], top: float | None) ->
         ax.axvspan(min(alike), max(alike), color=ALIKE_BLUE, lw=0, zorder=0)
     for tried in tuned.done:
         x = tried.values[name]
-        if top and tried.error > top:
+        if top and _shown(tried) > top:
             _at_the_top(ax, x, "^", BLUE)
             continue
-        ax.plot([x] * len(tried.errors), list(tried.errors.values()), ".", color=BLUE, alpha=0.3,
+        seeds = [max(error, half_a_miss(tried.n_val)) for error in tried.errors.values()]
+        ax.plot([x] * len(seeds), seeds, ".", color=BLUE, alpha=0.3,
                 ms=3.5, zorder=2)  # fmt: skip
-        ax.errorbar(x, tried.error, yerr=tried.se, fmt="o", ms=4.5, color=BLUE, lw=1, zorder=3)
+        ax.errorbar(x, _shown(tried), yerr=tried.se, fmt="o", ms=4.5, color=BLUE, lw=1, zorder=3)
     for named, marker, colour in ((tuned.published, "D", ORANGE), (tuned.best, "*", RED)):
         if named is not None:
-            ax.plot(named.values[name], named.error, marker, color=colour,
+            ax.plot(named.values[name], _shown(named), marker, color=colour,
                     ms=15 if marker == "*" else 8, mec="white", mew=0.8, zorder=5)  # fmt: skip
     for tried in tuned.tried:
         if tried.status == "failed":
             _at_the_top(ax, tried.values[name], "x", "#555555")
     _x_axis(ax, value)
+
+
+def _shown(tried: Tried) -> float:
+    """The error, or half a miss where there is none, which has no place on a logarithmic axis."""
+    return max(tried.error, half_a_miss(tried.n_val))
 
 
 def _at_the_top(ax: Any, x: float, marker: str, colour: Any) -> None:
@@ -86,9 +89,9 @@ def _at_the_top(ax: Any, x: float, marker: str, colour: Any) -> None:
 
 def _top(tuned: Tuned) -> float | None:
     """Where the y axis ends; None where everything is in sight of the best."""
-    named = [tried.error for tried in (tuned.best, tuned.published) if tried is not None]
+    named = [_shown(tried) for tried in (tuned.best, tuned.published) if tried is not None]
     top = OFF_SCALE * max(named)
-    return top if any(tried.error > top for tried in tuned.done) else None
+    return top if any(_shown(tried) > top for tried in tuned.done) else None
 
 
 def _x_axis(ax: Any, value: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ class Series:
     se: Floats | None
     fitted: NDArray[np.bool_]  # False where a split asks for a prediction
     notes: tuple[str, ...] = ()
+    limit: float = 0.0  # what the test set allows, where hardly an image was missed; else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

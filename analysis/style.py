@@ -1,7 +1,7 @@
 """How every figure looks: one style, colour-blind safe, in the units of the data."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -99,6 +99,26 @@ def percent_axis(ax: Any) -> None:
 def change_axis(ax: Any) -> None:
     """The x axis of relative changes, every tick labelled with what it is."""
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: change_label(value)))
+
+
+def draw_change(
+    ax: Any,
+    row: Mapping[str, Any],
+    y: float,
+    marker: str,
+    *,
+    color: Any,
+    lw: float,
+    label: Any = None,
+) -> None:
+    """A change with its interval; an arrow where it has no upper end, as nothing was missed."""
+    low, high, change = row["low"], row["high"], row["change"]
+    ax.plot([low, low + 1 if high is None else high], [y, y], color=color, lw=lw)
+    if high is None:
+        ax.plot(low + 1, y, ">", color=color, ms=5)
+    if change is not None or label is not None:
+        ax.plot([] if change is None else change, [] if change is None else y,
+                marker, color=color, ms=5, label=label)  # fmt: skip
 
 
 def change_label(value: float) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.cells import Cells, Measured
-from analysis.uncertainty import half_a_miss
+from analysis.cells import LEVEL, Cells, Measured
+from analysis.uncertainty import half_a_miss, is_thin, limit_of_none
 
 KEY = ("n_train", "n_params", "epochs", "split")
 
@@ -14,7 +14,8 @@ KEY = ("n_train", "n_params", "epochs", "split")
 def surface_cells(cells: Cells, recipe: str, test_set_id: str) -> pd.DataFrame:
     """A row for each cell of one recipe on one test set, of several studies' the one of most seeds.
 
-    `se` has the noise of test images and seeds; with one seed that of the images alone.
+    `se` has the noise of test images and seeds; with one seed that of the images alone. `limit` is
+    what the test set allows where hardly an image was missed, else 0.
     """
     best: dict[tuple[object, ...], Measured] = {}
     for cell in find_all(cells):
@@ -49,5 +50,6 @@ def _row(cell: Measured) -> dict[str, object]:
         "train_flop": float(cell.models["train_flop"].iloc[0]),
         "error": max(summary.error, half_a_miss(cell.n_test)),
         "se": float(np.hypot(summary.se_test, summary.se_seed or 0.0)),
+        "limit": limit_of_none(cell.n_test, LEVEL) if is_thin(cell.error, cell.n_test) else 0.0,
         "seeds": cell.n_seeds,
     }

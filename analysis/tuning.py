@@ -27,6 +27,7 @@ class Tried:
     n: int = 0  # validation images, over all seeds
     loss: float = math.nan
     objective: float = math.nan
+    n_val: int = 1  # validation images of each seed
 
     @property
     def error(self) -> float:
@@ -232,6 +233,7 @@ def _tried(
         n=int(sum(row["val_n"] for row in found)),
         loss=_loss(found),
         objective=objective(found),
+        n_val=int(found[0]["val_n"]),
     )
 
 

@@ -4,6 +4,10 @@ A test error has two sources of noise. The test images are the same for all mode
 not average them away; the seeds draw subset, weights and luck. Both are resampled, crossed: images
 with one set of weights for all cells, seeds with one set for all sizes, as subsets are nested.
 
+No miss is not an error of 0: n test images only bound it, at about 3 / n, however many models
+were tested on them. `limit_of_none` is that bound, and everything that takes a logarithm or a
+ratio of errors keeps to it.
+
 Shapes: S seeds, I test images, C cells, R replicates.
 """
 
@@ -36,8 +40,35 @@ def half_a_miss(n_test: int) -> float:
     return 0.5 / n_test
 
 
+def limit_of_none(n_test: int, level: float = 0.9) -> float:
+    """The largest error of which `n_test` images may show no miss: about 3 / n_test at 90 %.
+
+    Models share their test images, so that more of them do not lower it.
+    Source: Clopper & Pearson 1934, at the upper tail of a two-sided interval.
+    """
+    return float(-np.expm1(np.log((1 - level) / 2) / n_test))
+
+
+def is_thin(error: float, n_test: int) -> bool:
+    """Whether fewer than one image is missed in the mean: resampling then says too little."""
+    return error * n_test < 1 - 1e-9
+
+
+def ratio_of(above: Summary, below: Summary) -> tuple[float | None, list[float | None]]:
+    """The ratio of two errors, and its interval where one of them is thin, by ends of both.
+
+    None is unbounded, or unknown where neither has a miss.
+    """
+    value = above.error / below.error if below.error else None
+    high = above.high / below.low if below.low else None
+    return value, [above.low / below.high if above.error or below.error else None, high]
+
+
 def summarise(wrong: Wrong, level: float = 0.9) -> Summary:
     """Mean error of a cell with an interval on the logarithm.
+
+    Where a model misses nothing, the upper end is at least what so many test images allow; where
+    there is less than half a miss in the mean, the lower end is 0.
 
     The part of the seeds is widened by their t quantile, that of the test images by the normal one,
     and the two are added in squares. Degrees of freedom pooled by Welch and Satterthwaite would be
@@ -54,13 +85,16 @@ def summarise(wrong: Wrong, level: float = 0.9) -> Summary:
     if n_S > 1:
         widened += stats.t.ppf(tail, n_S - 1) ** 2 * var_seed
     spread = np.sqrt(widened) / max(error, least)
+    high = float(min(max(error, least) * np.exp(spread), 1.0))
+    if not matrix.any(axis=1).all():
+        high = max(high, limit_of_none(n_I, level))
     return Summary(
         error=error,
         n_seeds=n_S,
         se_test=float(np.sqrt(var_test)),
         se_seed=float(np.sqrt(var_seed)) if n_S > 1 else None,
-        low=float(max(error, least) * np.exp(-spread)),
-        high=float(min(max(error, least) * np.exp(spread), 1.0)),
+        low=float(error * np.exp(-spread)) if error >= least else 0.0,
+        high=high,
     )
 
 
@@ -75,12 +109,16 @@ def crossed_bootstrap(
     S-1 degrees of freedom to the normal one. (Pooling the sizes for more degrees of freedom held
     the exponent 74 % instead of 90 % of the time with three seeds that differ by 20 %, measured:
     one draw for all sizes knows only S slopes.) With one seed there is no seed part.
+    Where fewer than one image is missed in the mean, a replicate is at least as large an error as n
+    images without a miss leave open, by one draw for all cells, as they share these images.
     """
     rng = np.random.default_rng(seed)
     n_I = len(next(iter(curves[0][0].values())))
     # whole numbers below 2**24 are exact in float32, which multiplies twice as fast
     images_RI = rng.multinomial(n_I, np.full(n_I, 1 / n_I), size=replicates).astype(np.float32)
     draws: dict[tuple[int, ...], Floats] = {}
+    # its upper quantile is limit_of_none; of a generator of its own, so that no other draw moves
+    unseen_R = np.random.default_rng([seed, n_I]).beta(1, n_I, replicates)
     result = []
     for curve in curves:
         columns = []
@@ -93,7 +131,9 @@ def crossed_bootstrap(
             rates_RS = (images_RI @ models_IS).astype(float) / n_I
             widen = few_seeds(n_S, level)
             weights_RS = 1 / n_S + widen * (draws[seeds] - 1 / n_S)
-            columns.append((weights_RS * rates_RS).sum(axis=1))
+            drawn_R = (weights_RS * rates_RS).sum(axis=1)
+            thin = is_thin(float(models_IS.mean(dtype=float)), n_I)
+            columns.append(np.maximum(drawn_R, unseen_R) if thin else drawn_R)
         result.append(np.maximum(np.stack(columns, axis=1), half_a_miss(n_I)))
     return result
 

@@ -1,5 +1,6 @@
 """Numbers as people read them, the same in every part of the report."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,6 +39,13 @@ def interval(ends: Sequence[float | None], percent: bool = False) -> str:
     return f"{show(low)} to {show(high)}"
 
 
+def factor(value: float | None, ends: Sequence[float | None]) -> str:
+    """A ratio of errors; of one to no miss at all, the least that it is."""
+    if value is not None:
+        return number(value, 2)
+    return "no misses to compare" if ends[0] is None else f"at least {number(ends[0], 2)}"
+
+
 def count(value: float | None, digits: int = 0) -> str:
     """A count or a mean of counts; a dash where there is none."""
     return NONE if value is None else f"{value:,.{digits}f}"
@@ -48,10 +56,22 @@ def ends(pair: Sequence[float] | None, digits: int = 0) -> str:
 
 
 def change(row: Mapping[str, Any] | None) -> str:
-    """An effect as in claims.row_of: -12.3 % (-20.1 to -3.2 %)."""
+    """An effect as in claims.row_of: -12.3 % (-20.1 to -3.2 %).
+
+    Of a base without a miss it is at least so much.
+    """
     if row is None:
         return NONE
+    if row["change"] is None:  # no misses to begin with, or on neither side
+        return f"at least {100 * row['low']:+.1f} %" if row["low"] > -1 else "no misses to compare"
+    if row["high"] is None:
+        return f"{100 * row['change']:+.1f} % (at least {100 * row['low']:+.1f} %)"
     return f"{100 * row['change']:+.1f} % ({100 * row['low']:+.1f} to {100 * row['high']:+.1f} %)"
+
+
+def size(row: Mapping[str, Any]) -> float:
+    """How large the change of such a row is; one from no miss at all is the largest."""
+    return math.inf if row["change"] is None else abs(row["change"])
 
 
 def p_value(value: float | None) -> str:

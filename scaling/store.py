@@ -72,6 +72,12 @@ class State:
     failures: Mapping[str, Mapping[str, Any]]
     torn: tuple[Torn, ...]
 
+    def __repr__(self) -> str:
+        return (
+            f"<state: {len(self.finished):,} models finished, {len(self.failures):,} failures,"
+            f" {len(self.torn):,} files unreadable>"
+        )
+
     def failed(self, run_id: str, kind: str | None = None) -> bool:
         """Whether a model failed (in this way) and was not trained since."""
         failure = self.failures.get(run_id)

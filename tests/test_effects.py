@@ -7,6 +7,7 @@ import pytest
 from simulated import difficulties, measured, misses
 
 from analysis.cells import Measured
+from analysis.claims.claim import row_of, words_of
 from analysis.effects import Effect, Resampler
 from analysis.verdicts import (
     CONTRADICTED,
@@ -127,7 +128,13 @@ def test_no_misses_at_all_give_an_effect_and_no_infinity() -> None:
     base, _ = pair(np.random.default_rng(4), 1.0, 3, 0.1)
     effect = Resampler(replicates=200).change(base, measured(none, recipe="ce"))
     assert effect is not None
-    assert -1 < effect.low <= effect.value < -0.9
+    assert effect.value == effect.low == -1
+    assert -1 < effect.high < -0.9
+    back = Resampler(replicates=200).change(measured(none, recipe="ce"), base)
+    assert back is not None
+    assert back.low == pytest.approx(1 / (1 + effect.high) - 1)
+    assert words_of(back) == f"at least {100 * back.low:+.1f} %"
+    assert row_of(back)["change"] is row_of(back)["high"] is None
 
 
 def effect_of(low: float, high: float, n_seeds: int = 10) -> Effect:

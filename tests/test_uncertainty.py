@@ -51,8 +51,8 @@ def test_the_test_sets_part_is_binomial_for_one_model() -> None:
 
 def test_no_miss_at_all_still_has_an_upper_end() -> None:
     summary = summarise({s: np.zeros(N_IMAGES, bool) for s in range(3)})
-    assert summary.error == 0
-    assert 0 < summary.low < summary.high < 0.01
+    assert summary.error == summary.low == 0
+    assert summary.high == pytest.approx(3 / N_IMAGES, rel=0.01)  # the rule of three
 
 
 def test_the_bootstrap_has_the_variance_of_the_two_sources() -> None:

@@ -1,5 +1,6 @@
 """What a claim is, what it is judged by, and what comes of it."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,7 @@ from analysis.cells import Cells, Measured
 from analysis.effects import Effect, Resampler
 from analysis.load import Results
 from analysis.verdicts import Judged
-from analysis.words import raised
+from analysis.words import change, raised
 
 POST = "Karpathy 2022, karpathy.github.io/2022/03/14/lecun1989"
 BASE_SIZE = 7291  # cited: the training images of the 1989 paper
@@ -104,11 +105,11 @@ def outcome(judged: Judged, sentence: str, effect: Effect | None = None, **value
 
 
 def row_of(effect: Effect) -> dict[str, Any]:
-    """An effect as JSON."""
+    """An effect as JSON; None where it has no value or no end, as where nothing was missed."""
     return {
-        "change": effect.value,
+        "change": effect.value if math.isfinite(effect.value) else None,
         "low": effect.low,
-        "high": effect.high,
+        "high": effect.high if math.isfinite(effect.high) else None,
         "level": effect.level,
         "seeds": effect.n_seeds,
         "se_log_test": effect.se_test,
@@ -117,6 +118,8 @@ def row_of(effect: Effect) -> dict[str, Any]:
 
 
 def words_of(effect: Effect) -> str:
-    """As -12.3% (-20.1 to -3.2%)."""
+    """As -12.3% (-20.1 to -3.2%), or with the one end that there is where nothing was missed."""
+    if not math.isfinite(effect.high):
+        return change(row_of(effect))
     ends = f"{100 * effect.low:+.1f} to {effect.high:+.1%}"
     return f"{effect.value:+.1%} ({ends})"

@@ -10,6 +10,7 @@ from analysis.cells import LEVEL, Measured
 from analysis.claims.beyond import HALVED
 from analysis.claims.claim import Evidence, NotRun, Outcome, claim, outcome
 from analysis.fit import fit
+from analysis.limits import open_ended
 from analysis.surface import find_all, largest_test_set, surface_cells
 from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged, helps
 from analysis.words import interval
@@ -25,7 +26,7 @@ def c18(e: Evidence) -> Outcome:
         raise NotRun("data", begun="data" in e.cells.studies)
     far, law, ahead, last = curve["far"], curve["law"], curve["ahead"], curve["errors"][-1]
     verdict = UNKNOWABLE
-    if far["kept"] and far["determined"]:
+    if far["kept"] and far["determined"] and last:
         low, high = far["low"] / last - 1, far["high"] / last - 1
         verdict = SUPPORTED if low > HALVED and high < 0 else UNKNOWABLE
         verdict = CONTRADICTED if high < HALVED or low > 0 else verdict
@@ -93,6 +94,7 @@ def c19(e: Evidence) -> Outcome:
             form="additive",
             level=LEVEL,
         )
+        joint = open_ended(joint, float(table["limit"].max()))
         ends = {name: joint.intervals[name] for name in ("alpha", "beta", "E")}
         values |= {name: joint.params[name] for name in ends}
         values |= {"ends": {name: list(pair) for name, pair in ends.items()}}
@@ -130,5 +132,8 @@ def _widest(e: Evidence) -> tuple[Measured, Measured]:
     return max(pairs, key=lambda p: (p[0].n_train, p[1].width, min(p[0].n_seeds, p[1].n_seeds)))
 
 
-def _change(error: float, low: float, high: float, last: float) -> dict[str, float]:
+def _change(error: float, low: float, high: float, last: float) -> dict[str, float] | None:
+    """Relative to the last error; None where nothing was missed there."""
+    if not last:
+        return None
     return {"change": error / last - 1, "low": low / last - 1, "high": high / last - 1}

@@ -70,7 +70,8 @@ def _changes(pairs: Sequence[Pair], same: frozenset[str]) -> list[Data]:
         row["p_holm"] = adjusted
         row["verdict"] = NOISE
         if adjusted < ALPHA:
-            row["verdict"] = FEWER if row["change"]["change"] < 0 else MORE
+            value = row["change"]["change"]  # None: from no miss at all
+            row["verdict"] = FEWER if value is not None and value < 0 else MORE
     return sorted(rows, key=lambda row: row["verdict"] not in (FEWER, MORE))
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.cells import LEVEL, Measured
-from analysis.effects import Effect, Resampler
-from analysis.uncertainty import half_a_miss
+from analysis.effects import Effect, Resampler, Thin, thin_effect
+from analysis.uncertainty import is_thin
 
 BY_BOTH, BY_IMAGE, BY_NOTHING = "seed and image", "image", "nothing"
 Matrix = NDArray[np.float64]
@@ -55,6 +55,13 @@ def apart(a: Measured, b: Measured, *, same_images: bool, level: float = LEVEL) 
         by_seed = _variance(linear_a.mean(axis=1)) + _variance(linear_b.mean(axis=1))
         se_seed = float(np.sqrt(by_seed))
         half = np.hypot(half, stats.t.ppf(tail, n_seeds - 1) * se_seed)
+    thin = [
+        Thin(coefficient=sign, error=cell.error, n_test=cell.n_test)
+        for sign, cell in ((-1.0, a), (1.0, b))
+        if is_thin(cell.error, cell.n_test)
+    ]
+    if thin:
+        return thin_effect(thin, value, level, n_seeds, (se_test, se_seed))
     return Effect(
         value=float(np.expm1(value)),
         low=float(np.expm1(value - half)),
@@ -73,7 +80,7 @@ def p_value(effect: Effect) -> float | None:
 
 
 def _error(cell: Measured) -> float:
-    return max(cell.error, half_a_miss(cell.n_test))
+    return Thin(coefficient=1.0, error=cell.error, n_test=cell.n_test).used
 
 
 def _linear(cell: Measured) -> Matrix:

@@ -11,6 +11,7 @@ from analysis.curves import DRAWN, REPLICATES, noise_of
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
+from analysis.limits import can_be_fitted, floor_of, limit_of, open_ended
 from analysis.uncertainty import crossed_bootstrap, half_a_miss
 
 # What is compared of a law: its factor A means nothing beside another exponent.
@@ -41,6 +42,9 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
         [by_size[size].a for size in sizes],
         [by_size[size].b for size in sizes],
     ]
+    if not all(can_be_fitted(np.array([cell.error for cell in cells])) for cells in curves):
+        return []
+    known = not any(map(_limit, curves))  # else neither exponents nor floors can be told apart
     together = first.test_set_id == second.test_set_id
     drawn = _replicates(curves, together=together)
     rows = []
@@ -60,7 +64,9 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
                     "level": LEVEL,
                     "statuses": [a.status, b.status],
                     "params": {
-                        name: _difference(a, b, name) for name in COMPARED if name in a.params
+                        name: _difference(a, b, name, known=known)
+                        for name in COMPARED
+                        if name in a.params
                     },
                 }
             )
@@ -78,17 +84,22 @@ def _replicates(curves: Sequence[Sequence[Measured]], *, together: bool) -> list
 
 def _fit(sizes: Sequence[int], cells: Sequence[Measured], replicates: Floats, form: str) -> Fit:
     errors = np.maximum([cell.error for cell in cells], half_a_miss(cells[0].n_test))
-    return fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
+    found = fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
+    return open_ended(found, _limit(cells), max(floor_of(cell.models, LEVEL) for cell in cells))
 
 
-def _difference(a: Fit, b: Fit, name: str) -> Data:
+def _limit(cells: Sequence[Measured]) -> float:
+    return limit_of(np.array([cell.error for cell in cells]), cells[0].n_test, LEVEL)
+
+
+def _difference(a: Fit, b: Fit, name: str, *, known: bool) -> Data:
     """Both values with their intervals, and B - A with that of its replicates.
 
     Where a replicate failed, those of the two fits belong together no more: no interval then.
     """
     column = FORMS[a.form].names.index(name)
     ends: list[float] | None = None
-    if not a.n_failed and not b.n_failed and len(a.replicates):
+    if known and not a.n_failed and not b.n_failed and len(a.replicates):
         drawn = b.replicates[:, column] - a.replicates[:, column]
         low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         ends = [float(low), float(high)]

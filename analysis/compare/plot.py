@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.compare import FEWER, MORE, Data
+from analysis.labels import place_legend
 from analysis.style import MARKERS, percent_axis, recipe_title, styled
 from analysis.uncertainty import half_a_miss
 
@@ -60,7 +61,7 @@ def comparison_figure(rows: Sequence[Data]) -> Figure:
     if len(kinds) <= KEYS:
         for kind in kinds:
             ax.plot([], [], markers[kind], color=colours[kind], label=kind)
-        fig.legend(frameon=False, ncols=2, loc="outside lower left", fontsize=8)
+        place_legend(fig, ax)
     return fig
 
 

@@ -9,7 +9,7 @@ from analysis.compare.provenance import provenance
 from analysis.links import link, row_anchor, table_anchor
 from analysis.sections.section import Picture, Section, Table
 from analysis.style import recipe_title
-from analysis.words import NONE, change, interval, number, of, p_value, percent
+from analysis.words import NONE, change, interval, number, of, p_value, percent, size
 
 FIGURE = "comparison"
 PARAMETERS = {"alpha": "exponent alpha", "E": "floor E"}
@@ -62,7 +62,7 @@ def _changed(data: Data) -> str:
     known = [i for i, row in enumerate(data["rows"]) if row["verdict"] in (FEWER, MORE)]
     if not known:
         return said
-    i = max(known, key=lambda i: abs(data["rows"][i]["change"]["change"]))
+    i = max(known, key=lambda i: size(data["rows"][i]["change"]))
     row = data["rows"][i]
     return (
         f"{said} Most: {cell_title(row['a'], row['b'])}, by"

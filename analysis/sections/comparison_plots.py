@@ -7,8 +7,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from analysis.labels import place_legend, row_labels
 from analysis.sections.section import Data
-from analysis.style import MARKERS, change_axis, log_axes, recipe_title, styled
+from analysis.style import MARKERS, change_axis, draw_change, log_axes, recipe_title, styled
 from analysis.uncertainty import half_a_miss
 
 
@@ -61,7 +62,7 @@ def _lines(rows: Sequence[Data], axis: str) -> Figure:
     log_axes(ax, sorted({row[axis] for row in rows}))
     ax.set_xlabel("training images" if axis == "n_train" else "multiplications per example")
     ax.set_ylabel("test error")
-    fig.legend(frameon=False, ncols=2, loc="outside lower left", fontsize=8)
+    place_legend(fig, ax)
     return fig
 
 
@@ -78,9 +79,9 @@ def _forest(rows: Sequence[Data], margin: float) -> Figure:
     ax.axvline(0, color="#666666", lw=0.8, zorder=1)
     for y, row in enumerate(rows):
         effect = row["change"]
-        ax.plot([effect["low"], effect["high"]], [-y, -y], color=colour, lw=1.5)
-        ax.plot(effect["change"], -y, "o", color=colour, ms=5)
-    ax.set_yticks(range(0, -len(rows), -1), [_forest_label(row, rows) for row in rows])
+        draw_change(ax, effect, -y, "o", color=colour, lw=1.5)
+    labels = row_labels(fig, [_forest_label(row, rows) for row in rows])
+    ax.set_yticks(range(0, -len(rows), -1), labels)
     ax.set_ylim(-len(rows) + 0.4, 0.6)
     ax.tick_params(axis="y", length=0)
     change_axis(ax)

@@ -80,6 +80,7 @@ def tables(rows: Sequence[Data], level: str) -> tuple[Table, ...]:
 
 
 def _verdict(interaction: Data) -> str:
-    if interaction["low"] <= 0 <= interaction["high"]:
+    low, high = interaction["low"], interaction["high"]
+    if low <= 0 and (high is None or high >= 0):
         return ", which includes none"
-    return f": width is worth {'more' if interaction['high'] < 0 else 'less'} with more data"
+    return f": width is worth {'less' if low > 0 else 'more'} with more data"

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.best_epochs import BestEpochs, best_epochs
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
+from analysis.labels import place_legend
 from analysis.published import published
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import log_axes, recipe_title, styled
+from analysis.uncertainty import half_a_miss
 from analysis.words import change, percent
 
 
@@ -35,6 +38,7 @@ def _row(found: BestEpochs) -> Data:
         "width": best.width,
         "epochs": [cell.epochs for cell in found.cells],
         "val_errors": found.val_errors,
+        "val_n": int(best.models["val_n"].iloc[0]),
         "seeds": [cell.n_seeds for cell in found.cells],
         "planned": [cell.planned for cell in found.cells],
         "best": best.epochs,
@@ -100,10 +104,11 @@ def draw(data: Data) -> Mapping[str, Figure]:
         rows = [row for row in data["rows"] if row["n_train"] == size]
         for row in rows:
             colour = colours[row["recipe"]]
-            ax.plot(row["epochs"], row["val_errors"], "o-", ms=4, lw=1.2, color=colour)
-            best = row["val_errors"][row["epochs"].index(row["best"])]
+            errors = np.maximum(row["val_errors"], half_a_miss(row["val_n"]))
+            ax.plot(row["epochs"], errors, "o-", ms=4, lw=1.2, color=colour)
+            best = errors[row["epochs"].index(row["best"])]
             ax.plot(row["best"], best, "o", ms=10, mfc="none", mec=colour, mew=1.3)
-            fixed = row["val_errors"][row["epochs"].index(row["fixed"])]
+            fixed = errors[row["epochs"].index(row["fixed"])]
             ax.plot(row["fixed"], fixed, "s", ms=10, mfc="none", mec=colour, mew=1.3)
         ax.set_title(f"{size:,} images")
         ax.set_xlabel("epochs")
@@ -111,7 +116,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     axes[0].set_ylabel("validation error")
     for recipe in recipes:
         axes[0].plot([], [], "o-", ms=4, color=colours[recipe], label=recipe_title(recipe))
-    fig.legend(frameon=False, ncols=2, loc="outside upper left")
+    place_legend(fig, axes[0], where="outside upper left", size=9)
     return {data["study"]: fig}
 
 

@@ -8,14 +8,16 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.curves import Curve
+from analysis.curves import LEVEL, Curve
 from analysis.forecasts import compare
+from analysis.labels import place_legend
 from analysis.links import link, table_anchor
 from analysis.load import Results
 from analysis.multiplier import Multiplier, Worth, worth
 from analysis.multiplier_plot import worth_figure
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import log_axes, recipe_title, styled
+from analysis.uncertainty import limit_of_none
 from analysis.words import NONE, percent
 
 BASELINE = "1989"
@@ -49,7 +51,13 @@ def measure_worth(curves: Sequence[Curve]) -> list[Data]:
     for curve in curves:
         base = next((other for other in curves if _is_base(other, curve)), None)
         if base is not None and len(base.n_train) > 1:
-            row = worth(base.n_train, base.replicates, curve.n_train, curve.replicates)
+            row = worth(
+                *(base.n_train, base.replicates, curve.n_train, curve.replicates),
+                least=curve.least,
+                limit=limit_of_none(curve.n_test, LEVEL),
+                baseline_none=base.thin,
+                none=curve.thin,
+            )
             found.append({"recipe": curve.recipe, **asdict(row), "verdict": row.verdict})
     return found
 
@@ -119,7 +127,7 @@ def draw_forecasts(data: Data) -> Mapping[str, Figure]:
     log_axes(ax, sorted({row["n_train"] for row in data["rows"]}))
     ax.set_xlabel("training images")
     ax.set_ylabel("test error")
-    ax.legend(frameon=False)
+    place_legend(fig, ax, inside=True)
     return {FORECASTS: fig}
 
 

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.cells import LEVEL, Cells
 from analysis.frontier import Best, frontier
+from analysis.labels import place_legend
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import MARKERS, percent_axis, recipe_title, styled
 from analysis.surface import find_all, largest_test_set, surface_cells
@@ -189,7 +190,7 @@ def draw_frontier(data: Data) -> Mapping[str, Figure]:
         Line2D([], [], ls="", marker=mark, color=GREY, label=f"width {width:g}")
         for width, mark in marks.items()
     ]
-    ax.legend(handles=handles, frameon=False)
+    place_legend(fig, ax, handles=handles, inside=True)
     return {FRONTIER: fig}
 
 

@@ -93,8 +93,13 @@ def _of_forms(data: Data, curve: Data) -> str:
     )
     if curve["seeds"] == 1:
         said += " With one seed the noise is not known, so that no form can be rejected."
+    if curve["limit"] is not None:
+        said += (
+            f" At a size hardly an image of the test set is missed, which allows {percent(0.0)} to"
+            f" {percent(curve['limit'])}: no floor can be told from none."
+        )
     floors = [f["floor"] for f in far["forms"] if not f["rejected"] and f["floor"] is not None]
-    if floors:
+    if floors and curve["limit"] is None:
         said += (
             f" The floors of those that are not rejected are {percent(min(floors))} to"
             f" {percent(max(floors))}."

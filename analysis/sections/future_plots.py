@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from analysis.labels import shortened
 from analysis.sections.section import Data
 from analysis.style import recipe_title, styled
 from analysis.words import number, seconds
@@ -72,7 +73,7 @@ def _draw_curve(ax: Any, curve: Data, colour: Any) -> None:
     ax.set_yscale("log")
     _limits(ax, curve)
     _notes(ax, curve, edge, colour)
-    ax.set_title(f"“{recipe_title(curve['recipe'])}”")
+    ax.set_title(shortened(f"“{recipe_title(curve['recipe'])}”", 5, 10))
     ax.set_ylabel("test error")
 
 
@@ -81,6 +82,7 @@ def _limits(ax: Any, curve: Data) -> None:
     far = curve["far"]
     ax.set_xlim(min(LEFT, 0.7 * curve["n_low"]), 1.6 * far["n_train"])
     errors = [*curve["errors"], curve["ahead"]["low"], curve["ahead"]["high"]]
+    errors = [error for error in errors if error]
     shown = [*errors, *(form["error"] for form in far["forms"])]
     shown += [end for end in (far["low"], far["high"], far["label_noise"]) if end]
     ax.set_ylim(max(0.6 * min(shown), 1e-5), 1.5 * max(errors))

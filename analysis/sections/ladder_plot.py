@@ -7,6 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from analysis.labels import row_labels
 from analysis.sections.section import Data
 from analysis.style import styled
 
@@ -22,7 +23,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     colours = dict(zip(sizes, sns.color_palette("colorblind", len(sizes)), strict=True))
     for y, row in enumerate(rows):
         _strip(ax, -y, row, colours[row["n_train"]])
-    ax.set_yticks(range(0, -len(rows), -1), [_label(row) for row in rows])
+    ax.set_yticks(range(0, -len(rows), -1), row_labels(fig, [_label(row) for row in rows]))
     ax.set_ylim(-len(rows) + 0.4, 0.6)
     ax.set_xlim(left=0)
     ax.set_xlabel(f"test misses of {rows[0]['n_drawn']:,}")

@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.calibration import RATIOS
 from analysis.combine import COMBINED
+from analysis.labels import place_legend, row_labels
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import styled
 from analysis.words import percent
@@ -69,9 +70,7 @@ def draw_profiles(data: Data) -> Mapping[str, Figure]:
         ax.set_xlabel(title)
         ax.grid(visible=True)
     axes[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
-    fig.legend(
-        *axes[0].get_legend_handles_labels(), frameon=False, ncols=2, loc="outside upper left"
-    )
+    place_legend(fig, axes[0], where="outside upper left", size=9)
     return {PROFILES: fig}
 
 
@@ -167,7 +166,7 @@ def draw_holding(data: Data) -> Mapping[str, Figure]:
         )
         labels.append(f"{row['curve']}, {row['ratio']:g}× from {row['from']:,.0f}")
     forest.axvline(0, color="#666666", lw=0.9)
-    forest.set_yticks(range(len(labels)), labels, fontsize=7.5)
+    forest.set_yticks(range(len(labels)), row_labels(fig, labels, 7.5, lines=1), fontsize=7.5)
     forest.invert_yaxis()
     forest.xaxis.set_major_formatter(FuncFormatter(_change))
     forest.xaxis.set_major_locator(FixedLocator(list(np.log([0.25, 0.5, 1, 1.5, 2.5, 4]))))

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.cells import Measured
 from analysis.claims.claim import Evidence
+from analysis.labels import row_labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import recipe_title, styled
@@ -78,7 +79,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     for y, row in enumerate(rows):
         ax.plot(100 * np.array(row["val_errors"]), [y] * row["seeds"], "o", ms=4, color=colour)
         ax.plot(100 * row["val_error"], y, "|", ms=13, mew=1.6, color="black")
-    ax.set_yticks(range(len(rows)), [_label(row) for row in rows])
+    ax.set_yticks(range(len(rows)), row_labels(fig, [_label(row) for row in rows], lines=1))
     ax.set_xlabel("validation error, %")
     ax.grid(visible=True, axis="x")
     return {data["study"]: fig}

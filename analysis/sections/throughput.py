@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from analysis.labels import shortened
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import recipe_title, styled
@@ -117,7 +118,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        ax.set_title(recipe_title(recipe))
+        ax.set_title(shortened(recipe_title(recipe), 2.4, 10, lines=2))
         ax.set_xlabel("width")
         ax.grid(visible=True)
     axes[0].set_ylabel("µs an example and model")

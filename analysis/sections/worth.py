@@ -1,5 +1,6 @@
 """What each trick is worth, averaged over the orders in which it could have been found."""
 
+import math
 from collections.abc import Mapping
 
 import seaborn as sns
@@ -8,9 +9,10 @@ from matplotlib.figure import Figure
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
 from analysis.factorial import combinations_of, interactions, missing_of, worths
+from analysis.labels import place_legend, row_labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
-from analysis.style import change_axis, styled
+from analysis.style import change_axis, draw_change, styled
 from analysis.words import change
 
 WAYS = {
@@ -71,7 +73,7 @@ def show(data: Data) -> Section:
                 " the averages over all orders need every one.",
             ),
         )
-    best = min(data["tricks"], key=lambda row: row["average"]["change"])
+    best = min(data["tricks"], key=_average)
     row = row_anchor(data["study"], 1 + data["tricks"].index(best))
     level = f"{100 * data['level']:.0f} %"
     text = [
@@ -124,24 +126,29 @@ def show(data: Data) -> Section:
 def draw(data: Data) -> Mapping[str, Figure]:
     if not data["tricks"]:
         return {}
-    rows = sorted(data["tricks"], key=lambda row: row["average"]["change"])
+    rows = sorted(data["tricks"], key=_average)
     fig = Figure(figsize=(6.4, 1.3 + 0.55 * len(rows)), layout="constrained")
     ax = fig.subplots()
     colours = sns.color_palette("colorblind", len(WAYS))
     for way, shift, marker, colour in zip(WAYS, (0.22, 0, -0.22), "os^", colours, strict=True):
         for y, row in enumerate(rows):
             effect = row[way]
-            ax.plot([effect["low"], effect["high"]], [shift - y] * 2, color=colour, lw=1.3)
             label = WAYS[way] if y == 0 else None
-            ax.plot(effect["change"], shift - y, marker, color=colour, ms=5, label=label)
+            draw_change(ax, effect, shift - y, marker, color=colour, lw=1.3, label=label)
     ax.axvline(0, color="#666666", lw=0.8)
-    ax.set_yticks(range(0, -len(rows), -1), [_name(row["trick"]) for row in rows])
+    ax.set_yticks(range(0, -len(rows), -1), row_labels(fig, [_name(row["trick"]) for row in rows]))
     ax.tick_params(axis="y", length=0)
     change_axis(ax)
     ax.set_xlabel("change of the test error")
     ax.grid(visible=True, axis="x")
-    fig.legend(frameon=False, ncols=3, loc="outside upper left", fontsize=8)
+    place_legend(fig, ax, where="outside upper left", across=3)
     return {data["study"]: fig}
+
+
+def _average(row: Data) -> float:
+    """By which tricks are ordered; a change from no miss at all is the last."""
+    change = row["average"]["change"]
+    return math.inf if change is None else float(change)
 
 
 def _name(trick: str) -> str:

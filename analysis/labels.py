@@ -1,0 +1,139 @@
+"""Labels of any length in figures: axes keep their share, whatever the recipes are called.
+
+A label that is too long for its place is wrapped, and then loses its middle; the tables beside the
+figures have it in full. A legend goes below the axes where it would take their place.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+SHARE = 0.62  # of a figure's width and height that axes keep, with room for rounding to 0.6
+TICKS = 0.31  # of a figure's width that labels of rows may take
+POINTS = 72.0  # an inch
+LINE = 1.2  # of a font's size, from one line to the next
+HANDLE = 0.6  # inches, at size 8: a legend's line and the space around it
+AROUND = 0.75  # inches above and below axes for ticks and their label
+MOST = 24  # entries of a legend: nobody tells more colours apart
+INSIDE = 4  # entries of a legend that may lie in the axes, if they are short
+NARROW = 4.5  # inches of width below which a legend has one column
+PART = 0.45  # of a figure's width that a legend in the axes may take
+
+
+@cache
+def inches(text: str, size: float) -> float:
+    """The width of a line of text."""
+    prop = FontProperties(family="DejaVu Sans", size=size)
+    width: float = text_to_path.get_text_width_height_descent(text, prop, ismath=False)[0]
+    return width / POINTS
+
+
+def shortened(text: str, wide: float, size: float, lines: int = 1) -> str:
+    """The text within so many lines, `wide` inches each; it loses its middle where it must."""
+    found = _wrapped(text, wide, size)
+    if len(found) <= lines:
+        return "\n".join(found)
+    kept, best = range(1, len(text)), "…"
+    while kept:
+        middle = kept[len(kept) // 2]
+        head = text[: -(-middle // 2)].rstrip()
+        tail = text[len(text) - middle // 2 :].lstrip() if middle > 1 else ""
+        found = _wrapped(f"{head}…{tail}", wide, size)
+        if len(found) <= lines:
+            best, kept = "\n".join(found), range(middle + 1, kept.stop)
+        else:
+            kept = range(kept.start, middle)
+    return best
+
+
+def row_labels(fig: Figure, labels: Sequence[str], size: float = 9, lines: int = 2) -> list[str]:
+    """Labels of rows, none wider than its part of the figure; line ends of theirs stay."""
+    wide = TICKS * fig.get_figwidth()
+    return [
+        "\n".join(shortened(part, wide, size, 1 if "\n" in label else lines) for part in parts)
+        for label in labels
+        for parts in [label.split("\n")]
+    ]
+
+
+def place_legend(
+    fig: Figure,
+    ax: Any,
+    *,
+    handles: Sequence[Any] = (),
+    inside: bool = False,
+    where: str = "outside lower left",
+    size: float = 8,
+    across: int = 2,
+) -> None:
+    """The legend of `ax` (or of `handles`): outside in columns, the figure growing as it must.
+
+    With `inside` it lies in the axes, if its entries are few and short.
+    """
+    handles = list(handles) or ax.get_legend_handles_labels()[0]
+    labels = [handle.get_label() for handle in handles]
+    if inside and fit_inside(fig, labels):
+        ax.legend(handles, labels, frameon=False)
+    elif labels:
+        handles, labels, across, high = columns(fig, handles, labels, size, across)
+        make_room(fig, [high])
+        how: Any = {"ncols": across, "loc": where, "fontsize": size}
+        fig.legend(handles, labels, frameon=False, **how)
+
+
+def fit_inside(fig: Figure, labels: Sequence[str], size: float = 9) -> bool:
+    """Whether a legend of these entries leaves the axes enough to see."""
+    short = all(inches(label, size) + HANDLE <= PART * fig.get_figwidth() for label in labels)
+    return short and len(labels) <= INSIDE
+
+
+def columns(
+    fig: Figure,
+    handles: Sequence[Any],
+    labels: Sequence[str],
+    size: float = 8,
+    across: int = 2,
+    margin: float = 0.2,
+) -> tuple[list[Any], list[str], int, float]:
+    """Entries of a legend as they fit side by side, in how many columns, and the inches of all.
+
+    `margin` is the width in inches that is no legend's.
+    """
+    across = across if fig.get_figwidth() >= NARROW else 1
+    left = len(labels) - MOST
+    handles, labels = list(handles)[:MOST], list(labels)[:MOST]
+    if left > 0:
+        labels[-1] = f"{labels[-1]} (and {left} more)"
+    rows = -(-len(labels) // across)
+    lines = 2 if rows <= INSIDE else 1
+    wide = (fig.get_figwidth() - margin) / across - HANDLE * size / 8
+    shown = [shortened(label, wide, size, lines) for label in labels]
+    most = max((label.count("\n") + 1 for label in shown), default=0)
+    return handles, shown, across, rows * (most * LINE + 0.5) * size / POINTS + 0.15
+
+
+def make_room(fig: Figure, high: Sequence[float]) -> None:
+    """Let the figure grow until legends of these heights, one a panel, leave axes their share."""
+    needed = sum(AROUND + one for one in high) / (1 - SHARE)
+    fig.set_figheight(max(fig.get_figheight(), needed))
+
+
+def _wrapped(text: str, wide: float, size: float) -> list[str]:
+    """Lines of words; a word that is too long for a line is broken."""
+    found = [""]
+    for word in text.split(" "):
+        joined = f"{found[-1]} {word}" if found[-1] else word
+        if inches(joined, size) <= wide:
+            found[-1] = joined
+            continue
+        if found[-1]:
+            found.append("")
+        for letter in word:
+            if found[-1] and inches(found[-1] + letter, size) > wide:
+                found.append("")
+            found[-1] += letter
+    return found
