@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from analysis.labels import place_legend
+from analysis.legends import place_legend
 from analysis.multiplier import Worth
 from analysis.style import MARKERS, log_axes, styled
 

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from analysis.curves import Curve
 from analysis.fit import Fit
-from analysis.labels import INSIDE, columns, fit_inside, make_room, shortened
+from analysis.legends import INSIDE, columns, fit_inside, make_room, shortened
 from analysis.shown import Shown
 from analysis.style import MARKERS, log_axes, recipe_title, styled
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis.labels import place_legend, shortened
+from analysis.legends import place_legend, shortened
 from analysis.style import percent_axis, recipe_title, styled
 from analysis.tuning import Tried, Tuned
 from analysis.uncertainty import half_a_miss

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.compare import FEWER, MORE, Data
-from analysis.labels import place_legend
+from analysis.legends import place_legend
 from analysis.style import MARKERS, percent_axis, recipe_title, styled
 from analysis.uncertainty import half_a_miss
 

@@ -7,7 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.labels import place_legend, row_labels
+from analysis.legends import place_legend, row_labels
 from analysis.sections.section import Data
 from analysis.style import MARKERS, change_axis, draw_change, log_axes, recipe_title, styled
 from analysis.uncertainty import half_a_miss

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.best_epochs import BestEpochs, best_epochs
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
-from analysis.labels import place_legend
+from analysis.legends import place_legend
 from analysis.published import published
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import log_axes, recipe_title, styled

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.curves import LEVEL, Curve
 from analysis.forecasts import compare
-from analysis.labels import place_legend
+from analysis.legends import place_legend
 from analysis.links import link, table_anchor
 from analysis.load import Results
 from analysis.multiplier import Multiplier, Worth, worth

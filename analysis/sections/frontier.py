@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.cells import LEVEL, Cells
 from analysis.frontier import Best, frontier
-from analysis.labels import place_legend
+from analysis.legends import place_legend
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import MARKERS, percent_axis, recipe_title, styled
 from analysis.surface import find_all, largest_test_set, surface_cells

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis.labels import shortened
+from analysis.legends import shortened
 from analysis.sections.section import Data
 from analysis.style import recipe_title, styled
 from analysis.words import number, seconds

@@ -7,7 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.labels import row_labels
+from analysis.legends import row_labels
 from analysis.sections.section import Data
 from analysis.style import styled
 

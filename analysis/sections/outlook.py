@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.calibration import RATIOS
 from analysis.combine import COMBINED
-from analysis.labels import place_legend, row_labels
+from analysis.legends import place_legend, row_labels
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import styled
 from analysis.words import percent

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.cells import Measured
 from analysis.claims.claim import Evidence
-from analysis.labels import row_labels
+from analysis.legends import row_labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import recipe_title, styled

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from analysis.labels import shortened
+from analysis.legends import shortened
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import recipe_title, styled

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
 from analysis.factorial import combinations_of, interactions, missing_of, worths
-from analysis.labels import place_legend, row_labels
+from analysis.legends import place_legend, row_labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import change_axis, draw_change, styled

@@ -15,7 +15,7 @@ from test_report import fill
 from analysis import load
 from analysis.compare.plot import comparison_figure
 from analysis.curves import Curve, find_curves
-from analysis.labels import MOST, inches, place_legend, row_labels, shortened
+from analysis.legends import MOST, inches, place_legend, row_labels, shortened
 from analysis.multiplier import Multiplier, Worth
 from analysis.multiplier_plot import worth_figure
 from analysis.plots import learning_figure, scaling_figure
