@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.curves import Curve
 from analysis.fit import Fit
+from analysis.labels import labels
 from analysis.style import MARKERS, log_axes, recipe_title, styled
 
 PANELS_ACROSS = 3
@@ -93,20 +94,12 @@ def plot_fit(fit: Fit, ax: Any = None) -> Any:
 
 def curve_title(curve: Curve, among: Sequence[Curve]) -> str:
     """The recipe, and whatever else tells a curve from the others."""
-    parts = [recipe_title(curve.recipe)]
-    for key, words in (
-        ("test_set_id", "{}"),
-        ("width", "width {:g}"),
-        ("epochs", "{} epochs"),
-        ("batch_size", "batch {}"),
-        ("split", "split {}"),
-        ("lr", "learning rate {:g}"),
-        ("weight_decay", "weight decay {:g}"),
-    ):
-        alike = [other for other in among if other.recipe == curve.recipe and key in other.fixed]
-        if key in curve.fixed and len({other.fixed[key] for other in alike}) > 1:
-            parts.append(words.format(curve.fixed[key]))
-    return ", ".join(parts)
+    return curve_titles(among)[next(i for i, other in enumerate(among) if other is curve)]
+
+
+def curve_titles(curves: Sequence[Curve]) -> list[str]:
+    """The title of each curve beside the others."""
+    return labels([curve.facts for curve in curves])
 
 
 def curve_label(curve: Curve, among: Sequence[Curve]) -> str:

@@ -12,14 +12,16 @@ from scaling.cell import (
     Member,
     as_plain,
     cell_identity,
+    complete,
     evaluated_epochs,
+    identity_without,
     make_cell,
     make_members,
 )
 from scaling.data import DatasetInfo, Split
 from scaling.errors import InputError
 from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.recipes import find_recipe, is_built_in
 
 __all__ = [
     "Cell",
@@ -29,7 +31,10 @@ __all__ = [
     "Start",
     "Study",
     "cell_identity",
+    "complete",
     "evaluated_epochs",
+    "identity_without",
+    "is_built_in",
     "make_cell",
     "make_members",
     "plan",
