@@ -1,6 +1,6 @@
 """The measured cells of a results folder, by study: what each plan asked for, and what is there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +114,14 @@ class Ambiguous(Exception):
         )
 
 
+def the_one(study: str, cells: Sequence[Measured]) -> Measured:
+    """The cell that is meant by the name that these share. Raises Ambiguous if nobody can tell."""
+    one = only_one(cells)
+    if one is None:
+        raise Ambiguous(study, cells[0], len(cells))
+    return one
+
+
 class Cells:
     """Every cell that has a finished model, study by study, in the order of the plans."""
 
@@ -151,10 +159,7 @@ class Cells:
         if first is None:
             return None
         alike = [c for c in found if all(getattr(c, n) == getattr(first, n) for n in PLACE)]
-        one = only_one(alike)
-        if one is None:
-            raise Ambiguous(study, first, len(alike))
-        return one
+        return the_one(study, alike)
 
 
 def every_cell(results: Results) -> list[Measured]:

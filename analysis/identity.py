@@ -6,6 +6,7 @@ tuned for each size, so they part cells only where the rest leaves two in one pl
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from scaling.study import complete, identity_without, is_built_in
@@ -69,8 +70,12 @@ def grouped(
         found.setdefault(identity_without(cell.planned_cell, *along, *loose), []).append(cell)
     groups = list(found.values())
     for field in loose:
-        groups = _apart(groups, along, lambda cell, of=field: facts_of(cell.planned_cell)[of])
+        groups = _apart(groups, along, partial(_fact, field))
     return _apart(groups, along, rates_of)
+
+
+def _fact(name: str, cell: Identified) -> Any:
+    return facts_of(cell.planned_cell).get(name)
 
 
 def rates_of(cell: Identified) -> tuple[float, float]:
@@ -83,7 +88,9 @@ def only_one(cells: Sequence[C], *, like: C | None = None) -> C | None:
     A recipe's name stands for the recipe that is built in. Of its cells, the one is meant that is
     trained `like` the other: begun on the same, as long, at the same rates; or as published.
     """
-    rules: list[Callable[[C], bool]] = [lambda cell: is_built_in(complete(cell.planned_cell)["recipe"])]
+    rules: list[Callable[[C], bool]] = [
+        lambda cell: is_built_in(complete(cell.planned_cell)["recipe"])
+    ]
     if like is not None:
         mine = complete(like.planned_cell)
         rules += [
@@ -114,7 +121,9 @@ def _apart(
     found: list[list[C]] = []
     for group in groups:
         places = [tuple(facts_of(c.planned_cell).get(name) for name in along) for c in group]
-        if len(set(places)) == len({(place, by(c)) for place, c in zip(places, group, strict=True)}):
+        if len(set(places)) == len(
+            {(place, by(c)) for place, c in zip(places, group, strict=True)}
+        ):
             found.append(group)
             continue
         parts: dict[Any, list[C]] = {}

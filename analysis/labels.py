@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from analysis.style import recipe_title
@@ -85,7 +86,9 @@ def labels(
     """
     found = list(bases or (recipe_title(f["recipe"], f["model"]) for f in things))
     for members in _clashes(things, found, shown):
-        for i, name in zip(members, _names([things[i] for i in members], found, members), strict=True):
+        for i, name in zip(
+            members, _names([things[i] for i in members], found, members), strict=True
+        ):
             found[i] = name
     for members in _clashes(things, found, shown):
         for i in members:
@@ -99,6 +102,16 @@ def labels(
         for i in members:
             found[i] += f", {hashlib.sha256(_key(things[i]).encode()).hexdigest()[:6]}"
     return found
+
+
+def in_common(things: Sequence[Facts]) -> dict[str, Any]:
+    """Return the facts that all of these things share."""
+    first, *rest = things
+    return {
+        name: value
+        for name, value in first.items()
+        if all(_key(value) == _key(other.get(name)) for other in rest)
+    }
 
 
 def differing(one: Facts, other: Facts) -> list[str]:
@@ -124,7 +137,7 @@ def _told(title: str, facts: Facts, group: Sequence[Facts], shown: Sequence[str]
     """The title of a thing with all that tells it from the others of its group."""
     known = {*CONTENT, *AROUND, *LAST, *shown, "recipe", "start"}
     other: dict[str, Word] = {
-        name: lambda value, name=name: f"{name.replace('_', ' ')} {value}"
+        name: partial("{} {}".format, name.replace("_", " "))
         for name in dict.fromkeys(name for each in group for name in each)
         if name not in known
     }
@@ -176,11 +189,7 @@ def _clashes(
     groups: dict[Any, list[int]] = {}
     for i, (facts, label) in enumerate(zip(things, found, strict=True)):
         groups.setdefault((label, *(_key(facts.get(name)) for name in shown)), []).append(i)
-    return [
-        members
-        for members in groups.values()
-        if len({_key(things[i]) for i in members}) > 1
-    ]
+    return [members for members in groups.values() if len({_key(things[i]) for i in members}) > 1]
 
 
 def _varies(name: str, group: Sequence[Facts]) -> bool:

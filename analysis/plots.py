@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.lines import Line2D
 from analysis.curves import Curve
 from analysis.fit import Fit
 from analysis.labels import labels
-from analysis.style import MARKERS, log_axes, recipe_title, styled
+from analysis.style import line_styles, log_axes, styled
 
 PANELS_ACROSS = 3
 LEGEND_INSIDE = 4  # with more curves the legend goes below, where it hides nothing
@@ -35,9 +34,10 @@ def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] =
     fig = Figure(figsize=(6.4, (4.2 + below) * len(panels)), layout="constrained")
     axes = fig.subplots(len(panels), 1, squeeze=False)[:, 0]
     for ax, panel in zip(axes, panels, strict=True):
-        colours = sns.color_palette("colorblind", len(panel))
-        for colour, marker, curve in zip(colours, cycle(MARKERS), panel, strict=False):
-            _draw_curve(ax, curve, colour, marker, curve_label(curve, panel))
+        styles = line_styles(len(panel))
+        colours = [style["color"] for style in styles]
+        for style, curve in zip(styles, panel, strict=True):
+            _draw_curve(ax, curve, style, curve_label(curve, panel))
         sizes = [float(n) for curve in panel for n in curve.n_train]
         drawn = [fans.get(curve_label(curve, curves)) for curve in panel]
         if len(panel) <= LEGEND_INSIDE and any(drawn):
@@ -108,8 +108,8 @@ def curve_label(curve: Curve, among: Sequence[Curve]) -> str:
     return title if epochs in title else f"{title}, {epochs}"
 
 
-def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> None:
-    mean = curve.errors
+def _draw_curve(ax: Any, curve: Curve, style: Mapping[str, Any], label: str) -> None:
+    mean, colour = curve.errors, style["color"]
     bars = [[s.error - s.low for s in curve.summaries], [s.high - s.error for s in curve.summaries]]
     models = curve.models
     ax.plot(models["n_train"], models["error"], ".", color=colour, alpha=0.35, ms=4, zorder=2)
@@ -117,13 +117,13 @@ def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> 
         curve.n_train,
         mean,
         yerr=np.maximum(bars, 0),
-        fmt=marker,
+        ls="",
         ms=5,
-        color=colour,
         capsize=2.5,
-        lw=1.1,
+        elinewidth=1.1,
         zorder=3,
         label=label,
+        **style,
     )
     if curve.drawn is not None:
         _draw_fit(ax, curve.drawn, colour)

@@ -18,7 +18,6 @@ from scaling.models import Sizes, find_model
 from scaling.recipe import Recipe
 from scaling.rules import check_recipe
 
-
 OF_PLANS = ("cell_id", "source", "note", "predicted_s", "members")  # beside a plan's cells
 OF_MEMBERS = ("lr", "weight_decay")  # in a recipe, but a member brings its own
 

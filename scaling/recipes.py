@@ -30,4 +30,6 @@ def is_built_in(recipe: Mapping[str, Any], *, but: tuple[str, ...] = OF_SIZE) ->
     known = RECIPES.get(recipe.get("name", ""))
     if known is None:
         return False
-    return all(recipe.get(name) == value for name, value in asdict(known).items() if name not in but)
+    return all(
+        recipe.get(name) == value for name, value in asdict(known).items() if name not in but
+    )

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.sections.section import Data
-from analysis.style import recipe_title, styled
+from analysis.style import styled
 from analysis.words import number, seconds
 
 GREY, SHADE = "#777777", "#ececec"
@@ -72,7 +72,7 @@ def _draw_curve(ax: Any, curve: Data, colour: Any) -> None:
     ax.set_yscale("log")
     _limits(ax, curve)
     _notes(ax, curve, edge, colour)
-    ax.set_title(f"“{recipe_title(curve['recipe'])}”")
+    ax.set_title(f"“{curve['title']}”")
     ax.set_ylabel("test error")
 
 
