@@ -1,6 +1,5 @@
 """The curves of a results folder: error against n_train, with everything else fixed."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
 from analysis.identity import OF_A_CURVE, RATES, as_planned, curve_id, facts_of, is_built_in
-from analysis.labels import differing
+from analysis.labels import differing, start_words
 from analysis.load import Results
 from analysis.series import Series, make_series
 from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, half_a_miss, summarise
@@ -144,15 +143,15 @@ def _told_apart(groups: list[_Group]) -> list[_Group]:
     for alike in shared.values():
         facts = [facts_of(group.entry) for group in alike]
         names = {name for other in facts for name in differing(facts[0], other)} - {*OF_A_CURVE}
+        starts = [own["start"] for own in facts]
         for group, own in zip(alike, facts, strict=True):
-            group.fixed.update({name: _words(own.get(name)) for name in sorted(names)})
+            found = {name: own.get(name) for name in sorted(names)}
+            if "start" in found:
+                found["start"] = own["start"] and start_words(own["start"], starts)
+            if "tricks" in found:
+                found["tricks"] = ", ".join(f"{name} {version}" for name, version in own["tricks"])
+            group.fixed.update(found)
     return groups
-
-
-def _words(value: Any) -> Any:
-    """A field as a plain value: tricks and starts as text."""
-    plain = value is None or isinstance(value, str | bool | int | float)
-    return value if plain else json.dumps(value, sort_keys=True)
 
 
 def _cells(models: pd.DataFrame, results: Results) -> list[tuple[int, Wrong]]:

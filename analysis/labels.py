@@ -90,9 +90,11 @@ def labels(
             members, _names([things[i] for i in members], found, members), strict=True
         ):
             found[i] = name
-    for members in _clashes(things, found, shown):
-        for i in members:
-            found[i] = _told(found[i], things[i], [things[j] for j in members], shown)
+    for told in (_contents, _around):
+        for members in _clashes(things, found, shown):
+            group = [things[i] for i in members]
+            for i in members:
+                found[i] = told(found[i], things[i], group, shown)
     for name, word in LAST.items():
         for members in _clashes(things, found, shown):
             if name not in shown and _varies(name, [things[i] for i in members]):
@@ -133,10 +135,10 @@ def _names(group: Sequence[Facts], found: Sequence[str], members: Sequence[int])
     ]
 
 
-def _told(title: str, facts: Facts, group: Sequence[Facts], shown: Sequence[str]) -> str:
-    """The title of a thing with all that tells it from the others of its group."""
-    known = {*CONTENT, *AROUND, *LAST, *shown, "recipe", "start"}
-    other: dict[str, Word] = {
+def _contents(title: str, facts: Facts, group: Sequence[Facts], shown: Sequence[str]) -> str:
+    """The title with what its recipe contains, other than those that have the same title."""
+    known = {*CONTENT, *AROUND, *LAST, "recipe", "start"}
+    newer: dict[str, Word] = {
         name: partial("{} {}".format, name.replace("_", " "))
         for name in dict.fromkeys(name for each in group for name in each)
         if name not in known
@@ -144,21 +146,28 @@ def _told(title: str, facts: Facts, group: Sequence[Facts], shown: Sequence[str]
     named = next((each for each in group if _as_named(each)), None)
     inside = [
         word(facts.get(name))
-        for name, word in {**CONTENT, **other}.items()
+        for name, word in {**CONTENT, **newer}.items()
         if name not in shown and _varies(name, group)
         if named is None or _varies(name, [facts, named])
     ]
-    around = [
+    if not inside:
+        return title
+    opened = f"{title[:-1]}; " if title.endswith(")") else f"{title} ("
+    return f"{opened}{', '.join(inside)})"
+
+
+def _around(title: str, facts: Facts, group: Sequence[Facts], shown: Sequence[str]) -> str:
+    """The title with the data, sizes and rates by which it is told from the others."""
+    parts = [
         word(facts[name])
         for name, word in AROUND.items()
-        if name in facts and name not in shown and _varies(name, group)
+        if name in facts and name not in shown
+        if _varies(name, [each for each in group if name in each])
     ]
-    if "start" not in shown and _varies("start", group):
-        around.append(_start(facts.get("start"), [each.get("start") for each in group]))
-    if inside:
-        title = f"{title[:-1]}; " if title.endswith(")") else f"{title} ("
-        title += f"{', '.join(inside)})"
-    return ", ".join([title, *around])
+    starts = [each.get("start") for each in group]
+    if "start" not in shown and facts.get("start") and _varies("start", group):
+        parts.append(start_words(facts["start"], starts))
+    return ", ".join([title, *parts])
 
 
 def _as_named(facts: Facts) -> bool:
@@ -166,15 +175,14 @@ def _as_named(facts: Facts) -> bool:
     return is_built_in({**facts, "name": facts["recipe"]})
 
 
-def _start(start: Facts | None, among: Sequence[Facts | None]) -> str:
-    """What its models were trained on before."""
-    if not start:
-        return "from random weights"
-    flat = [_flat(each) for each in among if each]
+def start_words(start: Facts, among: Sequence[Facts | None]) -> str:
+    """What models were trained on before, told from the other starts `among` which it is."""
+    starts = [each for each in among if each]
+    flat = [_flat(each) for each in starts]
     named = labels(flat, bases=[f"begun on {each['dataset']}" for each in flat])
-    mine = _key(start)
-    return next(label for label, each in zip(named, filter(None, among), strict=True)
-                if _key(each) == mine)  # fmt: skip
+    return next(
+        name for name, each in zip(named, starts, strict=True) if _key(each) == _key(start)
+    )
 
 
 def _flat(start: Facts) -> dict[str, Any]:
