@@ -180,9 +180,7 @@ def start_words(start: Facts, among: Sequence[Facts | None]) -> str:
     starts = [each for each in among if each]
     flat = [_flat(each) for each in starts]
     named = labels(flat, bases=[f"begun on {each['dataset']}" for each in flat])
-    return next(
-        name for name, each in zip(named, starts, strict=True) if _key(each) == _key(start)
-    )
+    return next(name for name, each in zip(named, starts, strict=True) if _key(each) == _key(start))
 
 
 def _flat(start: Facts) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from scaling.cell import (
 from scaling.data import DatasetInfo, Split
 from scaling.errors import InputError
 from scaling.recipe import Recipe
-from scaling.recipes import find_recipe, is_built_in
+from scaling.recipes import OF_SIZE, find_recipe, is_built_in
 
 __all__ = [
+    "OF_SIZE",
     "Cell",
     "Grid",
     "Job",

@@ -1,0 +1,306 @@
+"""Identity decides, never a name: cells that differ are told apart wherever they are shown.
+
+Studies are generated over recipes, widths, starts, models, rates, lengths, splits and test sets,
+with recipes that share a name; each table must name each of its rows, and show every model.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from simulated import fill_study
+
+from analysis import load, report
+from analysis.commands import predict_cells, write_comparison
+from analysis.curves import find_curves
+from analysis.forecasts import compare
+from analysis.identity import curve_id
+from analysis.labels import labels
+from analysis.plots import scaling_figure
+from analysis.sections import KINDS
+from scaling.recipes import find_recipe
+from scaling.study import Cell, Grid, Start, Study, cell_identity, plan, resolve
+from scaling.tricks import cosine, dropout, gelu, shift
+
+CE, OLD, MODERN = (find_recipe(name) for name in ("ce", "1989", "dropout_relu"))
+SAME_NAME = shift(gelu(CE))  # of another content, and still called ce
+RECIPES = (
+    *(CE, SAME_NAME, gelu(CE), dropout(CE), cosine(CE), replace(CE, lr=0.02)),
+    *(replace(CE, momentum=0.5), OLD, gelu(OLD), MODERN, gelu(MODERN)),
+    *(replace(MODERN, weight_decay=0.02), replace(OLD, name="CE"), replace(OLD, name="ce_")),
+)
+STARTS = (
+    None,
+    Start(dataset="usps", n_train=911, recipe="1989"),
+    Start(dataset="usps", n_train=911, recipe=CE),
+    Start(dataset="usps", n_train=1823, recipe=replace(CE, lr=0.02)),
+)
+# What names a row; all else in it was measured.
+NAMING = {
+    *("", "recipe", "run", "curve", "training images", "images", "from", "to", "epochs", "width"),
+    *("batch", "multiplications", "learning rate", "data", "form", "parameter", "trick", "with"),
+    *("fitted to sizes up to", "predicted on", "one", "other", "engine", "on", "study", "begun"),
+    *("FLOP", "command", "from width", "few images", "many images", "best epochs", "tried"),
+}
+
+
+def error_of(cell: Cell) -> float:
+    return min(0.5, 2 * cell.n_train**-0.4 / cell.width**0.2)
+
+
+def generated(name: str, seed: int, sizes: tuple[int, ...] = (911, 1823)) -> Study:
+    """A study of three grids, each of some values of every axis."""
+    rng = np.random.default_rng(seed)
+
+    def some(values: Sequence[Any], most: int) -> tuple[Any, ...]:
+        chosen = rng.permutation(len(values))[: rng.integers(1, most + 1)]
+        return tuple(values[i] for i in sorted(chosen))
+
+    def grid(first: bool) -> Grid:
+        vit = not first and rng.uniform() < 0.4
+        plain = tuple(r for r in RECIPES if r.norm == "none")
+        return Grid(
+            dataset=("mnist",),
+            n_train=sizes,
+            n_test=some(("all", 2007), 2),
+            split="tune" if name in ("epochs", "screening") or rng.uniform() < 0.3 else "none",
+            width=(1.0,) if vit else some((1.0, 2.0, 4.0), 2),
+            recipe=(CE, SAME_NAME) if first else some(plain, 3),
+            epochs=None if rng.uniform() < 0.5 else some((5, 10, 20), 2),
+            seeds=(0, 1),
+            model=("micro_vit",) if vit else ("lecun1989",),
+            lr=None if rng.uniform() < 0.6 else some((0.02, 0.05), 1)[0],
+            batch_size=None if rng.uniform() < 0.7 else 4,
+            start=None if vit else some(STARTS, 1)[0],
+        )
+
+    return Study(name=name, question="?", grids=(grid(True), grid(False), grid(False)))
+
+
+def tables(text: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Each table of a report with the heading it stands under; columns of one name are numbered."""
+    heading, lines = "", text.splitlines()
+    for i, line in enumerate(lines):
+        if line.startswith("#"):
+            heading = line
+        if not (line.startswith("|") and i + 1 < len(lines) and re.fullmatch(r"\|[-:|]+", lines[i + 1])):
+            continue
+        columns = [cell.strip() for cell in line.strip("|").split("|")]
+        rows = []
+        for row in lines[i + 2 :]:
+            if not row.startswith("|"):
+                break
+            values = [cell.strip() for cell in row.strip("|").split(" | ")]
+            rows.append({f"{c}#{columns[:k].count(c)}": v for k, (c, v) in enumerate(zip(columns, values, strict=True))})  # noqa: E501
+        yield heading, rows
+
+
+def check_tables(text: str) -> None:
+    found = list(tables(text))
+    assert found
+    for heading, rows in found:
+        named = [tuple(v for c, v in row.items() if c.split("#")[0] in NAMING) for row in rows]
+        assert all(named), (heading, rows[:1])
+        twice = {name for name in named if named.count(name) > 1}
+        assert not twice, (heading, twice)
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert len(set(headings)) == len(headings)
+    fits = [line.split("$")[0] for line in text.splitlines() if line.startswith("- ")]
+    assert len(set(fits)) == len(fits)
+
+
+def check_legend(figure: Any) -> None:
+    """No two things of a figure have one label, or one colour and marker."""
+    for ax in figure.axes:
+        handles, names = ax.get_legend_handles_labels()
+        assert len(set(names)) == len(names)
+        lines = [handle[0] for handle in handles if isinstance(handle, tuple)]
+        styles = {(line.get_color(), line.get_marker(), line.get_markerfacecolor()) for line in lines}
+        assert len(styles) == len(lines)
+    for legend in figure.legends:
+        names = [text.get_text() for text in legend.get_texts()]
+        assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_curve_is_one_thing_and_every_model_is_in_one(tmp_path: Path, seed: int) -> None:
+    fill_study(tmp_path, generated("mine", seed), error_of)
+    numbers = report(tmp_path)
+    check_tables((tmp_path / "report.md").read_text())
+    results = load(tmp_path)
+    curves = find_curves(results, ())
+    assert sum(size["seeds"] for c in numbers["curves"] for size in c["sizes"]) == len(results.models)
+    groups = [json.dumps(curve["fixed"], sort_keys=True) for curve in numbers["curves"]]
+    assert len(set(groups)) == len(groups)
+    ids = [
+        {curve_id(results.cell_of[run]) for run in curve.models["run_id"]} for curve in curves
+    ]
+    assert all(len(found) == 1 for found in ids)
+    for curve in curves:
+        assert not curve.models.duplicated(["n_train", "seed"]).any()
+    check_legend(scaling_figure(curves))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_every_section_names_its_rows_and_shows_every_model(
+    tmp_path: Path, name: str, seed: int
+) -> None:
+    fill_study(tmp_path, generated(name, seed), error_of)
+    numbers = report(tmp_path)
+    check_tables((tmp_path / "report.md").read_text())
+    for data in numbers["sections"]:
+        for figure in KINDS[data["study"]].draw(data).values():
+            check_legend(figure)
+        if name in ("ladder", "zipcode"):
+            planned = json.loads((tmp_path / "studies" / f"{name}.json").read_text())["cells"]
+            wanted = sum(len(cell["members"]) for cell in planned if cell["split"] == "none")
+            assert sum(row["seeds"] for row in data["rows"]) == wanted
+        elif name not in ("ablation", "epochs"):
+            assert sum(row["seeds"] for row in data["rows"]) == numbers["models"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_comparison_names_its_rows_and_shows_every_model(tmp_path: Path, seed: int) -> None:
+    fill_study(tmp_path / "a", generated("mine", seed, (911, 1823, 3646)), error_of)
+    fill_study(tmp_path / "b", generated("mine", seed + 1, (911, 1823, 3646)), error_of)
+    both = load(tmp_path / "a"), load(tmp_path / "b")
+    write_comparison(*both)
+    check_tables((tmp_path / "a" / "comparison.md").read_text())
+    data = json.loads((tmp_path / "a" / "comparison_numbers.json").read_text())
+    for side, results in zip("ab", both, strict=True):
+        cells = [row[side] for row in data["rows"]] + data[f"only_{side}"]
+        assert sum(cell["seeds"] for cell in cells) == len(results.models)
+
+
+def folder(out: Path, *recipes: Any, sizes: Sequence[int] = (911, 1823), **how: Any) -> Path:
+    grid = Grid(dataset=("mnist",), n_train=tuple(sizes), recipe=recipes, seeds=(0, 1), **how)
+    fill_study(out, Study(name="mine", question="?", grids=(grid,)), error_of)
+    return out
+
+
+def test_two_recipes_of_one_name_are_two_curves(tmp_path: Path) -> None:
+    numbers = report(folder(tmp_path, "ce", SAME_NAME))
+    titles = {curve["title"] for curve in numbers["curves"]}
+    assert titles == {"+ cross-entropy", "+ cross-entropy (GELU, shift 1)"}
+    assert [size["seeds"] for curve in numbers["curves"] for size in curve["sizes"]] == [2] * 4
+    assert {numbers["comparison"][end] for end in ("from", "to")} == titles
+
+
+def test_plans_without_newer_fields_are_of_the_same_curve(tmp_path: Path) -> None:
+    """And the identity that a plan gives is the cell's own."""
+    folder(tmp_path, "ce", SAME_NAME)
+    before = [curve.planned_cell for curve in find_curves(load(tmp_path), ())]
+    path = tmp_path / "studies" / "mine.json"
+    plan_ = json.loads(path.read_text())
+    for cell in plan_["cells"]:
+        for name in ("elastic", "trainable", "warmup"):
+            del cell["recipe"][name]
+        del cell["start"]
+    path.write_text(json.dumps(plan_))
+    after = [curve.planned_cell for curve in find_curves(load(tmp_path), ())]
+    assert [curve_id(cell) for cell in before] == [curve_id(cell) for cell in after]
+    assert "elastic" not in after[0]["recipe"]
+    for job in resolve(generated("mine", 0), lambda name: (name, _info(name))):
+        planned = json.loads(json.dumps(plan(Study(name="x", question="?", grids=()), [job], [0.0])))
+        assert cell_identity(planned["cells"][0]) == cell_identity(job.cell)
+
+
+def test_a_seed_that_a_cell_has_at_two_rates_counts_twice(tmp_path: Path) -> None:
+    """Also where the rates share no seed, which hid it."""
+    grids = [
+        Grid(dataset=("mnist",), n_train=(911, 1823), recipe=("ce",), seeds=seeds, lr=lr)
+        for seeds, lr in (((0, 1), 0.01), ((0, 1), 0.02), ((2, 3), 0.05))
+    ]
+    fill_study(tmp_path, Study(name="mine", question="?", grids=tuple(grids)), error_of)
+    curves = find_curves(load(tmp_path), ())
+    assert sorted(curve.fixed["lr"] for curve in curves) == [0.01, 0.02, 0.05]  # type: ignore[type-var]
+    assert [len(curve.models) for curve in curves] == [4, 4, 4]
+
+
+def test_forecasts_are_of_the_curve_that_the_cell_is_on(tmp_path: Path) -> None:
+    sizes = (911, 1823, 3646, 7291)
+    folder(tmp_path, "ce", SAME_NAME, sizes=sizes)
+    grid = Grid(dataset=("mnist",), n_train=(14582,), recipe=("ce", SAME_NAME), seeds=(0, 1))
+    study = Study(name="next", question="?", grids=(grid,))
+    jobs = resolve(study, lambda name: (name, _info(name)))
+    rows = predict_cells(load(tmp_path), plan(study, jobs, [0.0] * 2), wanted=(), fit_to=None)
+    curves = {curve_id(c.planned_cell): c for c in find_curves(load(tmp_path), ())}
+    for row, job in zip(rows, jobs, strict=True):
+        assert row["fitted_errors"] == pytest.approx(curves[curve_id(job.cell)].errors)
+    fill_study(tmp_path, study, error_of)
+    text = report(tmp_path) and (tmp_path / "report.md").read_text()
+    check_tables(text)
+    assert len({row["cell_id"] for row in compare(load(tmp_path))}) == 2
+
+
+def test_the_recipe_of_a_claim_is_the_one_that_its_name_stands_for(tmp_path: Path) -> None:
+    """Not the first of the plan; where none is it, the claim says that it cannot be told."""
+    impostors = gelu(find_recipe("gelu")), replace(find_recipe("gelu"), dropout=0.5)
+    for recipes, told in (((*impostors, "gelu"), True), (impostors, False)):
+        out = tmp_path / str(told)
+        grid = Grid(
+            dataset=("mnist",),
+            n_train=(7291,),
+            recipe=("dropout_relu", "more_dropout", "less_decay", "label_smoothing",
+                    "gelu_less_decay", *recipes),
+            seeds=(0, 1),
+        )  # fmt: skip
+        fill_study(out, Study(name="revisit", question="?", grids=(grid,)), error_of)
+        (claim,) = (row for row in report(out)["claims"] if row["id"] == "C21")
+        (data,) = json.loads((out / "numbers.json").read_text())["sections"]
+        if told:
+            row = next(row for row in data["rows"] if row["title"] == "GELU")
+            assert claim["values"]["gelu"] == row["change"]
+        else:
+            assert claim["verdict"].startswith("cannot be told: 2 cells of revisit")
+
+
+def test_labels_say_the_least_that_tells_things_apart() -> None:
+    def named(*recipes: Any, **shown: Any) -> list[str]:
+        grid = Grid(dataset=("mnist",), n_train=(911,), recipe=recipes, seeds=(0,))
+        jobs = resolve(Study(name="x", question="?", grids=(grid,)), lambda n: (n, _info(n)))
+        return labels([_facts(job.cell) for job in jobs], **shown)
+
+    assert named(CE, OLD) == ["+ cross-entropy", "1989"]
+    assert named(CE, gelu(CE), shift(CE)) == [
+        "+ cross-entropy", "+ cross-entropy (GELU)", "+ cross-entropy (shift 1)"
+    ]  # fmt: skip
+    assert named(gelu(CE), shift(CE)) == [
+        "+ cross-entropy (GELU, no shift)", "+ cross-entropy (tanh, shift 1)"
+    ]  # fmt: skip
+    assert named(MODERN, gelu(MODERN)) == ["2022 (all tricks)", "2022 (all tricks; GELU)"]
+    assert named(CE, replace(CE, tricks=(("cross_entropy", 2),))) == [
+        "+ cross-entropy, tricks cross entropy", "+ cross-entropy, tricks cross entropy 2"
+    ]  # fmt: skip
+    assert named(replace(OLD, name="a b"), replace(OLD, name="a_b")) == [
+        "a b, recipe a b", "a b, recipe a_b"
+    ]  # fmt: skip
+    longer = replace(CE, epochs=9)
+    assert named(CE, longer) == ["+ cross-entropy, 23 epochs", "+ cross-entropy, 9 epochs"]
+    assert named(CE, longer, shown=("epochs",)) == ["+ cross-entropy"] * 2
+    close = replace(CE, dropout=0.1), replace(CE, dropout=0.10000000001)
+    assert len(set(named(*close))) == 2
+
+
+def _facts(cell: Cell) -> dict[str, Any]:
+    from analysis.identity import facts_of
+
+    return facts_of(plan(Study(name="x", question="?", grids=()), [_job(cell)], [0.0])["cells"][0])
+
+
+def _job(cell: Cell) -> Any:
+    from scaling.study import Job
+
+    return Job(cell=cell, members=(), source="")
+
+
+def _info(name: str) -> Any:
+    from simulated import INFO
+
+    return INFO[name]
