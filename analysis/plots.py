@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from analysis.curves import Curve
 from analysis.fit import Fit
 from analysis.labels import labels
-from analysis.style import line_styles, log_axes, styled
+from analysis.style import line_styles, log_axes, styled, wrapped
 
 PANELS_ACROSS = 3
 LEGEND_INSIDE = 4  # with more curves the legend goes below, where it hides nothing
@@ -30,14 +30,15 @@ def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] =
         for test_set in dict.fromkeys(curve.fixed["test_set_id"] for curve in curves)
     ]
     rows = max(map(len, panels))
-    below = 0.0 if rows <= LEGEND_INSIDE else 0.2 * rows
+    lines = max(wrapped(curve_label(c, panel)).count("\n") + 1 for panel in panels for c in panel)
+    below = 0.0 if rows <= LEGEND_INSIDE else 0.2 * rows * max(1.0, lines / 2)
     fig = Figure(figsize=(6.4, (4.2 + below) * len(panels)), layout="constrained")
     axes = fig.subplots(len(panels), 1, squeeze=False)[:, 0]
     for ax, panel in zip(axes, panels, strict=True):
         styles = line_styles(len(panel))
         colours = [style["color"] for style in styles]
         for style, curve in zip(styles, panel, strict=True):
-            _draw_curve(ax, curve, style, curve_label(curve, panel))
+            _draw_curve(ax, curve, style, wrapped(curve_label(curve, panel)))
         sizes = [float(n) for curve in panel for n in curve.n_train]
         drawn = [fans.get(curve_label(curve, curves)) for curve in panel]
         if len(panel) <= LEGEND_INSIDE and any(drawn):

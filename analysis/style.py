@@ -1,6 +1,7 @@
 """How every figure looks: one style, colour-blind safe, in the units of the data."""
 
 import io
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -61,6 +62,11 @@ def recipe_title(recipe: str, model: str = "lecun1989") -> str:
     if model != "lecun1989":
         return model.replace("_", " ").replace("vit", "ViT")
     return RECIPE_TITLES.get(recipe, recipe.replace("_", " "))
+
+
+def wrapped(label: str, width: int = 42) -> str:
+    """Return a label in lines of at most so many characters, so that it leaves room to a figure."""
+    return "\n".join(textwrap.wrap(label, width, break_long_words=False))
 
 
 def line_styles(n: int) -> list[dict[str, Any]]:

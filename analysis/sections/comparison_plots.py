@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.sections.section import Data
-from analysis.style import change_axis, line_styles, log_axes, styled
+from analysis.style import change_axis, line_styles, log_axes, styled, wrapped
 from analysis.uncertainty import half_a_miss
 
 TICKS = ("n_train", "width", "batch_size")  # said beside a cell's title in a forest
@@ -59,7 +59,7 @@ def _lines(rows: Sequence[Data], axis: str) -> Figure:
             lw=1.1,
             capsize=2,
             **styles[i],
-            label=", ".join(parts),
+            label=wrapped(", ".join(parts)),
         )
     log_axes(ax, sorted({row[axis] for row in rows}))
     ax.set_xlabel("training images" if axis == "n_train" else "multiplications per example")
@@ -96,4 +96,5 @@ def _forest_label(row: Data, rows: Sequence[Data]) -> str:
     told = [name for name in TICKS if name in varied(rows)]
     parts = [row["tick"], *(_part(name, row[name]) for name in told)]
     several = len({other["against"] for other in rows}) > 1
-    return ", ".join(parts) + (f"\nagainst {row['against']}" if several else "")
+    against = wrapped(f"against {row['against']}") if several else ""
+    return "\n".join(filter(None, [wrapped(", ".join(parts)), against]))

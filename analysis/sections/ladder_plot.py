@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.sections.section import Data
-from analysis.style import styled
+from analysis.style import styled, wrapped
 
 
 @styled
@@ -47,4 +47,5 @@ def _strip(ax: Any, y: float, row: Data, colour: Any) -> None:
 
 def _label(row: Data) -> str:
     words = str(row["what"])
-    return words.replace(" with ", "\nwith ") if len(words) > 22 else words
+    words = words.replace(" with ", "\nwith ") if len(words) > 22 else words
+    return "\n".join(map(wrapped, words.split("\n")))

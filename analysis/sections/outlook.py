@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from analysis.calibration import RATIOS
 from analysis.combine import COMBINED
 from analysis.sections.section import Data, Picture, Section, Table
-from analysis.style import same_marker, styled
+from analysis.style import same_marker, styled, wrapped
 from analysis.words import percent
 
 PROFILES, HOLDING = "profiles", "holding"
@@ -58,7 +58,7 @@ def draw_profiles(data: Data) -> Mapping[str, Figure]:
     for ax, (name, title) in zip(axes, PARAMETERS.items(), strict=True):
         for style, row in zip(styles, data["profiles"], strict=True):
             trace = np.array(row[name]["trace"])
-            ax.plot(*trace.T, lw=1.4, label=row["curve"], markevery=[], **style)
+            ax.plot(*trace.T, lw=1.4, label=wrapped(row["curve"]), markevery=[], **style)
             ax.plot(row[name]["value"], 0, ms=5, clip_on=False, **style)
         ax.axhline(1, color="#666666", lw=0.9, ls="--")
         ax.set_ylim(0, 2)
@@ -165,7 +165,7 @@ def draw_holding(data: Data) -> Mapping[str, Figure]:
         forest.errorbar(
             row["log_error"], at, xerr=row["half_width"], fmt="s", ms=4, lw=1.2, color=colour
         )
-        labels.append(f"{row['curve']}, {row['ratio']:g}× from {row['from']:,.0f}")
+        labels.append(wrapped(f"{row['curve']}, {row['ratio']:g}× from {row['from']:,.0f}"))
     forest.axvline(0, color="#666666", lw=0.9)
     forest.set_yticks(range(len(labels)), labels, fontsize=7.5)
     forest.invert_yaxis()

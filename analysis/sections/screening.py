@@ -11,7 +11,7 @@ from analysis.claims.claim import Evidence
 from analysis.labels import labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
-from analysis.style import styled
+from analysis.style import styled, wrapped
 from analysis.words import percent
 
 SHOWN = ("epochs", "lr")  # beside a candidate's title
@@ -82,13 +82,15 @@ def show(data: Data) -> Section:
 @styled
 def draw(data: Data) -> Mapping[str, Figure]:
     rows = data["rows"][::-1]
-    fig = Figure(figsize=(6.4, 1.1 + 0.26 * len(rows)), layout="constrained")
+    ticks = [wrapped(_label(row)) for row in rows]
+    lines = max(tick.count("\n") + 1 for tick in ticks)
+    fig = Figure(figsize=(6.4, 1.1 + (0.12 + 0.14 * lines) * len(rows)), layout="constrained")
     ax = fig.subplots()
     colour = sns.color_palette("colorblind", 1)[0]
     for y, row in enumerate(rows):
         ax.plot(100 * np.array(row["val_errors"]), [y] * row["seeds"], "o", ms=4, color=colour)
         ax.plot(100 * row["val_error"], y, "|", ms=13, mew=1.6, color="black")
-    ax.set_yticks(range(len(rows)), [_label(row) for row in rows])
+    ax.set_yticks(range(len(rows)), ticks)
     ax.set_xlabel("validation error, %")
     ax.grid(visible=True, axis="x")
     return {data["study"]: fig}
