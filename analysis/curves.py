@@ -143,11 +143,11 @@ def _told_apart(groups: list[_Group]) -> list[_Group]:
     for alike in shared.values():
         facts = [facts_of(group.entry) for group in alike]
         names = {name for other in facts for name in differing(facts[0], other)} - {*OF_A_CURVE}
-        starts = [own["start"] for own in facts]
-        for group, own in zip(alike, facts, strict=True):
+        starts = start_words([own["start"] for own in facts])
+        for group, own, start in zip(alike, facts, starts, strict=True):
             found = {name: own.get(name) for name in sorted(names)}
             if "start" in found:
-                found["start"] = own["start"] and start_words(own["start"], starts)
+                found["start"] = start or None
             if "tricks" in found:
                 found["tricks"] = ", ".join(f"{name} {version}" for name, version in own["tricks"])
             group.fixed.update(found)

@@ -92,9 +92,9 @@ def labels(
             found[i] = name
     for told in (_contents, _around):
         for members in _clashes(things, found, shown):
-            group = [things[i] for i in members]
-            for i in members:
-                found[i] = told(found[i], things[i], group, shown)
+            parts = told([things[i] for i in members], shown)
+            for i, part in zip(members, parts, strict=True):
+                found[i] = part(found[i])
     for name, word in LAST.items():
         for members in _clashes(things, found, shown):
             if name not in shown and _varies(name, [things[i] for i in members]):
@@ -135,38 +135,56 @@ def _names(group: Sequence[Facts], found: Sequence[str], members: Sequence[int])
     ]
 
 
-def _contents(title: str, facts: Facts, group: Sequence[Facts], shown: Sequence[str]) -> str:
-    """The title with what its recipe contains, other than those that have the same title."""
-    known = {*CONTENT, *AROUND, *LAST, "recipe", "start"}
+def _contents(group: Sequence[Facts], shown: Sequence[str]) -> list[Callable[[str], str]]:
+    """What adds to each title what its recipe contains, other than those of the same title."""
+    known = {*CONTENT, *AROUND, *LAST, *shown, "recipe", "start"}
     newer: dict[str, Word] = {
         name: partial("{} {}".format, name.replace("_", " "))
         for name in dict.fromkeys(name for each in group for name in each)
         if name not in known
     }
+    words = {**{n: word for n, word in CONTENT.items() if n not in shown}, **newer}
+    varied = [name for name in words if _varies(name, group)]
     named = next((each for each in group if _as_named(each)), None)
-    inside = [
-        word(facts.get(name))
-        for name, word in {**CONTENT, **newer}.items()
-        if name not in shown and _varies(name, group)
-        if named is None or _varies(name, [facts, named])
+    return [
+        partial(
+            _bracketed,
+            [
+                words[name](facts.get(name))
+                for name in varied
+                if named is None or _varies(name, [facts, named])
+            ],
+        )
+        for facts in group
     ]
+
+
+def _bracketed(inside: Sequence[str], title: str) -> str:
     if not inside:
         return title
     opened = f"{title[:-1]}; " if title.endswith(")") else f"{title} ("
     return f"{opened}{', '.join(inside)})"
 
 
-def _around(title: str, facts: Facts, group: Sequence[Facts], shown: Sequence[str]) -> str:
-    """The title with the data, sizes and rates by which it is told from the others."""
-    parts = [
-        word(facts[name])
-        for name, word in AROUND.items()
-        if name in facts and name not in shown
-        if _varies(name, [each for each in group if name in each])
+def _around(group: Sequence[Facts], shown: Sequence[str]) -> list[Callable[[str], str]]:
+    """What adds to each title the data, sizes and rates by which it is told from the others."""
+    varied = [
+        name
+        for name in AROUND
+        if name not in shown and _varies(name, [each for each in group if name in each])
     ]
-    starts = [each.get("start") for each in group]
-    if "start" not in shown and facts.get("start") and _varies("start", group):
-        parts.append(start_words(facts["start"], starts))
+    starts: list[str] = [""] * len(group)
+    if "start" not in shown and _varies("start", group):
+        starts = start_words([each.get("start") for each in group])
+    return [
+        partial(
+            _listed, [*(AROUND[n](facts[n]) for n in varied if n in facts), *filter(None, [start])]
+        )
+        for facts, start in zip(group, starts, strict=True)
+    ]
+
+
+def _listed(parts: Sequence[str], title: str) -> str:
     return ", ".join([title, *parts])
 
 
@@ -175,12 +193,12 @@ def _as_named(facts: Facts) -> bool:
     return is_built_in({**facts, "name": facts["recipe"]})
 
 
-def start_words(start: Facts, among: Sequence[Facts | None]) -> str:
-    """What models were trained on before, told from the other starts `among` which it is."""
-    starts = [each for each in among if each]
-    flat = [_flat(each) for each in starts]
-    named = labels(flat, bases=[f"begun on {each['dataset']}" for each in flat])
-    return next(name for name, each in zip(named, starts, strict=True) if _key(each) == _key(start))
+def start_words(starts: Sequence[Facts | None]) -> list[str]:
+    """What models were trained on before, each told from the others; nothing where on nothing."""
+    distinct = {_key(start): _flat(start) for start in starts if start}
+    bases = [f"begun on {start['dataset']}" for start in distinct.values()]
+    named = dict(zip(distinct, labels(list(distinct.values()), bases=bases), strict=True))
+    return [named[_key(start)] if start else "" for start in starts]
 
 
 def _flat(start: Facts) -> dict[str, Any]:

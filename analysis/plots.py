@@ -30,17 +30,19 @@ def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] =
         for test_set in dict.fromkeys(curve.fixed["test_set_id"] for curve in curves)
     ]
     rows = max(map(len, panels))
-    lines = max(wrapped(curve_label(c, panel)).count("\n") + 1 for panel in panels for c in panel)
+    whole = dict(zip(map(id, curves), curve_labels(curves), strict=True))
+    legends = [list(map(wrapped, curve_labels(panel))) for panel in panels]
+    lines = max(label.count("\n") + 1 for legend in legends for label in legend)
     below = 0.0 if rows <= LEGEND_INSIDE else 0.2 * rows * max(1.0, lines / 2)
     fig = Figure(figsize=(6.4, (4.2 + below) * len(panels)), layout="constrained")
     axes = fig.subplots(len(panels), 1, squeeze=False)[:, 0]
-    for ax, panel in zip(axes, panels, strict=True):
+    for ax, panel, legend in zip(axes, panels, legends, strict=True):
         styles = line_styles(len(panel))
         colours = [style["color"] for style in styles]
-        for style, curve in zip(styles, panel, strict=True):
-            _draw_curve(ax, curve, style, wrapped(curve_label(curve, panel)))
+        for style, curve, label in zip(styles, panel, legend, strict=True):
+            _draw_curve(ax, curve, style, label)
         sizes = [float(n) for curve in panel for n in curve.n_train]
-        drawn = [fans.get(curve_label(curve, curves)) for curve in panel]
+        drawn = [fans.get(whole[id(curve)]) for curve in panel]
         if len(panel) <= LEGEND_INSIDE and any(drawn):
             _draw_fans(ax, [fan or [] for fan in drawn], colours, sizes)
             sizes += [max(sizes) * times for times in (3, 10)]
@@ -65,12 +67,12 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
     axes = fig.subplots(down, across, sharey=True, squeeze=False)
     sizes = sorted({n for curve in curves for n in curve.n_train})
     shades = dict(zip(sizes, sns.color_palette("flare", len(sizes)), strict=True))
-    for ax, curve in zip(axes.flat, curves, strict=False):
+    for ax, curve, title in zip(axes.flat, curves, curve_titles(curves), strict=False):
         rows = metrics[metrics["run_id"].isin(curve.models["run_id"])]
         for n_train, cell in rows.groupby("n_train"):
             error = (cell["test_misses"] / cell["n_test"]).groupby(cell["epoch"]).mean()
             ax.plot(error.index, error, color=shades[n_train], marker=".")
-        ax.set_title("\n".join(textwrap.wrap(curve_title(curve, curves), 30)))
+        ax.set_title("\n".join(textwrap.wrap(title, 30)))
         log_axes(ax, sorted(set(rows["epoch"])))
         ax.set_xlabel("epoch")
     for ax in axes.flat[len(curves) :]:
@@ -93,20 +95,15 @@ def plot_fit(fit: Fit, ax: Any = None) -> Any:
     return ax
 
 
-def curve_title(curve: Curve, among: Sequence[Curve]) -> str:
-    """The recipe, and whatever else tells a curve from the others."""
-    return curve_titles(among)[next(i for i, other in enumerate(among) if other is curve)]
-
-
 def curve_titles(curves: Sequence[Curve]) -> list[str]:
-    """The title of each curve beside the others."""
+    """Of each curve the recipe, and whatever else tells it from the others."""
     return labels([curve.facts for curve in curves])
 
 
-def curve_label(curve: Curve, among: Sequence[Curve]) -> str:
-    """The title with the number of epochs, for a legend."""
-    title, epochs = curve_title(curve, among), f"{curve.fixed['epochs']} epochs"
-    return title if epochs in title else f"{title}, {epochs}"
+def curve_labels(curves: Sequence[Curve]) -> list[str]:
+    """The titles with the number of epochs, for a legend."""
+    named = zip(curve_titles(curves), (f"{c.fixed['epochs']} epochs" for c in curves), strict=True)
+    return [title if epochs in title else f"{title}, {epochs}" for title, epochs in named]
 
 
 def _draw_curve(ax: Any, curve: Curve, style: Mapping[str, Any], label: str) -> None:

@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from simulated import fill_study
+from simulated import INFO, fill_study
 
 from analysis import load, report
 from analysis.commands import predict_cells, write_comparison
 from analysis.curves import find_curves
 from analysis.forecasts import compare
-from analysis.identity import curve_id
+from analysis.identity import curve_id, facts_of
 from analysis.labels import labels
 from analysis.plots import scaling_figure
 from analysis.sections import KINDS
 from scaling.recipes import find_recipe
-from scaling.study import Cell, Grid, Start, Study, cell_identity, plan, resolve
+from scaling.study import Cell, Grid, Job, Start, Study, cell_identity, plan, resolve
 from scaling.tricks import cosine, dropout, gelu, shift
 
 CE, OLD, MODERN = (find_recipe(name) for name in ("ce", "1989", "dropout_relu"))
@@ -48,6 +48,8 @@ NAMING = {
     *("FLOP", "command", "from width", "few images", "many images", "best epochs", "tried"),
     *("quantity", "trend", "source"),
 }
+
+QUICK = {("grid", 0), ("negative", 0), ("ladder", 0), ("screening", 0)}
 
 
 def error_of(cell: Cell) -> float:
@@ -99,12 +101,8 @@ def tables(text: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
             if not row.startswith("|"):
                 break
             values = [cell.strip() for cell in row.strip("|").split(" | ")]
-            rows.append(
-                {
-                    f"{c}#{columns[:k].count(c)}": v
-                    for k, (c, v) in enumerate(zip(columns, values, strict=True))
-                }
-            )  # noqa: E501
+            pairs = zip(columns, values, strict=True)
+            rows.append({f"{c}#{columns[:k].count(c)}": v for k, (c, v) in enumerate(pairs)})
         yield heading, rows
 
 
@@ -137,7 +135,12 @@ def check_legend(figure: Any) -> None:
         assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("seed", range(4))
+def seeds(*quick: int, slow: Sequence[int]) -> list[Any]:
+    """Studies by number, those that take longer for the whole suite only."""
+    return [*quick, *(pytest.param(seed, marks=pytest.mark.slow) for seed in slow)]
+
+
+@pytest.mark.parametrize("seed", seeds(2, slow=(0, 1, 3, 4, 5)))
 def test_every_curve_is_one_thing_and_every_model_is_in_one(tmp_path: Path, seed: int) -> None:
     fill_study(tmp_path, generated("mine", seed), error_of)
     numbers = report(tmp_path)
@@ -156,8 +159,14 @@ def test_every_curve_is_one_thing_and_every_model_is_in_one(tmp_path: Path, seed
     check_legend(scaling_figure(curves))
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        pytest.param(name, seed, marks=() if (name, seed) in QUICK else pytest.mark.slow)
+        for name in sorted(KINDS)
+        for seed in range(3)
+    ],
+)
 def test_every_section_names_its_rows_and_shows_every_model(
     tmp_path: Path, name: str, seed: int
 ) -> None:
@@ -175,7 +184,7 @@ def test_every_section_names_its_rows_and_shows_every_model(
             assert sum(row["seeds"] for row in data["rows"]) == numbers["models"]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(0, slow=(1, 2)))
 def test_a_comparison_names_its_rows_and_shows_every_model(tmp_path: Path, seed: int) -> None:
     fill_study(tmp_path / "a", generated("mine", seed, (911, 1823, 3646)), error_of)
     fill_study(tmp_path / "b", generated("mine", seed + 1, (911, 1823, 3646)), error_of)
@@ -216,7 +225,7 @@ def test_plans_without_newer_fields_are_of_the_same_curve(tmp_path: Path) -> Non
     after = [curve.planned_cell for curve in find_curves(load(tmp_path), ())]
     assert [curve_id(cell) for cell in before] == [curve_id(cell) for cell in after]
     assert "elastic" not in after[0]["recipe"]
-    for job in resolve(generated("mine", 0), lambda name: (name, _info(name))):
+    for job in resolve(generated("mine", 0), lambda name: (name, INFO[name])):
         planned = json.loads(
             json.dumps(plan(Study(name="x", question="?", grids=()), [job], [0.0]))
         )
@@ -240,7 +249,7 @@ def test_forecasts_are_of_the_curve_that_the_cell_is_on(tmp_path: Path) -> None:
     folder(tmp_path, "ce", SAME_NAME, sizes=sizes)
     grid = Grid(dataset=("mnist",), n_train=(14582,), recipe=("ce", SAME_NAME), seeds=(0, 1))
     study = Study(name="next", question="?", grids=(grid,))
-    jobs = resolve(study, lambda name: (name, _info(name)))
+    jobs = resolve(study, lambda name: (name, INFO[name]))
     rows = predict_cells(load(tmp_path), plan(study, jobs, [0.0] * 2), wanted=(), fit_to=None)
     curves = {curve_id(c.planned_cell): c for c in find_curves(load(tmp_path), ())}
     for row, job in zip(rows, jobs, strict=True):
@@ -276,8 +285,8 @@ def test_the_recipe_of_a_claim_is_the_one_that_its_name_stands_for(tmp_path: Pat
 def test_labels_say_the_least_that_tells_things_apart() -> None:
     def named(*recipes: Any, **shown: Any) -> list[str]:
         grid = Grid(dataset=("mnist",), n_train=(911,), recipe=recipes, seeds=(0,))
-        jobs = resolve(Study(name="x", question="?", grids=(grid,)), lambda n: (n, _info(n)))
-        return labels([_facts(job.cell) for job in jobs], **shown)
+        jobs = resolve(Study(name="x", question="?", grids=(grid,)), lambda n: (n, INFO[n]))
+        return labels([facts_of(_planned(job.cell)) for job in jobs], **shown)
 
     assert named(CE, OLD) == ["+ cross-entropy", "1989"]
     assert named(CE, gelu(CE), shift(CE)) == [
@@ -300,19 +309,8 @@ def test_labels_say_the_least_that_tells_things_apart() -> None:
     assert len(set(named(*close))) == 2
 
 
-def _facts(cell: Cell) -> dict[str, Any]:
-    from analysis.identity import facts_of
-
-    return facts_of(plan(Study(name="x", question="?", grids=()), [_job(cell)], [0.0])["cells"][0])
-
-
-def _job(cell: Cell) -> Any:
-    from scaling.study import Job
-
-    return Job(cell=cell, members=(), source="")
-
-
-def _info(name: str) -> Any:
-    from simulated import INFO
-
-    return INFO[name]
+def _planned(cell: Cell) -> dict[str, Any]:
+    """A cell as a plan has it."""
+    job = Job(cell=cell, members=(), source="")
+    entry: dict[str, Any] = plan(Study(name="x", question="?", grids=()), [job], [0.0])["cells"][0]
+    return entry
