@@ -23,6 +23,7 @@ from analysis.identity import curve_id, facts_of
 from analysis.labels import labels
 from analysis.plots import scaling_figure
 from analysis.sections import KINDS
+from analysis.style import line_styles
 from scaling.recipes import find_recipe
 from scaling.study import Cell, Grid, Job, Start, Study, cell_identity, plan, resolve
 from scaling.tricks import cosine, dropout, gelu, shift
@@ -225,6 +226,8 @@ def test_plans_without_newer_fields_are_of_the_same_curve(tmp_path: Path) -> Non
     after = [curve.planned_cell for curve in find_curves(load(tmp_path), ())]
     assert [curve_id(cell) for cell in before] == [curve_id(cell) for cell in after]
     assert "elastic" not in after[0]["recipe"]
+    titles = {curve["title"] for curve in report(tmp_path)["curves"]}
+    assert titles == {"+ cross-entropy", "+ cross-entropy (GELU, shift 1)"}
     for job in resolve(generated("mine", 0), lambda name: (name, INFO[name])):
         planned = json.loads(
             json.dumps(plan(Study(name="x", question="?", grids=()), [job], [0.0]))
@@ -232,16 +235,38 @@ def test_plans_without_newer_fields_are_of_the_same_curve(tmp_path: Path) -> Non
         assert cell_identity(planned["cells"][0]) == cell_identity(job.cell)
 
 
-def test_a_seed_that_a_cell_has_at_two_rates_counts_twice(tmp_path: Path) -> None:
-    """Also where the rates share no seed, which hid it."""
-    grids = [
-        Grid(dataset=("mnist",), n_train=(911, 1823), recipe=("ce",), seeds=seeds, lr=lr)
-        for seeds, lr in (((0, 1), 0.01), ((0, 1), 0.02), ((2, 3), 0.05))
-    ]
-    fill_study(tmp_path, Study(name="mine", question="?", grids=tuple(grids)), error_of)
+@pytest.mark.parametrize("seeds_of", [{0.01: (0, 1), 0.02: (0, 1)}, {0.01: (0, 1), 0.05: (2, 3)}])
+def test_a_cell_at_two_rates_is_of_two_curves(
+    tmp_path: Path, seeds_of: dict[float, tuple[int, ...]]
+) -> None:
+    """Where seeds occur twice none is dropped; where none does, rates are not mixed."""
+    grids = tuple(
+        Grid(dataset=("mnist",), n_train=(911, 1823), recipe=("ce",), seeds=those, lr=lr)
+        for lr, those in seeds_of.items()
+    )
+    fill_study(tmp_path, Study(name="mine", question="?", grids=grids), error_of)
     curves = find_curves(load(tmp_path), ())
-    assert sorted(curve.fixed["lr"] for curve in curves) == [0.01, 0.02, 0.05]  # type: ignore[type-var]
-    assert [len(curve.models) for curve in curves] == [4, 4, 4]
+    assert [curve.fixed["lr"] for curve in curves] == list(seeds_of)
+    for curve, those in zip(curves, seeds_of.values(), strict=True):
+        assert sorted(curve.models["seed"]) == sorted(2 * those)
+
+
+def test_the_ladder_shows_a_published_cell_at_both_of_its_rates(tmp_path: Path) -> None:
+    grids = tuple(
+        Grid(dataset=("mnist",), n_train=(7291,), recipe=("ce",), seeds=(0, 1), lr=lr)
+        for lr in (0.02, CE.lr)
+    )
+    fill_study(tmp_path, Study(name="ladder", question="?", grids=grids), error_of)
+    (data,) = report(tmp_path)["sections"]
+    rows = [row for row in data["rows"] if row["seeds"]]
+    assert [row["seeds"] for row in rows] == [2, 2]
+    assert rows[0]["published"] is not None
+    assert rows[1]["what"] == "+ cross-entropy, learning rate 0.02"
+
+
+def test_styles_of_many_lines_differ() -> None:
+    styles = {(s["color"], s["marker"], s.get("mfc")) for s in line_styles(160)}
+    assert len(styles) == 160
 
 
 def test_forecasts_are_of_the_curve_that_the_cell_is_on(tmp_path: Path) -> None:

@@ -39,17 +39,20 @@ def _lines(rows: Sequence[Data], axis: str) -> Figure:
     lines: dict[int, list[Data]] = {}
     for row in rows:
         lines.setdefault(row["line"], []).append(row)
-    fig = Figure(figsize=(6.4, 3.9 + 0.1 * len(lines)), layout="constrained")
+    names = [
+        wrapped(", ".join([first["line_title"], *(_part(name, first[name]) for name in told)]))
+        for first, *_ in lines.values()
+    ]
+    below = sum(name.count("\n") + 1 for name in names)
+    fig = Figure(figsize=(6.4, 3.9 + 0.1 * below), layout="constrained")
     ax = fig.subplots()
     styles = line_styles(len(lines))
-    for i, line in enumerate(lines.values()):
+    for i, (label, line) in enumerate(zip(names, lines.values(), strict=True)):
         line = sorted(line, key=lambda row: float(row[axis]))
         bars = [
             [row["error"] - row["low"] for row in line],
             [row["high"] - row["error"] for row in line],
         ]
-        first = line[0]
-        parts = [first["line_title"], *(_part(name, first[name]) for name in told)]
         ax.errorbar(
             [row[axis] * 1.02 ** (i - len(lines) / 2) for row in line],  # apart, so that bars show
             [max(row["error"], half_a_miss(row["n_test"])) for row in line],
@@ -59,7 +62,7 @@ def _lines(rows: Sequence[Data], axis: str) -> Figure:
             lw=1.1,
             capsize=2,
             **styles[i],
-            label=wrapped(", ".join(parts)),
+            label=label,
         )
     log_axes(ax, sorted({row[axis] for row in rows}))
     ax.set_xlabel("training images" if axis == "n_train" else "multiplications per example")
