@@ -18,11 +18,11 @@ from simulated import INFO, fill_study
 from analysis import load, report
 from analysis.commands import predict_cells, write_comparison
 from analysis.curves import find_curves
-from analysis.forecasts import compare
 from analysis.identity import curve_id, facts_of
 from analysis.labels import labels
 from analysis.plots import scaling_figure
 from analysis.sections import KINDS
+from analysis.sections.extrapolation import draw_forecasts, read_forecasts, show_forecasts
 from analysis.style import line_styles
 from scaling.recipes import find_recipe
 from scaling.study import Cell, Grid, Job, Start, Study, cell_identity, plan, resolve
@@ -246,9 +246,9 @@ def test_a_cell_at_two_rates_is_of_two_curves(
     )
     fill_study(tmp_path, Study(name="mine", question="?", grids=grids), error_of)
     curves = find_curves(load(tmp_path), ())
-    assert [curve.fixed["lr"] for curve in curves] == list(seeds_of)
-    for curve, those in zip(curves, seeds_of.values(), strict=True):
-        assert sorted(curve.models["seed"]) == sorted(2 * those)
+    found = {curve.fixed["lr"]: sorted(set(curve.models["seed"])) for curve in curves}
+    assert found == {lr: list(those) for lr, those in seeds_of.items()}
+    assert [len(curve.models) for curve in curves] == [4, 4]
 
 
 def test_the_ladder_shows_a_published_cell_at_both_of_its_rates(tmp_path: Path) -> None:
@@ -280,9 +280,13 @@ def test_forecasts_are_of_the_curve_that_the_cell_is_on(tmp_path: Path) -> None:
     for row, job in zip(rows, jobs, strict=True):
         assert row["fitted_errors"] == pytest.approx(curves[curve_id(job.cell)].errors)
     fill_study(tmp_path, study, error_of)
-    text = report(tmp_path) and (tmp_path / "report.md").read_text()
-    check_tables(text)
-    assert len({row["cell_id"] for row in compare(load(tmp_path))}) == 2
+    data = read_forecasts(load(tmp_path))
+    assert data is not None
+    (table,) = show_forecasts(data).tables
+    assert [row[:2] for row in table.rows] == [
+        ("+ cross-entropy", "14,582"), ("+ cross-entropy (GELU, shift 1)", "14,582")
+    ]  # fmt: skip
+    check_legend(draw_forecasts(data)["forecasts"])
 
 
 def test_the_recipe_of_a_claim_is_the_one_that_its_name_stands_for(tmp_path: Path) -> None:
