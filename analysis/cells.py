@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.identity import as_planned, facts_of, is_built_in, only_one
+from analysis.identity import as_planned, facts_of, only_one
 from analysis.load import Results
 from analysis.uncertainty import Summary, Wrong, summarise
-from scaling.study import complete
+from scaling.study import complete, is_built_in
 
 LEVEL = 0.9
 AS_PLANNED = (

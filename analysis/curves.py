@@ -10,12 +10,12 @@ import pandas as pd
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
-from analysis.identity import OF_A_CURVE, RATES, as_planned, curve_id, facts_of, is_built_in
+from analysis.identity import OF_A_CURVE, RATES, as_planned, curve_id, facts_of
 from analysis.labels import differing, start_words
 from analysis.load import Results
 from analysis.series import Series, make_series
 from analysis.uncertainty import Summary, Wrong, crossed_bootstrap, half_a_miss, summarise
-from scaling.study import complete
+from scaling.study import complete, is_built_in
 
 # What is printed of every curve; what else tells it from others is added where it does.
 FIXED = ("dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size")

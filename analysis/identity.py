@@ -11,12 +11,9 @@ from typing import Any, Protocol, TypeVar
 
 from scaling.study import complete, identity_without, is_built_in
 
-__all__ = ["curve_id", "facts_of", "grouped", "is_built_in", "like_curve", "only_one"]
-
 OF_A_CURVE = ("n_train",)  # what may differ within a curve
 USUAL = "lecun1989"  # the model that recipes are made for
 RATES = ("lr", "weight_decay")
-T = TypeVar("T")
 
 
 class Identified(Protocol):

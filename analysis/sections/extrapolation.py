@@ -21,6 +21,7 @@ from analysis.style import log_axes, same_marker, styled
 from analysis.words import NONE, percent
 
 BASELINE = "1989"
+ORDER = ("recipe", "n_train", "cell_id")
 FORECASTS, WORTH = "forecasts", "effective_data"
 KEPT = (
     *("cell_id", "recipe", "dataset", "n_train", "width", "epochs", "made_at", "level"),
@@ -30,7 +31,7 @@ KEPT = (
 
 def read_forecasts(results: Results) -> Data | None:
     """Every forecast with what came of it, or None where nothing was predicted."""
-    found = sorted(compare(results), key=lambda row: (row["recipe"], row["n_train"]))
+    found = sorted(compare(results), key=lambda row: tuple(row[n] for n in ORDER))
     facts = [row["facts"] for row in found]
     curves = [{k: v for k, v in each.items() if k not in OF_A_CURVE} for each in facts]
     named = zip(found, labels(facts, shown=("n_train",)), labels(curves), strict=True)
