@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.cells import Cells, Measured
 from analysis.effects import Effect, Resampler
+from analysis.identity import grouped
 
 STUDY = "epochs"
 
@@ -27,17 +28,14 @@ class BestEpochs:
 
 
 def best_epochs(cells: Cells, resampler: Resampler, published: dict[str, int]) -> list[BestEpochs]:
-    """A row for each data set, recipe, width and size that was trained for several lengths.
+    """A row for all that was trained for several lengths and is otherwise the same.
 
     `published` is the number of epochs of each recipe that the best one is compared with.
     """
-    groups: dict[tuple[object, ...], list[Measured]] = {}
-    for cell in cells.find(STUDY, split="tune"):
-        key = (cell.dataset, cell.recipe, cell.width, cell.n_train)
-        groups.setdefault(key, []).append(cell)
+    groups = grouped(cells.find(STUDY, split="tune"), ("epochs",))
     return [
         _best(sorted(group, key=lambda cell: cell.epochs), resampler, published)
-        for group in groups.values()
+        for group in groups
         if len(group) > 1
     ]
 

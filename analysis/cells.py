@@ -1,14 +1,16 @@
 """The measured cells of a results folder, by study: what each plan asked for, and what is there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.identity import as_planned, facts_of, only_one
 from analysis.load import Results
 from analysis.uncertainty import Summary, Wrong, summarise
+from scaling.study import complete, is_built_in
 
 LEVEL = 0.9
 AS_PLANNED = (
@@ -21,6 +23,7 @@ AS_PLANNED = (
     "width",
     "model",
 )
+PLACE = ("dataset", "test_set_id", "split", "n_train", "width", "recipe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # tables have no one truth value
@@ -45,6 +48,27 @@ class Measured:
     planned: int  # models that the plan asks for
     models: pd.DataFrame = field(repr=False)  # a row per finished model, by seed
     wrong: Wrong = field(repr=False)
+    entry: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of the plan
+
+    @property
+    def planned_cell(self) -> Mapping[str, Any]:
+        """All that it was planned as; without a plan, as much of that as is known."""
+        if self.entry:
+            return self.entry
+        names = ("dataset", "test_set_id", "n_test", "split", "n_train", "width", "model", "recipe")
+        planned = as_planned({n: getattr(self, n) for n in (*names, "epochs", "batch_size")})
+        planned["recipe"]["tricks"] = tuple((name, 1) for name in self.tricks)
+        return planned
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What tells it from other cells, by name."""
+        return facts_of(self.planned_cell, lr=self.lr, weight_decay=self.weight_decay)
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether its recipe is the one that the recipe's name stands for."""
+        return is_built_in(complete(self.planned_cell)["recipe"])
 
     @property
     def cell_id(self) -> str:
@@ -80,6 +104,24 @@ class Measured:
         return summarise(self.wrong, LEVEL)
 
 
+class Ambiguous(Exception):
+    """Several cells of a study answer to one name, and none of them is the one meant by it."""
+
+    def __init__(self, study: str, cell: Measured, cells: int) -> None:
+        super().__init__(
+            f"cannot be told: {cells} cells of {study} with {cell.n_train:,} images are called"
+            f" {cell.recipe}, and none is the recipe of that name as published"
+        )
+
+
+def the_one(study: str, cells: Sequence[Measured]) -> Measured:
+    """The cell that is meant by the name that these share. Raises Ambiguous if nobody can tell."""
+    one = only_one(cells)
+    if one is None:
+        raise Ambiguous(study, cells[0], len(cells))
+    return one
+
+
 class Cells:
     """Every cell that has a finished model, study by study, in the order of the plans."""
 
@@ -107,9 +149,17 @@ class Cells:
         ]
 
     def first(self, study: str, **where: Any) -> Measured | None:
-        """The first such cell, on the largest test set that it was tested on."""
+        """The first such cell, on the largest test set that it was tested on.
+
+        Where several cells have its place and its recipe's name, it is the one that is meant by
+        that name. Raises Ambiguous if that cannot be told.
+        """
         found = self.find(study, **where)
-        return max(found, key=lambda cell: cell.n_test, default=None)
+        first = max(found, key=lambda cell: cell.n_test, default=None)
+        if first is None:
+            return None
+        alike = [c for c in found if all(getattr(c, n) == getattr(first, n) for n in PLACE)]
+        return the_one(study, alike)
 
 
 def every_cell(results: Results) -> list[Measured]:
@@ -159,4 +209,5 @@ def _measured(
             planned=len(members),
             models=results.models.iloc[[rows[run] for _, run in finished]],
             wrong={seed: results.wrong[run] for seed, run in finished},
+            entry=cell,
         )

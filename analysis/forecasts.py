@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike
 
 from analysis.calibration import LEVEL, quantile, read_bank, widened
 from analysis.combine import COMBINED, Forecast, forecast_windows
-from analysis.curves import FIXED, find_curves, series_of
+from analysis.curves import FIXED, Curve, find_curves, series_of
 from analysis.equations import Floats
+from analysis.identity import RATES, as_planned, curve_id, facts_of, rates_of
 from analysis.inputs import check_level, check_many, check_positive, numbers
 from analysis.load import Results
 from analysis.series import LEAST, Series, Window, make_series
@@ -118,17 +119,23 @@ def forecast_cells(
     ]
     if not cells:
         raise InputError(f"no cell of {plan['name']} matches {', '.join(wanted)}")
-    curves = {_key(curve.fixed): series_of(curve) for curve in find_curves(results, ())}
+    curves: dict[str, list[Curve]] = {}
+    for curve in find_curves(results, ()):
+        curves.setdefault(curve_id(curve.planned_cell), []).append(curve)
     rows = []
     for cell in cells:
-        row = _row(cell, curves.get(_key(_fixed(cell))), results, fit_to) | {"study": plan["name"]}
-        if row["reason"] is None:
-            stamp = row["made_at"].replace(":", "").replace("-", "")
-            results.store.write_file(
-                f"{FOLDER}/{cell['cell_id']}.{stamp}.json",
-                json.dumps(row, indent=1, allow_nan=False).encode(),
-            )
-        rows.append(row)
+        mine = curves.get(curve_id(cell), [])
+        for rates, members in _by_rates(cell):
+            own = next((c for c in mine if len(mine) == 1 or rates_of(c) == rates), None)
+            row = _row(cell, members, None if own is None else series_of(own), results, fit_to)
+            row |= {"study": plan["name"]} | dict(zip(RATES, rates, strict=True))
+            if row["reason"] is None:
+                stamp = row["made_at"].replace(":", "").replace("-", "")
+                results.store.write_file(
+                    f"{FOLDER}/{cell['cell_id']}.{stamp}.json",
+                    json.dumps(row, indent=1, allow_nan=False).encode(),
+                )
+            rows.append(row)
     return rows
 
 
@@ -137,26 +144,33 @@ def compare(results: Results) -> list[dict[str, Any]]:
 
     Of several forecasts of a cell the last before its first model counts.
     """
-    trained = {str(cell): models for cell, models in results.models.groupby("cell_id")}
-    last: dict[str, dict[str, Any]] = {}
+    cells = {str(cell): models for cell, models in results.models.groupby("cell_id")}
+    planned = {cell["cell_id"]: cell for cell in results.cells}
+    last: dict[tuple[Any, ...], dict[str, Any]] = {}
     for _, body in results.store.read_files(FOLDER, ".json"):
         row = json.loads(body)
-        models = trained.get(row["cell_id"])
+        models = _of_rates(cells.get(row["cell_id"]), row)
         made = datetime.fromisoformat(row["made_at"])
         in_time = models is None or made < models["created_at"].min()
-        earlier = last.get(row["cell_id"])
+        key = (row["cell_id"], *(row.get(name) for name in RATES))
+        earlier = last.get(key)
         if in_time and (earlier is None or row["made_at"] > earlier["made_at"]):
-            last[row["cell_id"]] = row
+            last[key] = row
     compared = []
-    for cell, row in last.items():
-        actual = float(trained[cell]["error"].mean()) if cell in trained else None
-        most = actual or (0.0 if actual is None else _allowed(trained[cell]))
+    for row in last.values():
+        models = _of_rates(cells.get(row["cell_id"]), row)
+        actual = None if models is None else float(models["error"].mean())
+        most = actual or (0.0 if models is None else _allowed(models))
+        rates = {name: row[name] for name in RATES if name in row}
+        known = {name: row[name] for name in (*FIXED, "n_train") if name in row}
+        entry = planned.get(row["cell_id"]) or as_planned(known)
         compared.append(
             row
             | {
                 "actual": actual,
                 "inside": None if actual is None else row["low"] <= most and actual <= row["high"],
                 "log_error": None if not actual else float(np.log(row["error"] / actual)),
+                "facts": facts_of(entry, **rates),
             }
         )
     return compared
@@ -167,11 +181,33 @@ def _allowed(models: pd.DataFrame) -> float:
     return limit_of_none(int(models["n_test"].iloc[0]), LEVEL)
 
 
+def _of_rates(models: pd.DataFrame | None, row: Mapping[str, Any]) -> pd.DataFrame | None:
+    """A cell's models at the rates of a forecast (older ones do not say); None without any."""
+    if models is None:
+        return None
+    for name in RATES:
+        if name in row:
+            models = models[models[name] == row[name]]
+    return models if len(models) else None
+
+
+def _by_rates(cell: Mapping[str, Any]) -> list[tuple[tuple[float, float], list[Any]]]:
+    """The members of a planned cell by learning rate and weight decay."""
+    found: dict[tuple[float, float], list[Any]] = {}
+    for member in cell["members"]:
+        found.setdefault((member["lr"], member["weight_decay"]), []).append(member)
+    return list(found.items())
+
+
 def _row(
-    cell: Mapping[str, Any], series: Series | None, results: Results, fit_to: int | None
+    cell: Mapping[str, Any],
+    members: Sequence[Mapping[str, Any]],
+    series: Series | None,
+    results: Results,
+    fit_to: int | None,
 ) -> dict[str, Any]:
-    row = {"cell_id": cell["cell_id"], "n_train": cell["n_train"], **_fixed(cell), "reason": None}
-    known = {member["run_id"] for member in cell["members"]} & results.state.finished
+    row = {"cell_id": cell["cell_id"], "n_train": cell["n_train"], **_of_plan(cell), "reason": None}
+    known = {member["run_id"] for member in members} & results.state.finished
     if known:
         return row | {"reason": f"trained already ({len(known)} models): no forecast any more"}
     limit = min(fit_to or cell["n_train"], cell["n_train"] - 1)
@@ -201,13 +237,8 @@ def _row(
     }
 
 
-def _fixed(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells a curve from the others, of a cell as the plan has it."""
+def _of_plan(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a cell, as the plan has it."""
     recipe = cell["recipe"]
     own = {"recipe": recipe["name"], "epochs": recipe["epochs"], "batch_size": recipe["batch_size"]}
     return {name: own.get(name, cell.get(name)) for name in FIXED}
-
-
-def _key(fixed: Mapping[str, Any]) -> tuple[str, ...]:
-    """Numbers as text, since tables and plans may hold 1 and 1.0."""
-    return tuple(f"{v:g}" if isinstance(v, int | float) else str(v) for v in fixed.values())

@@ -50,14 +50,23 @@ def shortened(text: str, wide: float, size: float, lines: int = 1) -> str:
     return best
 
 
+def told_apart(labels: Sequence[str], wide: float, size: float, lines: int = 1) -> list[str]:
+    """The labels within so many lines each, or within more where two would look the same."""
+    for most in range(lines, lines + 8):
+        shown = [shortened(label, wide, size, most) for label in labels]
+        if len(set(shown)) == len(set(labels)):
+            break
+    return shown
+
+
 def row_labels(fig: Figure, labels: Sequence[str], size: float = 9, lines: int = 2) -> list[str]:
     """Labels of rows, none wider than its part of the figure; line ends of theirs stay."""
     wide = TICKS * fig.get_figwidth()
-    return [
-        "\n".join(shortened(part, wide, size, 1 if "\n" in label else lines) for part in parts)
-        for label in labels
-        for parts in [label.split("\n")]
-    ]
+    plain = [label for label in labels if "\n" not in label]
+    shown = dict(zip(plain, told_apart(plain, wide, size, lines), strict=True))
+    for label in set(labels) - set(plain):
+        shown[label] = "\n".join(shortened(part, wide, size) for part in label.split("\n"))
+    return [shown[label] for label in labels]
 
 
 def place_legend(
@@ -111,7 +120,7 @@ def columns(
     rows = -(-len(labels) // across)
     lines = 2 if rows <= INSIDE else 1
     wide = (fig.get_figwidth() - margin) / across - HANDLE * size / 8
-    shown = [shortened(label, wide, size, lines) for label in labels]
+    shown = told_apart(labels, wide, size, lines)
     most = max((label.count("\n") + 1 for label in shown), default=0)
     return handles, shown, across, rows * (most * LINE + 0.5) * size / POINTS + 0.15
 

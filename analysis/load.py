@@ -47,6 +47,11 @@ class Results:
                 found[cell["cell_id"]] = {**cell, "members": list(members.values())}
         return list(found.values())
 
+    @property
+    def cell_of(self) -> dict[str, Mapping[str, Any]]:
+        """By run_id, the planned cell that a model belongs to."""
+        return {member["run_id"]: cell for cell in self.cells for member in cell["members"]}
+
     def of(self, studies: Collection[str]) -> "Results":
         """Only the models that the plans of these studies name."""
         runs = {

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from analysis.legends import place_legend
 from analysis.multiplier import Worth
-from analysis.style import MARKERS, log_axes, styled
+from analysis.style import line_styles, log_axes, styled
 
 
 @styled
@@ -17,9 +16,9 @@ def worth_figure(worths: Mapping[str, Worth]) -> Figure:
     """m(N) of each trick with its interval; an arrow where only a lower bound is known."""
     fig = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = fig.subplots()
-    colours = sns.color_palette("colorblind", len(worths) + 1)
+    styles = line_styles(len(worths) + 1)
     for place, (name, found) in enumerate(worths.items(), 1):  # 0 is the baseline's elsewhere
-        _draw(ax, found, name, colours[place], MARKERS[place % len(MARKERS)])
+        _draw(ax, found, name, styles[place])
     ax.axhline(1, color="#666666", lw=0.8)
     log_axes(ax, sorted({m.n_train for found in worths.values() for m in found.multipliers}))
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
@@ -30,15 +29,15 @@ def worth_figure(worths: Mapping[str, Worth]) -> Figure:
     return fig
 
 
-def _draw(ax: Any, found: Worth, name: str, colour: Any, marker: str) -> None:
+def _draw(ax: Any, found: Worth, name: str, style: Mapping[str, Any]) -> None:
+    colour = style["color"]
     seen = [m for m in found.multipliers if m.value]
     ax.plot(
         [m.n_train for m in seen],
         [m.value for m in seen],
-        marker=marker,
-        color=colour,
         lw=1.2,
         label=name,
+        **style,
     )
     for m in found.multipliers:
         top = m.limit if m.high is None else m.high

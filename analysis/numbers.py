@@ -12,7 +12,7 @@ from analysis.fit import Fit
 from analysis.forms import FORMS
 from analysis.load import Results
 from analysis.methods import methods
-from analysis.plots import curve_title
+from analysis.plots import curve_titles
 from analysis.tuning import find_tunings
 from analysis.uncertainty import ratio_of
 
@@ -43,7 +43,7 @@ def make_numbers(
         ],
         "cells": results.counts(),
         "models": len(results.models),
-        "curves": [_curve(curve, curves) for curve in curves],
+        "curves": [_curve(*pair) for pair in zip(curves, curve_titles(curves), strict=True)],
         "comparison": _comparison(curves),
         "tunings": [tuned.summary() for tuned in find_tunings(results)],
         "sections": list(sections),
@@ -68,10 +68,10 @@ def _datasets(results: Results) -> list[dict[str, Any]]:
     return [{"name": name, "note": note} for name, note in notes.items()]
 
 
-def _curve(curve: Curve, among: list[Curve]) -> dict[str, Any]:
+def _curve(curve: Curve, title: str) -> dict[str, Any]:
     law = curve.fitted("power_law")
     return {
-        "title": curve_title(curve, among),
+        "title": title,
         "fixed": curve.fixed,
         "sizes": [
             {
@@ -127,7 +127,7 @@ def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
     """The last curve against the first at their largest size, paired over images and seeds."""
     if len(curves) < 2:
         return None
-    first, last = curves[0], curves[-1]
+    first, last, titles = curves[0], curves[-1], curve_titles(curves)
     alike = ("test_set_id", "width", "split")
     shared = sorted(set(first.n_train) & set(last.n_train))
     if not shared or any(first.fixed[key] != last.fixed[key] for key in alike):
@@ -144,8 +144,8 @@ def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
         verdict = "more misses"
     return {
         "n_train": shared[-1],
-        "from": curve_title(first, curves),
-        "to": curve_title(last, curves),
+        "from": titles[0],
+        "to": titles[-1],
         "from_error": first.errors[i],
         "to_error": last.errors[j],
         "ratio": ratio,

@@ -15,7 +15,7 @@ from analysis.combine import COMBINED, forecast_windows
 from analysis.curves import Curve, noise_of, series_of
 from analysis.forecasts import look_ahead
 from analysis.forms import FORMS
-from analysis.plots import curve_label
+from analysis.plots import curve_labels
 from analysis.profile import Profile, profile
 from analysis.series import LEAST, Window, rolling_windows
 from analysis.validate import Rolling, score_cases
@@ -29,22 +29,27 @@ Data = dict[str, Any]
 
 def measure_outlook(curves: Sequence[Curve]) -> Data:
     """Fans to FAR times the largest size, profiles, and forecasts of what is known already."""
+    named = dict(zip(map(id, curves), curve_labels(curves), strict=True))
     enough = [curve for curve in curves if len(series_of(curve).x) >= LEAST]  # with misses
     return {
         "level": LEVEL,
         "far": FAR,
-        "ahead": [_fan(curve, curves) for curve in enough],
-        "profiles": [_profiles(c, curves) for c in enough if len(c.n_train) > FORMS[FORM].n_free],
-        "holding": _holding(enough, curves),
+        "ahead": [_fan(curve, named[id(curve)]) for curve in enough],
+        "profiles": [
+            _profiles(curve, named[id(curve)])
+            for curve in enough
+            if len(curve.n_train) > FORMS[FORM].n_free
+        ],
+        "holding": _holding(enough, [named[id(curve)] for curve in enough]),
     }
 
 
-def _fan(curve: Curve, among: Sequence[Curve]) -> Data:
+def _fan(curve: Curve, label: str) -> Data:
     series = series_of(curve)
     found = look_ahead(series, series.x[-1] * np.geomspace(1, FAR, STEPS), LEVEL)
     rows = zip(found.x, found.y, found.low, found.high, strict=True)
     return {
-        "curve": curve_label(curve, among),
+        "curve": label,
         "fixed": curve.fixed,
         "largest": int(series.x[-1]),
         "points": [
@@ -54,7 +59,7 @@ def _fan(curve: Curve, among: Sequence[Curve]) -> Data:
     }
 
 
-def _profiles(curve: Curve, among: Sequence[Curve]) -> Data:
+def _profiles(curve: Curve, label: str) -> Data:
     errors = np.maximum(curve.errors, curve.least)
     found = {
         name: profile(
@@ -77,7 +82,7 @@ def _profiles(curve: Curve, among: Sequence[Curve]) -> Data:
             "alpha": replace(alpha, high=None),
             "E": replace(floor, low=0.0, high=high, upper_bound=True),
         }
-    return {"curve": curve_label(curve, among)} | {n: _profile(p) for n, p in found.items()}
+    return {"curve": label} | {n: _profile(p) for n, p in found.items()}
 
 
 def _profile(found: Profile) -> Data:
@@ -90,18 +95,18 @@ def _profile(found: Profile) -> Data:
     }
 
 
-def _holding(curves: Sequence[Curve], among: Sequence[Curve]) -> Data:
+def _holding(curves: Sequence[Curve], labels: Sequence[str]) -> Data:
     """The bank's record, each data set by what the others taught; and our own curves'."""
     stored = json.loads(FILE.read_text(encoding="utf-8"))
     how = Rolling()
     windows: list[Window] = []
     names: list[str] = []
-    for curve in curves:
+    for curve, label in zip(curves, labels, strict=True):
         found = rolling_windows(
             series_of(curve), window=how.window, min_origin=how.min_origin, ratios=how.ratios
         )
         windows += found
-        names += [curve_label(curve, among)] * len(found)
+        names += [label] * len(found)
     return {
         "window": how.window,
         "sources": sorted({str(source["source"]) for source in stored["bank"]}),

@@ -1,7 +1,6 @@
 """Figures of curves: error against training images, and against epochs."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from matplotlib.lines import Line2D
 
 from analysis.curves import Curve
 from analysis.fit import Fit
+from analysis.labels import labels
 from analysis.legends import INSIDE, columns, fit_inside, make_room, shortened
 from analysis.shown import Shown
-from analysis.style import MARKERS, log_axes, recipe_title, styled
+from analysis.style import line_styles, log_axes, styled
 
 PANELS_ACROSS = 3
 
@@ -30,16 +30,18 @@ def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] =
         for test_set in dict.fromkeys(curve.fixed["test_set_id"] for curve in curves)
     ]
     rows = max(map(len, panels))
+    whole = dict(zip(map(id, curves), curve_labels(curves), strict=True))
     below = 0.0 if rows <= INSIDE else 0.2 * rows
     fig = Figure(figsize=(6.4, (4.2 + below) * len(panels)), layout="constrained")
     axes = fig.subplots(len(panels), 1, squeeze=False)[:, 0]
     high = []
     for ax, panel in zip(axes, panels, strict=True):
-        colours = sns.color_palette("colorblind", len(panel))
-        for colour, marker, curve in zip(colours, cycle(MARKERS), panel, strict=False):
-            _draw_curve(ax, curve, colour, marker, curve_label(curve, panel))
+        styles = line_styles(len(panel))
+        colours = [style["color"] for style in styles]
+        for style, curve, label in zip(styles, panel, curve_labels(panel), strict=True):
+            _draw_curve(ax, curve, style, label)
         sizes = [float(n) for curve in panel for n in curve.n_train]
-        drawn = [fans.get(curve_label(curve, curves)) for curve in panel]
+        drawn = [fans.get(whole[id(curve)]) for curve in panel]
         if len(panel) <= INSIDE and any(drawn):
             _draw_fans(ax, [fan or [] for fan in drawn], colours, sizes)
             sizes += [max(sizes) * times for times in (3, 10)]
@@ -75,12 +77,12 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
     axes = fig.subplots(down, across, sharey=True, squeeze=False)
     sizes = sorted({n for curve in curves for n in curve.n_train})
     shades = dict(zip(sizes, sns.color_palette("flare", len(sizes)), strict=True))
-    for ax, curve in zip(axes.flat, curves, strict=False):
+    for ax, curve, title in zip(axes.flat, curves, curve_titles(curves), strict=False):
         rows = metrics[metrics["run_id"].isin(curve.models["run_id"])]
         for n_train, cell in rows.groupby("n_train"):
             error = (cell["test_misses"] / cell["n_test"]).groupby(cell["epoch"]).mean()
             ax.plot(error.index, error.clip(lower=curve.least), color=shades[n_train], marker=".")
-        ax.set_title(shortened(curve_title(curve, curves), 2.4, 10, lines=2))
+        ax.set_title(shortened(title, 2.4, 10, lines=2))
         log_axes(ax, sorted(set(rows["epoch"])))
         ax.set_xlabel("epoch")
     for ax in axes.flat[len(curves) :]:
@@ -104,32 +106,20 @@ def plot_fit(fit: Fit, ax: Any = None) -> Any:
     return ax
 
 
-def curve_title(curve: Curve, among: Sequence[Curve]) -> str:
-    """The recipe, and whatever else tells a curve from the others."""
-    parts = [recipe_title(curve.recipe)]
-    for key, words in (
-        ("test_set_id", "{}"),
-        ("width", "width {:g}"),
-        ("epochs", "{} epochs"),
-        ("batch_size", "batch {}"),
-        ("split", "split {}"),
-        ("lr", "learning rate {:g}"),
-        ("weight_decay", "weight decay {:g}"),
-    ):
-        alike = [other for other in among if other.recipe == curve.recipe and key in other.fixed]
-        if key in curve.fixed and len({other.fixed[key] for other in alike}) > 1:
-            parts.append(words.format(curve.fixed[key]))
-    return ", ".join(parts)
+def curve_titles(curves: Sequence[Curve]) -> list[str]:
+    """Of each curve the recipe, and whatever else tells it from the others."""
+    return labels([curve.facts for curve in curves])
 
 
-def curve_label(curve: Curve, among: Sequence[Curve]) -> str:
-    """The title with the number of epochs, for a legend."""
-    title, epochs = curve_title(curve, among), f"{curve.fixed['epochs']} epochs"
-    return title if epochs in title else f"{title}, {epochs}"
+def curve_labels(curves: Sequence[Curve]) -> list[str]:
+    """The titles with the number of epochs, for a legend."""
+    named = zip(curve_titles(curves), (f"{c.fixed['epochs']} epochs" for c in curves), strict=True)
+    return [title if epochs in title else f"{title}, {epochs}" for title, epochs in named]
 
 
-def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> None:
+def _draw_curve(ax: Any, curve: Curve, style: Mapping[str, Any], label: str) -> None:
     mean = np.maximum(curve.errors, curve.least)  # no miss has no place on a logarithmic axis
+    colour = style["color"]
     bars = [mean - [s.low for s in curve.summaries], [s.high for s in curve.summaries] - mean]
     models = curve.models
     ax.plot(
@@ -145,13 +135,13 @@ def _draw_curve(ax: Any, curve: Curve, colour: Any, marker: str, label: str) -> 
         curve.n_train,
         mean,
         yerr=np.maximum(bars, 0),
-        fmt=marker,
+        ls="",
         ms=5,
-        color=colour,
         capsize=2.5,
-        lw=1.1,
+        elinewidth=1.1,
         zorder=3,
         label=label,
+        **style,
     )
     if curve.drawn is not None:
         _draw_fit(ax, curve.drawn, colour)

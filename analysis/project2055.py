@@ -21,12 +21,17 @@ from analysis.fitted import Fit
 from analysis.forecasts import look_ahead
 from analysis.form_set import REJECTED, Tried, try_forms
 from analysis.forms import FORMS
+from analysis.identity import only_one
+from analysis.plots import curve_titles
 from analysis.series import LEAST
+from analysis.style import recipe_title
 from analysis.training_time import measured_seconds, time_scenarios
 from analysis.trends import AHEAD, BEFORE, NETWORK, NETWORK_NAME, NOW, THEN, outlooks
+from scaling.study import identity_without
 
 ALIKE = 2.0  # the set of forms determines an error if all it allows is within this factor (assumed)
 BASELINE = "1989"
+LOOSE = ("n_train", "width", "epochs", "split", "batch_size")  # the recipe is the same with any
 LINE = 40  # points of each line that figures draw
 
 Data = dict[str, Any]
@@ -36,7 +41,7 @@ def project_2055(curves: Sequence[Curve], cells: Cells) -> Data | None:
     """Everything the report says of 2055, as JSON; None for a folder without curves."""
     if not curves:
         return None
-    seconds = measured_seconds(cells)
+    seconds, main = measured_seconds(cells), main_curves(curves)
     return {
         "level": LEVEL,
         "then": int(THEN),
@@ -50,7 +55,10 @@ def project_2055(curves: Sequence[Curve], cells: Cells) -> Data | None:
         "test_years": int(NOW - THEN),
         "least_sizes": LEAST,
         "most_sizes": max(_sizes(curve) for curve in curves),
-        "curves": [look_far(curve) for curve in main_curves(curves)],
+        "curves": [
+            look_far(curve) | {"title": title}
+            for curve, title in zip(main, curve_titles(main), strict=True)
+        ],
         "outlooks": [asdict(found) for found in outlooks()],
         "measured": None if seconds is None else asdict(seconds),
         "published_seconds": {
@@ -69,13 +77,15 @@ def main_curves(curves: Sequence[Curve]) -> list[Curve]:
     if not long:
         return []
     widest = max(long, key=_range)
-    by_recipe: dict[str, Curve] = {}
+    of_recipe: dict[str, Curve] = {}
     for curve in sorted(long, key=_range):
         if curve.fixed["test_set_id"] == widest.fixed["test_set_id"]:
-            by_recipe[curve.recipe] = curve
-    best = min(by_recipe.values(), key=lambda curve: curve.errors[-1])
-    others = [by_recipe[BASELINE]] if BASELINE in by_recipe and best.recipe != BASELINE else []
-    return [best, *others]
+            of_recipe[identity_without(curve.planned_cell, *LOOSE)] = curve
+    best = min(of_recipe.values(), key=lambda curve: curve.errors[-1])
+    of_1989 = [c for c in of_recipe.values() if c.recipe == BASELINE and c.is_built_in]
+    base = only_one(of_1989)
+    known = base is None or any(curve is best for curve in of_1989)
+    return [best] if known or base is None else [best, base]
 
 
 def look_far(curve: Curve) -> Data:
@@ -87,6 +97,7 @@ def look_far(curve: Curve) -> Data:
     law = law or next((one for one in kept if one.form == "power_law"), None)
     return {
         "recipe": curve.recipe,
+        "title": recipe_title(curve.recipe),
         "fixed": dict(curve.fixed),
         "n_low": curve.n_train[0],
         "n_high": curve.n_train[-1],

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 import matplotlib as mpl
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -60,6 +61,31 @@ def recipe_title(recipe: str, model: str = "lecun1989") -> str:
     if model != "lecun1989":
         return model.replace("_", " ").replace("vit", "ViT")
     return RECIPE_TITLES.get(recipe, recipe.replace("_", " "))
+
+
+def line_styles(n: int) -> list[dict[str, Any]]:
+    """Return a colour and a marker for each of n lines, no two the same up to 160 of them."""
+    colours = sns.color_palette("colorblind")
+    every = len(colours) * len(MARKERS) // 2  # where both have come round, as 10 and 8 do at 40
+    styles = []
+    for i in range(n):
+        hollow, turn = divmod(i // every, 2)
+        marker = MARKERS[(i + turn) % len(MARKERS)]
+        style: dict[str, Any] = {"color": colours[i % len(colours)], "marker": marker}
+        styles.append(style | ({"mfc": "white"} if hollow else {}))
+    return styles
+
+
+def same_marker(marker: str, n: int) -> list[dict[str, Any]]:
+    """Return styles as `line_styles`, all with this marker as long as there are colours."""
+    colours, first = sns.color_palette("colorblind"), MARKERS.index(marker)
+    return [
+        {
+            "color": colours[i % len(colours)],
+            "marker": MARKERS[(first + i // len(colours)) % len(MARKERS)],
+        }
+        for i in range(n)
+    ]
 
 
 @styled

@@ -1,26 +1,32 @@
 """The cells of a recipe as one surface: error over n_train, parameters and epochs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from analysis.cells import LEVEL, Cells, Measured
+from analysis.identity import USUAL, grouped
 from analysis.uncertainty import half_a_miss, is_thin, limit_of_none
 
 KEY = ("n_train", "n_params", "epochs", "split")
+OVER = ("n_train", "width", "epochs", "split")
 
 
-def surface_cells(cells: Cells, recipe: str, test_set_id: str) -> pd.DataFrame:
-    """A row for each cell of one recipe on one test set, of several studies' the one of most seeds.
+def surfaces(cells: Cells, test_set_id: str) -> list[list[Measured]]:
+    """The cells on one test set that differ in nothing but what a surface is over."""
+    found = [cell for cell in find_all(cells) if cell.test_set_id == test_set_id]
+    return grouped(sorted(found, key=lambda cell: cell.recipe), OVER)
+
+
+def surface_cells(cells: Iterable[Measured]) -> pd.DataFrame:
+    """A row for each cell of a surface, of several studies' the one of most seeds.
 
     `se` has the noise of test images and seeds; with one seed that of the images alone. `limit` is
     what the test set allows where hardly an image was missed, else 0.
     """
     best: dict[tuple[object, ...], Measured] = {}
-    for cell in find_all(cells):
-        if (cell.recipe, cell.test_set_id) != (recipe, test_set_id):
-            continue
+    for cell in cells:
         key = tuple(getattr(cell, name) for name in KEY)
         if key not in best or cell.n_seeds > best[key].n_seeds:
             best[key] = cell
@@ -30,9 +36,7 @@ def surface_cells(cells: Cells, recipe: str, test_set_id: str) -> pd.DataFrame:
 def find_all(cells: Cells) -> Sequence[Measured]:
     """The network of 1989 trained by single examples, as in all of the ladder, in every study."""
     return [
-        cell
-        for study in cells.studies
-        for cell in cells.find(study, model="lecun1989", batch_size=1)
+        cell for study in cells.studies for cell in cells.find(study, model=USUAL, batch_size=1)
     ]
 
 

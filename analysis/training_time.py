@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.cells import Cells
 from analysis.facts import Rate, fact
+from analysis.identity import USUAL
 from analysis.trends import AHEAD, HARDWARE, NAMES, NOW, THEN, Backtest, project, put_to_test
 
 RECIPE, SIZE, EPOCHS = "1989", 7291, 23  # cited: the training that took three days
@@ -99,7 +100,7 @@ def _trainings(cells: Cells) -> Iterator[pd.DataFrame]:
     for study in cells.studies:
         for cell in cells.find(study, recipe=RECIPE, n_train=SIZE, epochs=EPOCHS, width=1.0):
             timed = cell.models[cell.models["cpu_s"] > 0]
-            if len(timed):
+            if len(timed) and cell.is_built_in and cell.model == USUAL:
                 yield timed
 
 

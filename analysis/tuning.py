@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import ndtr, stdtr
 
 from analysis.load import Results
+from scaling.study import OF_SIZE, complete, is_built_in
 
 CHANCE = 0.05  # assumed, the usual: how often suggestions that are alike may be told apart
 NEAR = 1.5  # assumed: suggestions with up to so many times the best error are as noisy as it
@@ -144,6 +145,7 @@ class Tuned:
             "width": cell.get("width"),
             "model": cell.get("model"),
             "recipe": cell.get("recipe", {}).get("name"),
+            "built_in": self._of_built_in(cell.get("recipe", {})),
             "epochs": sorted({c["recipe"]["epochs"] for c in self.plan["cells"]}),
             "fixed": asked["fixed"],
             "seeds": sorted({m["seed"] for c in self.plan["cells"] for m in c["members"]}),
@@ -163,6 +165,11 @@ class Tuned:
             "tried": [_row(tried) for tried in self.tried],
             "command": self.plan["command"],
         }
+
+    def _of_built_in(self, recipe: Mapping[str, Any]) -> bool:
+        """Whether the recipe that was tuned is the one that its name stands for."""
+        tuned = tuple(value["name"] for value in self.space)
+        return is_built_in(complete({"recipe": recipe})["recipe"], but=(*OF_SIZE, *tuned))
 
     def _value(self, value: Mapping[str, Any]) -> dict[str, Any]:
         name, alike = value["name"], [tried.values[value["name"]] for tried in self.alike()]

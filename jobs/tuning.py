@@ -16,7 +16,7 @@ from scaling import datasets, engines
 from scaling.architecture import MODEL
 from scaling.errors import InputError
 from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.recipes import RECIPES, find_recipe
 from scaling.store import Store
 from scaling.study import Job, make_cell, make_members
 
@@ -29,6 +29,7 @@ FLAGS = {  # of `train`
     "epochs": "--epochs",
     "batch_size": "--batch-size",
 }
+SHORT = {"epochs": "e", "batch_size": "b", "weight_decay": "wd"}  # in names of tuned recipes
 
 
 def tune(a: argparse.Namespace) -> int:
@@ -125,9 +126,10 @@ def make_tuning(
 
 
 def tuned_recipe(out: str, name: str) -> Recipe:
-    """The recipe of a finished tuning with the values to use in it, for a study.
+    """Return the recipe of a finished tuning with the values to use in it, for a study.
 
-    They are the best ones, or the published ones where nothing distinguishes the suggestions.
+    They are the best ones, or the published ones where nothing distinguishes the suggestions. Its
+    name says what differs from the recipe that was tuned.
 
     Raises InputError where there is none.
     """
@@ -136,7 +138,9 @@ def tuned_recipe(out: str, name: str) -> Recipe:
     if not found.get("best"):
         raise InputError(f"{out} holds no finished tuning {name}: `scaling tune` makes one")
     use = found.get("use") or found["best"]  # files written before `use` lack it
-    return replace(find_recipe(found["recipe"]), **found["fixed"], **use["values"])
+    values = {**found["fixed"], **use["values"]}
+    renamed = _tuned_name(found["recipe"], values)
+    return replace(find_recipe(found["recipe"]), name=renamed, **values)
 
 
 def summary_lines(found: Mapping[str, Any]) -> list[str]:
@@ -162,7 +166,10 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
         flags = [part for name, v in values.items() for part in (FLAGS[name], f"{v:g}")]
         lines.append("scaling train " + shlex.join(map(str, [*cell, *flags])))
     given = ", ".join(f"{name}={v!r}" for name, v in values.items())
-    lines.append(f'in a study: replace(find_recipe("{found["recipe"]}"), {given})')
+    # a recipe of the caller's own cannot be found by its name, whatever that is
+    base = f'find_recipe("{found["recipe"]}")' if found["built_in"] else "recipe"
+    name = _tuned_name(found["recipe"], values)
+    lines.append(f'in a study: replace({base}, name="{name}", {given})')
     return lines
 
 
@@ -217,6 +224,17 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
 
 def _how(found: Mapping[str, Any]) -> str:
     return "paired by seed, 95 %" if len(found["seeds"]) > 1 else "from images alone, 95 %"
+
+
+def _tuned_name(recipe: str, values: Mapping[str, Any]) -> str:
+    """A name for the recipe with these values, as 1989-e23-lr0.05, which is not its own."""
+    known = RECIPES.get(recipe)
+    parts = [
+        f"{SHORT.get(name, name)}{value:g}"
+        for name, value in values.items()
+        if known is None or getattr(known, name) != value
+    ]
+    return "-".join([recipe, *parts])
 
 
 def _values(values: Mapping[str, float]) -> str:

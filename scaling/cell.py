@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
 from scaling.architecture import MODEL, VERSION, Architecture
@@ -18,6 +18,10 @@ from scaling.models import Sizes, find_model
 from scaling.plain import from_plain
 from scaling.recipe import Recipe
 from scaling.rules import check_recipe
+
+# What plans say beside a cell's own fields.
+OF_PLANS = ("cell_id", "source", "start_source", "note", "predicted_s", "members")
+OF_MEMBERS = ("lr", "weight_decay")  # in a recipe, but a member brings its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,18 +126,43 @@ def evaluated_epochs(epochs: int, *, every: bool = False, points: int = 8) -> tu
     return tuple(sorted({round(epochs ** (i / points)) for i in range(points + 1)}))
 
 
-def cell_identity(cell: Cell) -> dict[str, Any]:
-    """What bears on a cell's results; learning rate and weight decay belong to the member."""
-    recipe = _without_defaults(cell.recipe, leave_out=("lr", "weight_decay"))
-    identity = _without_defaults(cell, leave_out=("recipe", "start")) | {
-        "model": cell.model,
-        "model_version": cell.model_version,
+def cell_identity(cell: Cell | Mapping[str, Any]) -> dict[str, Any]:
+    """Return what bears on a cell's results, of a cell or of its entry in a plan.
+
+    Fields at their default ("as before") are left out, so that a new field renames no stored
+    result. Learning rate and weight decay belong to the member.
+    """
+    whole = complete(cell)
+    recipe = _without_defaults(Recipe, whole["recipe"], leave_out=OF_MEMBERS)
+    identity = _without_defaults(Cell, whole, leave_out=("recipe", "start")) | {
+        "model": whole["model"],
+        "model_version": whole["model_version"],
         "recipe": recipe,
     }
-    if cell.start:  # its members are not named, so their values are said here
-        values = {"lr": cell.start.recipe.lr, "weight_decay": cell.start.recipe.weight_decay}
-        identity["start"] = cell_identity(cell.start) | values
+    if start := whole["start"]:  # its members are not named, so their values are said here
+        values = {name: start["recipe"].get(name, 0.0) for name in OF_MEMBERS}
+        identity["start"] = cell_identity(start) | values
     return identity
+
+
+def identity_without(cell: Cell | Mapping[str, Any], *free: str) -> str:
+    """Return a hash that cells share where they differ in these fields, or the recipe's, only.
+
+    Without `n_train` it is the identity of a curve.
+    """
+    identity = cell_identity(cell)
+    recipe = {name: value for name, value in identity["recipe"].items() if name not in free}
+    rest = {name: value for name, value in identity.items() if name not in free}
+    return _hash(rest | {"recipe": recipe})
+
+
+def complete(cell: Cell | Mapping[str, Any]) -> dict[str, Any]:
+    """Return every field of a cell; one that an older plan lacks has its default."""
+    plain = as_plain(cell) if isinstance(cell, Cell) else cell
+    found = {name: _frozen(value) for name, value in plain.items() if name not in OF_PLANS}
+    recipe = {name: _frozen(value) for name, value in plain.get("recipe", {}).items()}
+    start = complete(plain["start"]) if plain.get("start") else None
+    return _defaults(Cell) | found | {"recipe": _defaults(Recipe) | recipe, "start": start}
 
 
 def as_plain(value: Any) -> dict[str, Any]:
@@ -179,13 +208,24 @@ def members_from_plan(cell: Cell, entry: Mapping[str, Any]) -> tuple[Member, ...
     return tuple(members)
 
 
-def _without_defaults(value: Any, leave_out: tuple[str, ...]) -> dict[str, Any]:
-    """Only what differs from "as before", so that a new field renames no stored result."""
+def _without_defaults(
+    kind: type, values: Mapping[str, Any], leave_out: tuple[str, ...]
+) -> dict[str, Any]:
+    defaults = _defaults(kind)
     return {
-        field.name: getattr(value, field.name)
-        for field in fields(value)
-        if field.name not in leave_out and getattr(value, field.name) != field.default
+        name: value
+        for name, value in values.items()
+        if name not in leave_out and not (name in defaults and defaults[name] == value)
     }
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    return {f.name: f.default for f in fields(kind) if f.default is not MISSING}
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists as the tuples that they were."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _hash(identity: dict[str, Any]) -> str:

@@ -13,7 +13,9 @@ from scaling.cell import (
     as_plain,
     cell_from_plan,
     cell_identity,
+    complete,
     evaluated_epochs,
+    identity_without,
     make_cell,
     make_members,
     members_from_plan,
@@ -21,9 +23,10 @@ from scaling.cell import (
 from scaling.data import DatasetInfo, Split
 from scaling.errors import InputError
 from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.recipes import OF_SIZE, find_recipe, is_built_in
 
 __all__ = [
+    "OF_SIZE",
     "Cell",
     "Grid",
     "Job",
@@ -32,7 +35,10 @@ __all__ = [
     "Study",
     "cell_from_plan",
     "cell_identity",
+    "complete",
     "evaluated_epochs",
+    "identity_without",
+    "is_built_in",
     "make_cell",
     "make_members",
     "members_from_plan",

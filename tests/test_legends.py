@@ -57,9 +57,10 @@ def cells(titles: list[str]) -> list[dict[str, Any]]:
     """Rows of a comparison, of some sizes each."""
     row = {"model": "lecun1989", "width": 1.0, "batch_size": 1, "epochs": 3, "n_macs": 1, **CHANGE}
     row |= {"n_test": 1000, "base": "1989", "seeds": 2, "planned": 2, "change": CHANGE}
+    row |= {"against": "1989", "error": 0.1, "low": 0.08, "high": 0.12}
     return [
-        row | {"recipe": name, "n_train": n, "error": 0.1, "low": 0.08, "high": 0.12}
-        for name in titles
+        row | {"title": name, "line_title": name, "tick": name, "line": line, "n_train": n}
+        for line, name in enumerate(titles)
         for n in SIZES
     ]
 
@@ -70,21 +71,21 @@ def lines(titles: list[str]) -> Figure:
 
 def forest(titles: list[str]) -> Figure:
     rows = cells(titles)[:: len(SIZES)]
-    rows = [row | {"base": titles[i % 2 - 1]} for i, row in enumerate(rows)]
+    rows = [row | {"against": titles[i % 2 - 1]} for i, row in enumerate(rows)]
     return comparison_plots.draw({"axis": None, "rows": rows, "study": "s", "margin": 0.1})["s"]
 
 
 def of_epochs(titles: list[str]) -> Figure:
     row = {"epochs": [5, 10, 20], "val_errors": [0.1, 0.05, 0.04], "best": 20, "fixed": 10}
-    rows = [
-        row | {"recipe": name, "n_train": n, "val_n": 100} for name in titles for n in SIZES[:2]
-    ]
+    rows = [row | {"title": name, "n_train": n, "val_n": 100} for name in titles for n in SIZES[:2]]
     return epochs.draw({"rows": rows, "study": "s"})["s"]
 
 
 def of_screening(titles: list[str]) -> Figure:
     row = {"epochs": 5, "val_errors": [0.1, 0.12], "val_error": 0.11, "seeds": 2}
-    return screening.draw({"rows": [row | {"recipe": n} for n in titles], "study": "s"})["s"]
+    return screening.draw({"rows": [row | {"title": n, "label": n} for n in titles], "study": "s"})[
+        "s"
+    ]
 
 
 def of_worth(titles: list[str]) -> Figure:
@@ -106,14 +107,14 @@ def of_multipliers(titles: list[str]) -> Figure:
 
 def of_forecasts(titles: list[str]) -> Figure:
     row = {"error": 0.1, "low": 0.05, "high": 0.2, "actual": 0.1}
-    rows = [row | {"recipe": name, "n_train": n} for name in titles for n in SIZES]
+    rows = [row | {"curve": name, "n_train": n} for name in titles for n in SIZES]
     return extrapolation.draw_forecasts({"rows": rows})["forecasts"]
 
 
 def of_frontier(titles: list[str]) -> Figure:
     points = [{"width": 1.0, "train_flop": 1e9, "error": 0.1}]
     line = [{"train_flop": f, "error": 0.1, "low": 0.09, "high": 0.2} for f in (1e9, 1e10)]
-    rows = [{"recipe": name, "line": line, "points": points, "others": []} for name in titles]
+    rows = [{"title": name, "line": line, "points": points, "others": []} for name in titles]
     return frontier.draw_frontier({"recipes": rows})["frontier"]
 
 
@@ -125,7 +126,7 @@ def of_profiles(titles: list[str]) -> Figure:
 
 def of_comparison(titles: list[str]) -> Figure:
     rows = [
-        {"a": cell, "b": cell | {"recipe": f"other {cell['recipe']}"}, "verdict": "identical"}
+        {"a": cell, "b": cell | {"title": f"other {cell['title']}"}, "verdict": "identical"}
         for cell in cells(titles)[:: len(SIZES)]
     ]
     return comparison_figure(rows)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from jobs.tuning import make_tuning, summary_lines, tuned_recipe
 from scaling import datasets
 from scaling.errors import InputError
 from scaling.recipe import Recipe
+from scaling.recipes import find_recipe
 from scaling.store import Store
 from scaling.study import Grid, Study, resolve
 
@@ -71,7 +73,12 @@ def test_a_tuning_is_stored_shown_and_extended(
     assert (tmp_path / "figures" / f"tuning_{NAME}.png").stat().st_size > 10_000
     use = f"{found['use']['values']['lr']:g}"
     assert re.search(rf"^scaling train --dataset \S*rows.npz .*--epochs 3 --lr {use}$", said, re.M)
-    assert f'replace(find_recipe("1989"), epochs=3, lr={use})' in said
+    (line,) = (line for line in said.splitlines() if line.startswith("in a study: "))
+    printed = eval(
+        line.removeprefix("in a study: "), {"replace": replace, "find_recipe": find_recipe}
+    )
+    assert printed == tuned_recipe(str(tmp_path), NAME)
+    assert (printed.name, printed.epochs) == (f"1989-e3-lr{use}".removesuffix("-lr0.03"), 3)
 
     before = stamps(tmp_path)
     assert main(words(tiny_npz, tmp_path, 4)) == 0
@@ -83,7 +90,7 @@ def test_a_tuning_is_stored_shown_and_extended(
     assert all(after[name] == stamp for name, stamp in before.items())
     recipe = tuned_recipe(str(tmp_path), NAME)
     found = json.loads((tmp_path / "tuning" / f"{NAME}.json").read_text())
-    assert (recipe.name, recipe.epochs, recipe.lr) == ("1989", 3, found["use"]["values"]["lr"])
+    assert (recipe.epochs, recipe.lr) == (3, found["use"]["values"]["lr"])
     capsys.readouterr()
     assert main(["status", str(tmp_path), "--json"]) == 0
     counts = {"cells": 1, "finished": 1, "failed": 0, "missing": 0, "models": 12, "torn": []}

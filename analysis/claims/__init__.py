@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from analysis.cells import Ambiguous
 from analysis.claims import (  # they fill the table  # noqa: F401
     beyond,
     future,
@@ -38,7 +39,7 @@ def _in_order() -> list[Claim]:
 def _judge(claim: Claim, e: Evidence) -> Outcome:
     try:
         return claim.judge(e)
-    except NotRun as missing:
+    except (NotRun, Ambiguous) as missing:
         return Outcome(verdict=str(missing), sentence="")
 
 

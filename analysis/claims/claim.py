@@ -34,7 +34,7 @@ class Evidence:
     future: Mapping[str, Any] | None = None  # of project2055, where the folder has curves
 
     def cell(self, study: str, *, dataset: str = "mnist", **where: Any) -> Measured:
-        """The cell of a study. Raises NotRun where it has no finished model."""
+        """The cell of a study. Raises NotRun if it has no finished model, Ambiguous for several."""
         found = self.cells.first(study, dataset=dataset, **where)
         if found is None:
             raise NotRun(study, begun=study in self.cells.studies)

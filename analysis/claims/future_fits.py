@@ -10,8 +10,9 @@ from analysis.cells import LEVEL, Measured
 from analysis.claims.beyond import HALVED
 from analysis.claims.claim import Evidence, NotRun, Outcome, claim, outcome
 from analysis.fit import fit
+from analysis.identity import like_curve
 from analysis.limits import open_ended
-from analysis.surface import find_all, largest_test_set, surface_cells
+from analysis.surface import find_all, largest_test_set, surface_cells, surfaces
 from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged, helps
 from analysis.words import interval
 
@@ -84,7 +85,8 @@ def c19(e: Evidence) -> Outcome:
         "At {n_train:,} images width {width:g} changes the test error of the modern recipe by"
         " {change}, for {flop:.1f} times the training FLOP."
     )
-    table = surface_cells(e.cells, MODERN, base.test_set_id)
+    every = surfaces(e.cells, base.test_set_id)
+    table = surface_cells(next(cells for cells in every if any(cell is base for cell in cells)))
     table = table[(table["epochs"] == base.epochs) & (table["split"] == base.split)]
     if len(table) > 5 and table["n_params"].nunique() > 2 and table["n_train"].nunique() > 2:
         joint = fit(
@@ -119,13 +121,13 @@ def _widest(e: Evidence) -> tuple[Measured, Measured]:
         cell
         for cell in find_all(e.cells)
         if (cell.recipe, cell.test_set_id, cell.split) == (MODERN, test_set, "none")
+        and cell.is_built_in
     ]
     pairs = [
         (one, other)
         for one in found
         for other in found
-        if one.width == 1 < other.width
-        and (one.n_train, one.epochs) == (other.n_train, other.epochs)
+        if one.width == 1 < other.width and like_curve(one, other, "width")
     ]
     if not pairs:
         raise NotRun("grid", begun=True)

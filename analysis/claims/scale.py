@@ -155,16 +155,12 @@ def _data_or_updates(e: Evidence, old: Measured) -> tuple[str, dict[str, object]
 @claim("C13", "A larger network would help further but costs inference time", study="width")
 def c13(e: Evidence) -> Outcome:
     base = e.cell("width", recipe="dropout_relu", width=1.0)
-    wider = [
-        cell
-        for cell in e.cells.find(
-            "width", dataset="mnist", recipe="dropout_relu", n_train=base.n_train
-        )
-        if cell.width > 1
-    ]
-    if not wider:
+    same: dict[str, Any] = {"recipe": "dropout_relu", "n_train": base.n_train}
+    found = e.cells.find("width", dataset="mnist", **same)
+    widths = sorted({cell.width for cell in found if cell.width > 1})
+    if not widths:
         raise NotRun("width", begun=True)
-    wider = sorted(wider, key=lambda cell: cell.width)
+    wider = [e.cell("width", width=width, **same) for width in widths]
     changes = [e.change(base, cell) for cell in wider]
     values: dict[str, object] = {"n_train": base.n_train}
     said = []

@@ -10,8 +10,9 @@ from analysis.claims.claim import row_of
 from analysis.compare.difference import differ, p_value, shared_seeds
 from analysis.compare.identity import identical_models
 from analysis.compare.laws import compare_laws
-from analysis.compare.matching import SAME, Pair, match_cells
+from analysis.compare.matching import SAME, Matched, Pair, match_cells
 from analysis.effects import Resampler
+from analysis.labels import differing, labels
 from analysis.load import Results
 from analysis.methods import methods
 from analysis.verdicts import ALPHA, holm
@@ -21,6 +22,7 @@ __all__ = ["FEWER", "IDENTICAL", "MORE", "NOISE", "ONE_SEED", "compare"]
 FEWER, MORE = "fewer misses in B", "more misses in B"
 NOISE, ONE_SEED, IDENTICAL = "within noise", "one seed: cannot be told", "identical"
 DEFINING = ("recipe", "model", "epochs", "batch_size", "lr", "weight_decay", "test_set_id")
+SHOWN = ("dataset", "n_train", "width", "epochs")  # beside a cell's title
 Data = dict[str, Any]
 
 
@@ -33,6 +35,10 @@ def compare(a: Results, b: Results) -> Data:
     common = sorted(set(a.models["run_id"]) & set(b.models["run_id"]))
     same = identical_models(a, b, common)
     rows = _changes(matched.pairs, same)
+    only = {"only_a": matched.only_a, "only_b": matched.only_b}
+    alone = {side: [described(cell) for cell in cells] for side, cells in only.items()}
+    _name(matched, rows, [*alone["only_a"], *alone["only_b"]])
+    rows = sorted(rows, key=lambda row: row["verdict"] not in (FEWER, MORE))
     verdicts = [row["verdict"] for row in rows]
     exact = [p for p in matched.pairs if p.match == SAME]
     runs_a, runs_b = set(a.models["run_id"]), set(b.models["run_id"])
@@ -42,8 +48,7 @@ def compare(a: Results, b: Results) -> Data:
         "a": _folder(a),
         "b": _folder(b),
         "rows": rows,
-        "only_a": [described(cell) for cell in matched.only_a],
-        "only_b": [described(cell) for cell in matched.only_b],
+        **alone,
         "models_common": len(common),
         "models_identical": len(same),
         "nothing_differs": runs_a == runs_b == same and runs_a != set() and _plan(a) == _plan(b),
@@ -72,7 +77,25 @@ def _changes(pairs: Sequence[Pair], same: frozenset[str]) -> list[Data]:
         if adjusted < ALPHA:
             value = row["change"]["change"]  # None: from no miss at all
             row["verdict"] = FEWER if value is not None and value < 0 else MORE
-    return sorted(rows, key=lambda row: row["verdict"] not in (FEWER, MORE))
+    return rows
+
+
+def _name(matched: Matched, rows: Sequence[Data], alone: Sequence[Data]) -> None:
+    """Give each cell a title by which it is told from all others on the page."""
+    cells = [cell for pair in matched.pairs for cell in (pair.a, pair.b)]
+    cells += [*matched.only_a, *matched.only_b]
+    named = [row[side] for row in rows for side in "ab"] + list(alone)
+    titles = labels([cell.facts for cell in cells], shown=SHOWN)
+    for described_cell, title in zip(named, titles, strict=True):
+        described_cell["title"] = title
+
+
+def _differing(a: Measured, b: Measured) -> list[str]:
+    """The names of what differs; of one recipe's contents where its name is the same."""
+    found = [name for name in DEFINING if getattr(a, name) != getattr(b, name)]
+    if a.recipe == b.recipe:
+        found += [name for name in differing(a.facts, b.facts) if name not in found]
+    return found
 
 
 def _plan(results: Results) -> dict[str, bool]:
@@ -93,7 +116,7 @@ def _row(pair: Pair, same: frozenset[str], resampler: Resampler) -> Data:
         "match": pair.match,
         "a": described(a),
         "b": described(b),
-        "differing": [name for name in DEFINING if getattr(a, name) != getattr(b, name)],
+        "differing": _differing(a, b),
         "seeds_common": len(seeds),
         "paired_by": paired_by,
         "change": None if identical else row_of(effect),

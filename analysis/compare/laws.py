@@ -11,15 +11,14 @@ from analysis.curves import DRAWN, REPLICATES, noise_of
 from analysis.equations import Floats
 from analysis.fit import Fit, fit
 from analysis.forms import FORMS
+from analysis.identity import curve_id, rates_of
+from analysis.labels import in_common, labels
 from analysis.limits import can_be_fitted, floor_of, limit_of, open_ended
 from analysis.uncertainty import crossed_bootstrap, half_a_miss
 
 # What is compared of a law: its factor A means nothing beside another exponent.
 COMPARED = ("alpha", "E")
-ALIKE = (
-    *("dataset", "test_set_id", "split", "width", "model", "recipe"),
-    *("epochs", "batch_size"),
-)
+SHOWN = ("dataset", "width", "epochs")  # beside a curve's title
 Data = dict[str, Any]
 
 
@@ -27,15 +26,36 @@ def compare_laws(pairs: Sequence[Pair]) -> list[Data]:
     """A row for each form of each curve of three sizes that both folders have."""
     found: dict[tuple[object, ...], list[Pair]] = {}
     for pair in pairs:
-        key = tuple(getattr(cell, name) for cell in (pair.a, pair.b) for name in ALIKE)
+        key = tuple(curve_id(cell.planned_cell) for cell in (pair.a, pair.b))
         found.setdefault((pair.match, *key), []).append(pair)
-    return [row for curve in found.values() for row in _compare(curve)]
+    curves = [curve for alike in found.values() for curve in _by_rates(alike)]
+    rows = [_compare(curve) for curve in curves]
+    facts = [in_common([of.facts for of in side]) for curve in curves for side in _sides(curve)]
+    said = labels(facts, shown=SHOWN)
+    for i, made in enumerate(rows):
+        for row in made:
+            row["titles"] = said[2 * i : 2 * i + 2]
+    return [row for made in rows for row in made]
+
+
+def _sides(pairs: Sequence[Pair]) -> tuple[list[Measured], list[Measured]]:
+    return [pair.a for pair in pairs], [pair.b for pair in pairs]
+
+
+def _by_rates(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Pairs of a curve, apart by learning rates where one size has several."""
+    if len({pair.a.n_train for pair in pairs}) == len(pairs):
+        return [list(pairs)]
+    found: dict[tuple[object, ...], list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault((rates_of(pair.a), rates_of(pair.b)), []).append(pair)
+    return list(found.values())
 
 
 def _compare(pairs: Sequence[Pair]) -> list[Data]:
     by_size = {pair.a.n_train: pair for pair in pairs}
     sizes = sorted(by_size)
-    if len(by_size) < max(3, len(pairs)):  # too few, or one size with two learning rates
+    if len(by_size) < 3:
         return []
     first, second = pairs[0].a, pairs[0].b
     curves = [

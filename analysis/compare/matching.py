@@ -1,25 +1,29 @@
 """Which cells of two results folders belong together: the same cell, or its counterpart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from analysis.cells import Measured
+from analysis.identity import rates_of
+from scaling.study import identity_without
+
+Key = Callable[[Measured], tuple[object, ...]]
 
 # What must agree, the strictest first. A pair is made only where it is the only one on both sides:
-# of two recipes in each folder nobody can say which is meant to replace which.
+# of two recipes in each folder nobody can say which is meant to replace which. A recipe's name is
+# asked last: of two that share it, its contents say first which is which.
 SAME = "the same cell"
-MATCHES = {
-    SAME: ("cell_id", "lr", "weight_decay"),
-    "defined otherwise": (
-        *("dataset", "test_set_id", "split", "n_train", "width"),
-        *("model", "recipe", "epochs", "batch_size"),
-    ),
-    "other test images": (
-        *("dataset", "split", "n_train", "width"),
-        *("model", "recipe", "epochs", "batch_size"),
-    ),
-    "another recipe": ("dataset", "test_set_id", "split", "n_train", "width"),
-}
+OTHERWISE, OTHER_IMAGES = "defined otherwise", "other test images"
+METHOD = ("model", "recipe", "epochs", "batch_size")
+VERSIONS = ("data_version", "model_version", "test_set_id", "n_test")
+MATCHES: tuple[tuple[str, Key], ...] = (
+    (SAME, lambda cell: (cell.cell_id, cell.lr, cell.weight_decay)),
+    (OTHERWISE, lambda cell: (cell.test_set_id, *_contents(cell))),
+    (OTHERWISE, lambda cell: (cell.test_set_id, *_named(cell, METHOD))),
+    (OTHER_IMAGES, lambda cell: _contents(cell)),
+    (OTHER_IMAGES, lambda cell: _named(cell, METHOD)),
+    ("another recipe", lambda cell: (cell.test_set_id, *_named(cell, ()))),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,8 +48,8 @@ def match_cells(a: Sequence[Measured], b: Sequence[Measured]) -> Matched:
     """Pair the cells of two folders, each at most once."""
     pairs: list[Pair] = []
     left_a, left_b = list(a), list(b)
-    for match, names in MATCHES.items():
-        of_a, of_b = _unique(left_a, names), _unique(left_b, names)
+    for match, key_of in MATCHES:
+        of_a, of_b = _unique(left_a, key_of), _unique(left_b, key_of)
         found = [Pair(a=of_a[key], b=of_b[key], match=match) for key in of_a if key in of_b]
         taken = {id(cell) for pair in found for cell in (pair.a, pair.b)}
         left_a = [cell for cell in left_a if id(cell) not in taken]
@@ -56,9 +60,20 @@ def match_cells(a: Sequence[Measured], b: Sequence[Measured]) -> Matched:
     return Matched(pairs=tuple(pairs), only_a=tuple(left_a), only_b=tuple(left_b))
 
 
-def _unique(cells: Iterable[Measured], names: Sequence[str]) -> dict[tuple[object, ...], Measured]:
-    """The cells by these fields, without those that share them with another."""
+def _contents(cell: Measured) -> tuple[object, ...]:
+    """All that it is, but for what only counts versions and test images."""
+    return (identity_without(cell.planned_cell, *VERSIONS), *rates_of(cell))
+
+
+def _named(cell: Measured, method: Sequence[str]) -> tuple[object, ...]:
+    """Its place among sizes, and as much of its method as its names say."""
+    names = ("dataset", "split", "n_train", "width", *method)
+    return tuple(getattr(cell, name) for name in names)
+
+
+def _unique(cells: Iterable[Measured], key_of: Key) -> dict[tuple[object, ...], Measured]:
+    """The cells by this key, without those that share it with another."""
     found: dict[tuple[object, ...], list[Measured]] = {}
     for cell in cells:
-        found.setdefault(tuple(getattr(cell, name) for name in names), []).append(cell)
+        found.setdefault(key_of(cell), []).append(cell)
     return {key: alike[0] for key, alike in found.items() if len(alike) == 1}

@@ -8,7 +8,6 @@ from analysis.compare.matching import SAME
 from analysis.compare.provenance import provenance
 from analysis.links import link, row_anchor, table_anchor
 from analysis.sections.section import Picture, Section, Table
-from analysis.style import recipe_title
 from analysis.words import NONE, change, interval, number, of, p_value, percent, size
 
 FIGURE = "comparison"
@@ -72,9 +71,8 @@ def _changed(data: Data) -> str:
 
 def cell_title(a: Data, b: Data | None = None) -> str:
     """A cell in a few words, or a pair of them: what differs is said of both."""
-    recipes = [recipe_title(cell["recipe"], cell["model"]) for cell in (a, b or a)]
-    recipe = recipes[0] if recipes[0] == recipes[1] else f"{recipes[0]} → {recipes[1]}"
-    return f"“{recipe}” on {a['n_train']:,} images of {a['dataset']}, width {a['width']:g}"
+    title = _both([a["title"], (b or a)["title"]])
+    return f"“{title}” on {a['n_train']:,} images of {a['dataset']}, width {a['width']:g}"
 
 
 def sections(data: Data) -> list[tuple[str, Section]]:
@@ -118,9 +116,8 @@ def _cells(data: Data) -> Section:
 
 def _cell_row(row: Data) -> tuple[str, ...]:
     a, b = row["a"], row["b"]
-    titles = [recipe_title(cell["recipe"], cell["model"]) for cell in (a, b)]
     return (
-        _both(titles),
+        _both([a["title"], b["title"]]),
         a["dataset"],
         f"{a['n_train']:,}",
         f"{a['width']:g}",
@@ -157,7 +154,7 @@ def _only(data: Data) -> Section:
             ),
             rows=tuple(
                 (
-                    recipe_title(cell["recipe"], cell["model"]),
+                    cell["title"],
                     cell["dataset"],
                     f"{cell['n_train']:,}",
                     f"{cell['width']:g}",
@@ -203,10 +200,8 @@ def _laws(laws: Sequence[Data]) -> Section:
 
 
 def _curve(row: Data) -> str:
-    recipes = zip(row["recipes"], row["models"], strict=True)
     epochs = _both([str(n) for n in row["epochs"]])
-    recipe = _both([recipe_title(*pair) for pair in recipes])
-    return f"{recipe}, {row['dataset']}, width {row['width']:g}, {epochs} epochs"
+    return f"{_both(row['titles'])}, {row['dataset']}, width {row['width']:g}, {epochs} epochs"
 
 
 def _less(value: Mapping[str, Any]) -> str:

@@ -8,9 +8,11 @@ from typing import Literal
 from analysis.cells import LEVEL, Measured, described
 from analysis.claims.claim import Evidence, row_of
 from analysis.effects import Effect
+from analysis.identity import USUAL, grouped, like_curve, only_one
+from analysis.labels import in_common, labels
 from analysis.links import link, table_anchor
 from analysis.sections import crossed
-from analysis.sections.comparison_plots import draw, varied
+from analysis.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varied
 from analysis.sections.section import Data, Kind, Picture, Section, Table
 from analysis.style import recipe_title
 from analysis.verdicts import MARGIN
@@ -33,29 +35,26 @@ class Comparison:
 
 
 def by_recipe(name: str, cell: Measured, among: Sequence[Measured]) -> Measured | None:
-    """The cell that differs in its recipe only."""
-    return next((other for other in _alike(cell, among, ALIKE) if other.recipe == name), None)
+    """The cell that differs in its recipe only, which has this name."""
+    alike = _alike(cell, among, ALIKE)
+    return only_one([other for other in alike if other.recipe == name], like=cell)
 
 
 def by_width(cell: Measured, among: Sequence[Measured]) -> Measured | None:
     """The same recipe in the smallest network."""
-    alike = _alike(cell, among, tuple(name for name in ALIKE if name != "width"))
-    return min(
-        (other for other in alike if other.recipe == cell.recipe), key=lambda other: other.width
-    )
+    alike = [other for other in among if like_curve(cell, other, "width")]
+    least = min(other.width for other in alike)
+    return only_one([other for other in alike if other.width == least], like=cell)
 
 
 def by_tricks(cell: Measured, among: Sequence[Measured]) -> Measured | None:
     """The recipe with the most of its tricks, and no other; for another model the usual one."""
     alike = _alike(cell, among, ALIKE)
-    if cell.model != "lecun1989":
-        return next((other for other in alike if other.model == "lecun1989"), None)
-    fewer = [
-        other
-        for other in alike
-        if other.model == cell.model and set(other.tricks) < set(cell.tricks)
-    ]
-    return max(fewer, key=lambda other: len(other.tricks), default=None)
+    if cell.model != USUAL:
+        return only_one([other for other in alike if other.model == USUAL], like=cell)
+    fewer = [o for o in alike if o.model == cell.model and set(o.tricks) < set(cell.tricks)]
+    most = max((len(other.tricks) for other in fewer), default=0)
+    return only_one([other for other in fewer if len(other.tricks) == most], like=cell)
 
 
 def _alike(cell: Measured, among: Sequence[Measured], fields: tuple[str, ...]) -> list[Measured]:
@@ -106,7 +105,11 @@ def measure(e: Evidence, study: str) -> Data | None:
     if not cells:
         return None
     comparison = COMPARISONS[study]
-    rows = [_row(e, cell, comparison.base(cell, cells)) for cell in cells]
+    bases = [comparison.base(cell, cells) for cell in cells]
+    rows = [_row(e, *pair) for pair in zip(cells, bases, strict=True)]
+    told = [name for name in varied(rows) if name in HEADINGS]
+    for row, names in zip(rows, _names(cells, bases, told, comparison.axis), strict=True):
+        row |= names
     said = [row["verdict"] for row in rows]
     return {
         "study": study,
@@ -120,6 +123,34 @@ def measure(e: Evidence, study: str) -> Data | None:
         "fewer": said.count(FEWER),
         "more": said.count(MORE),
     }
+
+
+def _names(
+    cells: Sequence[Measured], bases: Sequence[Measured | None], told: list[str], axis: Axis | None
+) -> list[Data]:
+    """What to call each cell in the table and in figures, what it is against, and its line."""
+    facts = [cell.facts for cell in cells]
+    of_bases = {id(base): base.facts for base in bases if base is not None}
+    against = dict(zip(of_bases, labels(list(of_bases.values()), shown=TICKS), strict=True))
+    names: list[Data] = [
+        {
+            "title": title,
+            "tick": tick,
+            "against": None if base is None or base is cell else against[id(base)],
+        }
+        for cell, base, title, tick in zip(
+            cells, bases, labels(facts, shown=told), labels(facts, shown=TICKS), strict=True
+        )
+    ]
+    if axis is None:
+        return names
+    lines = grouped(cells, (ALONG[axis],), loose=("epochs", "batch_size"))
+    common = [in_common([cell.facts for cell in line]) for line in lines]
+    titles = labels(common, shown=BESIDE[axis], bases=[recipe_title(f["recipe"]) for f in common])
+    place = {id(cell): name for name, line in enumerate(lines) for cell in line}
+    for cell, name in zip(cells, names, strict=True):
+        name |= {"line": place[id(cell)], "line_title": titles[place[id(cell)]]}
+    return names
 
 
 def _row(e: Evidence, cell: Measured, base: Measured | None) -> Data:
@@ -175,7 +206,7 @@ def show(data: Data) -> Section:
         ),
         rows=tuple(
             (
-                recipe_title(row["recipe"], row["model"]),
+                row["title"],
                 *(f"{row[name]:,g}" if name == "width" else f"{row[name]:,}" for name in told),
                 f"{row['mean']:,.1f} of {row['n_test']:,}",
                 percent(row["error"]),

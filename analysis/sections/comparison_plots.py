@@ -9,8 +9,15 @@ from matplotlib.figure import Figure
 
 from analysis.legends import place_legend, row_labels
 from analysis.sections.section import Data
-from analysis.style import MARKERS, change_axis, draw_change, log_axes, recipe_title, styled
+from analysis.style import change_axis, draw_change, line_styles, log_axes, styled
 from analysis.uncertainty import half_a_miss
+
+TICKS = ("n_train", "width", "batch_size")  # said beside a cell's title in a forest
+ALONG = {"n_train": "n_train", "n_macs": "width"}  # by axis, what a line's cells differ in
+BESIDE = {  # and what is said beside a line's title
+    "n_train": ("model", "width", "batch_size"),
+    "n_macs": ("batch_size", "n_train"),
+}
 
 
 def varied(rows: Sequence[Data]) -> list[str]:
@@ -28,36 +35,34 @@ def draw(data: Data) -> Mapping[str, Figure]:
 
 
 def _lines(rows: Sequence[Data], axis: str) -> Figure:
-    """Error against size or cost, a line for each recipe (and what else tells rows apart)."""
-    same_axis = ("width", "model") if axis == "n_macs" else ()
-    told = [
-        name
-        for name in ("model", "width", "batch_size", "n_train")
-        if name in varied(rows) and name != axis and name not in same_axis
-    ]
-    lines: dict[tuple[Any, ...], list[Data]] = {}
+    """Error against size or cost, a line for what differs in nothing else."""
+    told = [name for name in BESIDE[axis] if name in varied(rows)]
+    lines: dict[int, list[Data]] = {}
     for row in rows:
-        lines.setdefault((row["recipe"], *(row[name] for name in told)), []).append(row)
+        lines.setdefault(row["line"], []).append(row)
+    names = [
+        ", ".join([first["line_title"], *(_part(name, first[name]) for name in told)])
+        for first, *_ in lines.values()
+    ]
     fig = Figure(figsize=(6.4, 3.9 + 0.1 * len(lines)), layout="constrained")
     ax = fig.subplots()
-    colours = sns.color_palette("colorblind", len(lines))
-    for i, (key, line) in enumerate(lines.items()):
+    styles = line_styles(len(lines))
+    for i, (label, line) in enumerate(zip(names, lines.values(), strict=True)):
         line = sorted(line, key=lambda row: float(row[axis]))
         bars = [
             [row["error"] - row["low"] for row in line],
             [row["high"] - row["error"] for row in line],
         ]
-        parts = [recipe_title(key[0]), *(_part(*pair) for pair in zip(told, key[1:], strict=True))]
         ax.errorbar(
             [row[axis] * 1.02 ** (i - len(lines) / 2) for row in line],  # apart, so that bars show
             [max(row["error"], half_a_miss(row["n_test"])) for row in line],
             yerr=np.maximum(bars, 0),
-            fmt=MARKERS[i % len(MARKERS)] + "-",
+            ls="-",
             ms=4,
             lw=1.1,
             capsize=2,
-            color=colours[i],
-            label=", ".join(parts),
+            **styles[i],
+            label=label,
         )
     log_axes(ax, sorted({row[axis] for row in rows}))
     ax.set_xlabel("training images" if axis == "n_train" else "multiplications per example")
@@ -91,8 +96,8 @@ def _forest(rows: Sequence[Data], margin: float) -> Figure:
 
 
 def _forest_label(row: Data, rows: Sequence[Data]) -> str:
-    told = [name for name in ("n_train", "width", "batch_size") if name in varied(rows)]
-    parts = [recipe_title(row["recipe"], row["model"]), *(_part(name, row[name]) for name in told)]
-    several = len({other["base"] for other in rows}) > 1
-    against = f"\nagainst {recipe_title(row['base'])}" if several else ""
-    return ", ".join(parts) + against
+    told = [name for name in TICKS if name in varied(rows)]
+    parts = [row["tick"], *(_part(name, row[name]) for name in told)]
+    several = len({other["against"] for other in rows}) > 1
+    against = f"against {row['against']}" if several else ""
+    return "\n".join(filter(None, [", ".join(parts), against]))

@@ -4,23 +4,25 @@ from collections.abc import Sequence
 
 from analysis.cells import Measured
 from analysis.claims.claim import Evidence, row_of
+from analysis.identity import grouped
+from analysis.labels import in_common, labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Table
-from analysis.style import recipe_title
 from analysis.words import change
 
 
 def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
     """By recipe: what the widest network changes with fewest and with most images, and the second
-    relative to the first. Recipes without all four corners are left out.
+    relative to the first. Cells differ in nothing else; without all four corners there is no row.
     """
     rows = []
-    for recipe in dict.fromkeys(cell.recipe for cell in cells):
-        mine = [cell for cell in cells if cell.recipe == recipe]
+    groups = grouped(cells, ("n_train", "width"))
+    titles = labels([in_common([cell.facts for cell in group]) for group in groups])
+    for mine, title in zip(groups, titles, strict=True):
         at = {(cell.n_train, cell.width): cell for cell in mine}
         sizes, widths = sorted({n for n, _ in at}), sorted({width for _, width in at})
         corners = [(n, width) for n in (sizes[0], sizes[-1]) for width in (widths[0], widths[-1])]
-        if len(set(corners)) < 4 or not at.keys() >= set(corners) or len(mine) > len(at):
+        if len(set(corners)) < 4 or not at.keys() >= set(corners):
             continue
         few_small, few_large, many_small, many_large = (at[corner] for corner in corners)
         few = e.resampler.change(few_small, few_large)
@@ -31,7 +33,8 @@ def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
         if few and many and both:
             rows.append(
                 {
-                    "recipe": recipe,
+                    "recipe": mine[0].recipe,
+                    "title": title,
                     "widths": [widths[0], widths[-1]],
                     "n_train": [sizes[0], sizes[-1]],
                     "few": row_of(few),
@@ -45,7 +48,7 @@ def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
 def show(part: str, rows: Sequence[Data]) -> tuple[str, ...]:
     """A sentence a recipe; its figures stand in the second table of the section."""
     return tuple(
-        f"{recipe_title(row['recipe'])}: from width {row['widths'][0]:g} to {row['widths'][1]:g}"
+        f"{row['title']}: from width {row['widths'][0]:g} to {row['widths'][1]:g}"
         f" the test error changes by {link(change(row['few']), row_anchor(part, i, 2))} with"
         f" {row['n_train'][0]:,} images and by {link(change(row['many']), row_anchor(part, i, 2))}"
         f" with {row['n_train'][1]:,}; the second relative to the first:"
@@ -65,7 +68,7 @@ def tables(rows: Sequence[Data], level: str) -> tuple[Table, ...]:
         ),
         rows=tuple(
             (
-                recipe_title(row["recipe"]),
+                row["title"],
                 *(f"{width:g}" for width in row["widths"]),
                 f"{row['n_train'][0]:,}",
                 change(row["few"]),

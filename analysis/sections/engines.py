@@ -13,9 +13,10 @@ import pandas as pd
 from scipy import stats
 
 from analysis.cells import LEVEL
+from analysis.identity import facts_of
+from analysis.labels import labels
 from analysis.load import Results
 from analysis.sections.section import Data, Section, Table
-from analysis.style import recipe_title
 from analysis.verdicts import holm
 from analysis.words import p_value
 
@@ -36,6 +37,10 @@ def measure(results: Results) -> Data | None:
             rows.append(_plain(cell) | pair | compare(by_trainer[one], by_trainer[other]))
     if not rows:
         return None
+    entries = {cell["cell_id"]: cell for cell in results.cells}
+    facts = [facts_of(entries[row["cell_id"]]) for row in rows]
+    for row, title in zip(rows, labels(facts, shown=("n_train", "width")), strict=True):
+        row["title"] = title
     adjusted = holm([row["p"] for row in rows])
     rows = [row | {"p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
     return {
@@ -92,7 +97,7 @@ def show(data: Data) -> Section:
         ),
         rows=tuple(
             (
-                recipe_title(row["recipe"]),
+                row["title"],
                 f"{row['n_train']:,}",
                 f"{row['width']:g}",
                 f"{row['one']} ({row['n_one']})",

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.best_epochs import BestEpochs, best_epochs
 from analysis.cells import LEVEL
 from analysis.claims.claim import Evidence, row_of
+from analysis.labels import in_common, labels
 from analysis.legends import place_legend
 from analysis.published import published
 from analysis.sections.section import Data, Kind, Picture, Section, Table
-from analysis.style import log_axes, recipe_title, styled
+from analysis.style import log_axes, same_marker, styled
 from analysis.uncertainty import half_a_miss
 from analysis.words import change, percent
 
@@ -26,6 +26,9 @@ def measure(e: Evidence, study: str) -> Data | None:
         return None
     unfinished = sum(cell.n_seeds < cell.planned for best in found for cell in best.cells)
     rows = [_row(best) for best in found]
+    facts = [in_common([cell.facts for cell in best.cells]) for best in found]
+    for row, title in zip(rows, labels(facts, shown=("n_train",)), strict=True):
+        row["title"] = title
     return {"study": study, "level": LEVEL, "rows": rows, "unfinished": unfinished}
 
 
@@ -67,7 +70,7 @@ def show(data: Data) -> Section:
         ),
         rows=tuple(
             (
-                recipe_title(row["recipe"]),
+                row["title"],
                 f"{row['n_train']:,}",
                 f"{row['best']}{' (edge)' if row['at_edge'] else ''}",
                 percent(row["best_test_error"]),
@@ -96,16 +99,16 @@ def show(data: Data) -> Section:
 @styled
 def draw(data: Data) -> Mapping[str, Figure]:
     sizes = sorted({row["n_train"] for row in data["rows"]})
-    recipes = list(dict.fromkeys(row["recipe"] for row in data["rows"]))
-    colours = dict(zip(recipes, sns.color_palette("colorblind", len(recipes)), strict=True))
+    titles = list(dict.fromkeys(row["title"] for row in data["rows"]))
+    styles = dict(zip(titles, same_marker("o", len(titles)), strict=True))
     fig = Figure(figsize=(1.2 + 2.3 * len(sizes), 3.0), layout="constrained")
     axes = fig.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for ax, size in zip(axes, sizes, strict=True):
         rows = [row for row in data["rows"] if row["n_train"] == size]
         for row in rows:
-            colour = colours[row["recipe"]]
+            colour = styles[row["title"]]["color"]
             errors = np.maximum(row["val_errors"], half_a_miss(row["val_n"]))
-            ax.plot(row["epochs"], errors, "o-", ms=4, lw=1.2, color=colour)
+            ax.plot(row["epochs"], errors, ms=4, lw=1.2, **styles[row["title"]])
             best = errors[row["epochs"].index(row["best"])]
             ax.plot(row["best"], best, "o", ms=10, mfc="none", mec=colour, mew=1.3)
             fixed = errors[row["epochs"].index(row["fixed"])]
@@ -114,8 +117,8 @@ def draw(data: Data) -> Mapping[str, Figure]:
         ax.set_xlabel("epochs")
         log_axes(ax, sorted({n for row in rows for n in row["epochs"]}))
     axes[0].set_ylabel("validation error")
-    for recipe in recipes:
-        axes[0].plot([], [], "o-", ms=4, color=colours[recipe], label=recipe_title(recipe))
+    for title in titles:
+        axes[0].plot([], [], ms=4, label=title, **styles[title])
     place_legend(fig, axes[0], where="outside upper left", size=9)
     return {data["study"]: fig}
 

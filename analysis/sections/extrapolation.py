@@ -5,22 +5,25 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.curves import LEVEL, Curve
 from analysis.forecasts import compare
+from analysis.identity import OF_A_CURVE, only_one
+from analysis.labels import labels
 from analysis.legends import place_legend
 from analysis.links import link, table_anchor
 from analysis.load import Results
 from analysis.multiplier import Multiplier, Worth, worth
 from analysis.multiplier_plot import worth_figure
+from analysis.plots import curve_titles
 from analysis.sections.section import Data, Picture, Section, Table
-from analysis.style import log_axes, recipe_title, styled
+from analysis.style import log_axes, same_marker, styled
 from analysis.uncertainty import limit_of_none
 from analysis.words import NONE, percent
 
 BASELINE = "1989"
+ORDER = ("recipe", "n_train", "cell_id")
 FORECASTS, WORTH = "forecasts", "effective_data"
 KEPT = (
     *("cell_id", "recipe", "dataset", "n_train", "width", "epochs", "made_at", "level"),
@@ -30,9 +33,13 @@ KEPT = (
 
 def read_forecasts(results: Results) -> Data | None:
     """Every forecast with what came of it, or None where nothing was predicted."""
+    found = sorted(compare(results), key=lambda row: tuple(row[n] for n in ORDER))
+    facts = [row["facts"] for row in found]
+    curves = [{k: v for k, v in each.items() if k not in OF_A_CURVE} for each in facts]
+    named = zip(found, labels(facts, shown=("n_train",)), labels(curves), strict=True)
     rows = [
-        {name: row[name] for name in KEPT}
-        for row in sorted(compare(results), key=lambda row: (row["recipe"], row["n_train"]))
+        {name: row[name] for name in KEPT} | {"title": title, "curve": curve}
+        for row, title, curve in named
     ]
     judged = [row for row in rows if row["inside"] is not None]
     if not rows:
@@ -47,9 +54,9 @@ def read_forecasts(results: Results) -> Data | None:
 
 def measure_worth(curves: Sequence[Curve]) -> list[Data]:
     """Of each curve that shares its test images and width with one of the recipe of 1989."""
-    found = []
+    found, judged = [], []
     for curve in curves:
-        base = next((other for other in curves if _is_base(other, curve)), None)
+        base = only_one([other for other in curves if _is_base(other, curve)], like=curve)
         if base is not None and len(base.n_train) > 1:
             row = worth(
                 *(base.n_train, base.replicates, curve.n_train, curve.replicates),
@@ -59,16 +66,21 @@ def measure_worth(curves: Sequence[Curve]) -> list[Data]:
                 none=curve.thin,
             )
             found.append({"recipe": curve.recipe, **asdict(row), "verdict": row.verdict})
-    return found
+            judged.append(curve)
+    return [row | {"title": title} for row, title in zip(found, curve_titles(judged), strict=True)]
 
 
 def _is_base(other: Curve, curve: Curve) -> bool:
     alike = ("dataset", "test_set_id", "split", "width", "model", "batch_size")
     return (
-        other.recipe == BASELINE
-        and curve.recipe != BASELINE
+        _of_1989(other)
+        and not _of_1989(curve)
         and all(other.fixed[name] == curve.fixed[name] for name in alike)
     )
+
+
+def _of_1989(curve: Curve) -> bool:
+    return curve.recipe == BASELINE and curve.is_built_in
 
 
 def show_forecasts(data: Data) -> Section:
@@ -84,7 +96,7 @@ def show_forecasts(data: Data) -> Section:
         ),
         rows=tuple(
             (
-                recipe_title(row["recipe"]),
+                row["title"],
                 f"{row['n_train']:,}",
                 percent(row["error"]),
                 f"{percent(row['low'])} to {percent(row['high'])}",
@@ -110,17 +122,16 @@ def show_forecasts(data: Data) -> Section:
 def draw_forecasts(data: Data) -> Mapping[str, Figure]:
     fig = Figure(figsize=(6.4, 3.6), layout="constrained")
     ax = fig.subplots()
-    recipes = list(dict.fromkeys(row["recipe"] for row in data["rows"]))
-    colours = sns.color_palette("colorblind", len(recipes))
-    for number, (colour, recipe) in enumerate(zip(colours, recipes, strict=True)):
-        rows = [row for row in data["rows"] if row["recipe"] == recipe]
-        aside = 1.03 ** (number - (len(recipes) - 1) / 2)  # so that no bar hides another
+    curves = list(dict.fromkeys(row["curve"] for row in data["rows"]))
+    styles = same_marker("s", len(curves))
+    for number, (style, curve) in enumerate(zip(styles, curves, strict=True)):
+        rows = [row for row in data["rows"] if row["curve"] == curve]
+        aside = 1.03 ** (number - (len(curves) - 1) / 2)  # so that no bar hides another
         x, y = (np.array([row[name] for row in rows], float) for name in ("n_train", "error"))
         x *= aside
         ends = np.array([[row["low"], row["high"]] for row in rows]).T
         bars = np.abs(ends - y)
-        label = recipe_title(recipe)
-        ax.errorbar(x, y, yerr=bars, fmt="s", ms=5, capsize=3, color=colour, label=label)
+        ax.errorbar(x, y, yerr=bars, ls="", ms=5, capsize=3, label=curve, **style)
         known = [(aside * row["n_train"], row["actual"]) for row in rows if row["actual"]]
         if known:
             ax.plot(*zip(*known, strict=True), "x", ms=9, mew=1.8, color="black", zorder=4)
@@ -137,7 +148,7 @@ def show_worth(rows: Sequence[Data]) -> Section:
         columns=("recipe", "#training images", "#times the data", "interval"),
         rows=tuple(
             (
-                recipe_title(row["recipe"]),
+                row["title"],
                 f"{m['n_train']:,.0f}",
                 f"more than {m['limit']:.2g}" if m["value"] is None else f"{m['value']:.2g}",
                 f"above {m['low']:.2g}"
@@ -149,8 +160,7 @@ def show_worth(rows: Sequence[Data]) -> Section:
         ),
     )
     text = tuple(
-        f"That what “{recipe_title(row['recipe'])}” is worth depends on the number of images:"
-        f" {row['verdict']}."
+        f"That what “{row['title']}” is worth depends on the number of images: {row['verdict']}."
         for row in rows
     )
     picture = Picture(
@@ -162,7 +172,7 @@ def show_worth(rows: Sequence[Data]) -> Section:
 
 
 def draw_worth(rows: Sequence[Data]) -> Mapping[str, Figure]:
-    return {WORTH: worth_figure({recipe_title(row["recipe"]): _worth(row) for row in rows})}
+    return {WORTH: worth_figure({row["title"]: _worth(row) for row in rows})}
 
 
 def _worth(row: Mapping[str, Any]) -> Worth:

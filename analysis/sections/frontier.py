@@ -12,15 +12,17 @@ from matplotlib.lines import Line2D
 
 from analysis.cells import LEVEL, Cells
 from analysis.frontier import Best, frontier
+from analysis.labels import in_common, labels
 from analysis.legends import place_legend
 from analysis.sections.section import Data, Picture, Section, Table
-from analysis.style import MARKERS, percent_axis, recipe_title, styled
-from analysis.surface import find_all, largest_test_set, surface_cells
+from analysis.style import MARKERS, percent_axis, styled
+from analysis.surface import largest_test_set, surface_cells, surfaces
 from analysis.words import percent, scientific, yes
 from scaling.errors import InputError
 
 FRONTIER = "frontier"
 GREY = "#666666"
+DASHES = ("-", "--", "-.", ":")
 LINE = 30  # budgets of the line that the figure draws
 EACH = 10**0.5  # from one budget in the table to the next
 
@@ -30,9 +32,11 @@ def measure_frontier(cells: Cells) -> Data | None:
     test_set = largest_test_set(cells)
     if test_set is None:
         return None
-    recipes = sorted({cell.recipe for cell in find_all(cells) if cell.test_set_id == test_set})
-    found = [_measure(surface_cells(cells, recipe, test_set), recipe) for recipe in recipes]
-    rows = [row for row in found if row is not None]
+    groups = surfaces(cells, test_set)
+    found = [_measure(surface_cells(group), group[0].recipe) for group in groups]
+    pairs = [(row, group) for row, group in zip(found, groups, strict=True) if row is not None]
+    titles = labels([in_common([cell.facts for cell in group]) for _, group in pairs])
+    rows = [row | {"title": title} for (row, _), title in zip(pairs, titles, strict=True)]
     return {"level": LEVEL, "test_set_id": test_set, "recipes": rows} if rows else None
 
 
@@ -122,7 +126,7 @@ def show_frontier(data: Data) -> Section:
 def _said(row: Data, level: str) -> str:
     last = row["best"][-1]
     said = (
-        f"“{recipe_title(row['recipe'])}”, {row['cells']} cells of {_listed(row['epochs'])} epochs,"
+        f"“{row['title']}”, {row['cells']} cells of {_listed(row['epochs'])} epochs,"
         f" {row['n_low']:,} to {row['n_high']:,} images, widths {_listed(row['widths'])}: with"
         f" {scientific(last['train_flop'])} FLOP {last['n_train']:,.0f} images at width"
         f" {last['width']:g} are best, {percent(last['error'])} ({level}: {percent(last['low'])} to"
@@ -139,7 +143,7 @@ def _said(row: Data, level: str) -> str:
 
 def _table(row: Data, level: str) -> Table:
     return Table(
-        caption=f"The best for each budget, “{recipe_title(row['recipe'])}” ({level} intervals;"
+        caption=f"The best for each budget, “{row['title']}” ({level} intervals;"
         " edge: n at the smallest or largest trained)",
         columns=("#FLOP", "#images", "#width", "#epochs", "#test error", "interval", "edge"),
         rows=tuple(
@@ -164,9 +168,10 @@ def draw_frontier(data: Data) -> Mapping[str, Figure]:
     widths = sorted({point["width"] for row in data["recipes"] for point in _all(row)})
     marks = dict(zip(widths, MARKERS, strict=False))
     colours = sns.color_palette("colorblind", len(data["recipes"]))
-    for colour, row in zip(colours, data["recipes"], strict=True):
+    dashes = [DASHES[i // 10 % len(DASHES)] for i in range(len(colours))]  # the palette has ten
+    for colour, ls, row in zip(colours, dashes, data["recipes"], strict=True):
         line = {name: [one[name] for one in row["line"]] for name in row["line"][0]}
-        ax.plot(line["train_flop"], line["error"], color=colour, lw=1.6, zorder=3)
+        ax.plot(line["train_flop"], line["error"], color=colour, ls=ls, lw=1.6, zorder=3)
         ax.fill_between(
             line["train_flop"], line["low"], line["high"], color=colour, alpha=0.18, lw=0
         )
@@ -183,8 +188,8 @@ def draw_frontier(data: Data) -> Mapping[str, Figure]:
     ax.set_xlabel("training FLOP of one model")
     ax.set_ylabel("test error")
     handles = [
-        Line2D([], [], color=colour, lw=1.6, label=recipe_title(row["recipe"]))
-        for colour, row in zip(colours, data["recipes"], strict=True)
+        Line2D([], [], color=colour, lw=1.6, ls=ls, label=row["title"])
+        for colour, ls, row in zip(colours, dashes, data["recipes"], strict=True)
     ]
     handles += [
         Line2D([], [], ls="", marker=mark, color=GREY, label=f"width {width:g}")

@@ -13,7 +13,6 @@ from analysis.sections.future_tables import (
     table_of_trends,
 )
 from analysis.sections.section import Data, Picture, Section
-from analysis.style import recipe_title
 from analysis.words import interval, number, percent, scientific, seconds
 
 FUTURE, FORMS, TRENDS = "2055", "future_forms", "future_trends"
@@ -39,7 +38,7 @@ def show(data: Data) -> Section:
 def _sentence(curve: Data, level: str) -> str:
     """The law with its range, the forecast with its reach, and what cannot be determined."""
     law, ahead, far = curve["law"], curve["ahead"], curve["far"]
-    title = recipe_title(curve["recipe"])
+    title = curve["title"]
     said = f"From {curve['n_low']:,} to {curve['n_high']:,} training images no power law, with a"
     said += f" floor or without, holds for the test error of “{title}”"
     if law is not None:

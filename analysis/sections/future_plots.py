@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.legends import shortened
 from analysis.sections.section import Data
-from analysis.style import recipe_title, styled
+from analysis.style import styled
 from analysis.words import number, seconds
 
 GREY, SHADE = "#777777", "#ececec"
@@ -73,7 +73,7 @@ def _draw_curve(ax: Any, curve: Data, colour: Any) -> None:
     ax.set_yscale("log")
     _limits(ax, curve)
     _notes(ax, curve, edge, colour)
-    ax.set_title(shortened(f"“{recipe_title(curve['recipe'])}”", 5, 10))
+    ax.set_title(shortened(f"“{curve['title']}”", 5, 10))
     ax.set_ylabel("test error")
 
 

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.sections.section import Data, Table
-from analysis.style import recipe_title
 from analysis.words import NONE, percent, scientific, seconds, yes
 
 
 def table_of_forms(curve: Data) -> Table:
     far = curve["far"]
     return Table(
-        caption=f"“{recipe_title(curve['recipe'])}” at {scientific(far['n_train'])} images, by"
+        caption=f"“{curve['title']}” at {scientific(far['n_train'])} images, by"
         " each form; intervals of the form itself, as if it were true",
         columns=("form", "#p of all sizes", "#p of last octave", "rejected", "#there", "interval"),
         rows=tuple(

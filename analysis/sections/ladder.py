@@ -1,18 +1,19 @@
 """The ladder and the zip codes: each published run beside the distribution that was measured."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from analysis.cells import LEVEL, Measured
+from analysis.cells import LEVEL, Ambiguous, Measured
 from analysis.claims.claim import Evidence, row_of
+from analysis.labels import labels
 from analysis.links import link, row_anchor
 from analysis.one_run import one_run
 from analysis.published import Published, published
 from analysis.sections.ladder_plot import draw
 from analysis.sections.section import Data, Kind, Picture, Section, Table
-from analysis.style import recipe_title
 from analysis.words import NONE, change, count, ends, of, yes
 
 DRAWN = 2007  # cited: the test images of 1989 and of the write-up
@@ -29,17 +30,26 @@ def measure(e: Evidence, study: str) -> Data | None:
     for run in published():
         if run.dataset in datasets:
             same = {"dataset": run.dataset, "n_train": run.n_train, "recipe": run.recipe}
-            cell = e.cells.first(study, epochs=run.epochs, **same)
-            rows.append(_row(run.what, run, cell))
-    shown = {row["cell_id"] for row in rows}
-    for cell in cells:
-        if cell.cell_id not in shown:
-            rows.append(_row(recipe_title(cell.recipe), _meant(cell, cells), cell))
-    base = e.cells.first(study, recipe="1989", width=1.0)
+            cell = _first(e, study, epochs=run.epochs, **same)
+            rows.append(_row(run.what, run, cell) | {"cell": cell})
+    shown = [cell for row in rows if (cell := row.pop("cell")) is not None]
+    left = [cell for cell in cells if not any(cell is other for other in shown)]
+    named = labels([cell.facts for cell in [*shown, *left]])
+    for cell, title in zip(left, named[len(shown) :], strict=True):
+        rows.append(_row(title, _meant(cell, cells), cell))
+    base = _first(e, study, recipe="1989", width=1.0)
     suspects = _suspects(e, base, cells) if study == "zipcode" and base else []
     judged = [row["inside"] for row in rows if row["inside"] is not None]
     data = {"study": study, "level": LEVEL, "rows": rows, "suspects": suspects}
     return {**data, "compared": len(judged), "inside": sum(judged)} if rows else None
+
+
+def _first(e: Evidence, study: str, **where: Any) -> Measured | None:
+    """The cell that is meant; None where there is none, or several and nobody can tell."""
+    try:
+        return e.cells.first(study, **where)
+    except Ambiguous:
+        return None
 
 
 def _meant(cell: Measured, cells: Sequence[Measured]) -> Published | None:
@@ -125,21 +135,26 @@ def _measured(run: Published | None, cell: Measured, n_drawn: int) -> Data:
 def _suspects(e: Evidence, base: Measured, cells: Sequence[Measured]) -> list[Data]:
     """What each other cell changes in the misses of 1989."""
     rows = []
-    for cell in cells:
-        if cell is not base and cell.dataset == base.dataset and cell.n_train == base.n_train:
-            effect = e.resampler.change(base, cell)
-            rows.append(
-                {
-                    "what": recipe_title(cell.recipe),
-                    "seeds": cell.n_seeds,
-                    "planned": cell.planned,
-                    "mean": cell.error * cell.n_test,
-                    "n_test": cell.n_test,
-                    "train_mean": float(np.mean(cell.train_misses)),
-                    "change": None if effect is None else row_of(effect),
-                }
-            )
+    others = [c for c in cells if c is not base and _place(c) == _place(base)]
+    titles = labels([cell.facts for cell in others])
+    for cell, title in zip(others, titles, strict=True):
+        effect = e.resampler.change(base, cell)
+        rows.append(
+            {
+                "what": title,
+                "seeds": cell.n_seeds,
+                "planned": cell.planned,
+                "mean": cell.error * cell.n_test,
+                "n_test": cell.n_test,
+                "train_mean": float(np.mean(cell.train_misses)),
+                "change": None if effect is None else row_of(effect),
+            }
+        )
     return rows
+
+
+def _place(cell: Measured) -> tuple[object, ...]:
+    return cell.dataset, cell.n_train
 
 
 def show(data: Data) -> Section:

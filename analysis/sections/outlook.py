@@ -11,7 +11,7 @@ from analysis.calibration import RATIOS
 from analysis.combine import COMBINED
 from analysis.legends import place_legend, row_labels
 from analysis.sections.section import Data, Picture, Section, Table
-from analysis.style import styled
+from analysis.style import same_marker, styled
 from analysis.words import percent
 
 PROFILES, HOLDING = "profiles", "holding"
@@ -55,12 +55,12 @@ def _interval(row: Data, name: str) -> str:
 def draw_profiles(data: Data) -> Mapping[str, Figure]:
     fig = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = fig.subplots(1, 2, sharey=True)
-    colours = sns.color_palette("colorblind", len(data["profiles"]))
+    styles = same_marker("o", len(data["profiles"]))
     for ax, (name, title) in zip(axes, PARAMETERS.items(), strict=True):
-        for colour, row in zip(colours, data["profiles"], strict=True):
+        for style, row in zip(styles, data["profiles"], strict=True):
             trace = np.array(row[name]["trace"])
-            ax.plot(*trace.T, color=colour, lw=1.4, label=row["curve"])
-            ax.plot(row[name]["value"], 0, "o", ms=5, color=colour, clip_on=False)
+            ax.plot(*trace.T, lw=1.4, label=row["curve"], markevery=[], **style)
+            ax.plot(row[name]["value"], 0, ms=5, clip_on=False, **style)
         ax.axhline(1, color="#666666", lw=0.9, ls="--")
         ax.set_ylim(0, 2)
         ax.set_yticks([0, 1], ["best fit", f"{100 * data['level']:.0f} % interval"])

@@ -1,7 +1,7 @@
 """What was predicted to be spent and what was: core time by engine and width, and whole sweeps."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from analysis.words import NONE
 from scaling.errors import InputError
 
 NAME = "planning"
+MINUTES, SECONDS = 16, 19  # characters of a time
 SHOWN = 12  # runs that are printed, the last ones
 BY = ["engine", "device", "width"]
 RUN = (
@@ -93,7 +94,7 @@ def show(data: Data) -> Section:
                     *("study", "#cores", "#GPUs", "#trials", "#models", "#predicted", "#taken"),
                     *("#ratio", "begun"),
                 ),
-                rows=tuple(map(_run_row, runs[-SHOWN:])),
+                rows=_run_rows(runs[-SHOWN:]),
             )
         )
     return Section(
@@ -151,7 +152,15 @@ def _runs(results: Results) -> list[Data]:
     return sorted(found, key=lambda run: str(run["started_at"]))
 
 
-def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
+def _run_rows(runs: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    """A row for each sweep; those that began in one minute have their seconds too."""
+    rows = [_run_row(run, MINUTES) for run in runs]
+    if len(set(rows)) < len(rows):
+        rows = [_run_row(run, SECONDS) for run in runs]
+    return tuple(rows)
+
+
+def _run_row(run: Mapping[str, Any], digits: int) -> tuple[str, ...]:
     wall, ratio = run["wall_s"], run["ratio"]
     return (
         run["study"],
@@ -162,7 +171,7 @@ def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
         f"{run['predicted_wall_s'] / 60:.1f}",
         NONE if wall is None else f"{wall / 60:.1f}",
         NONE if ratio is None else f"{ratio:.2f}",
-        str(run["started_at"])[:16].replace("T", " "),
+        str(run["started_at"])[:digits].replace("T", " "),
     )
 
 

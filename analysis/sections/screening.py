@@ -8,16 +8,26 @@ from matplotlib.figure import Figure
 
 from analysis.cells import Measured
 from analysis.claims.claim import Evidence
+from analysis.labels import labels
 from analysis.legends import row_labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
-from analysis.style import recipe_title, styled
+from analysis.style import styled
 from analysis.words import percent
+
+SHOWN = ("epochs", "lr")  # beside a candidate's title
 
 
 def measure(e: Evidence, study: str) -> Data | None:
     cells = [cell for cell in e.cells.find(study) if cell.split == "tune"]
-    rows = sorted(map(_row, cells), key=lambda row: float(row["val_error"]))
+    facts = [cell.facts for cell in cells]
+    rows = [
+        _row(cell) | {"title": title, "label": label}
+        for cell, title, label in zip(
+            cells, labels(facts, shown=SHOWN), labels(facts, shown=("epochs",)), strict=True
+        )
+    ]
+    rows = sorted(rows, key=lambda row: float(row["val_error"]))
     return {"study": study, "rows": rows} if rows else None
 
 
@@ -37,7 +47,7 @@ def _row(cell: Measured) -> Data:
 
 
 def _label(row: Data) -> str:
-    return f"{recipe_title(row['recipe'])}, {row['epochs']} epochs"
+    return f"{row['label']}, {row['epochs']} epochs"
 
 
 def show(data: Data) -> Section:
@@ -52,7 +62,7 @@ def show(data: Data) -> Section:
         columns=("recipe", "#epochs", "#learning rate", "#validation error", "#±", "#seeds"),
         rows=tuple(
             (
-                recipe_title(row["recipe"]),
+                row["title"],
                 str(row["epochs"]),
                 f"{row['lr']:g}",
                 percent(row["val_error"]),

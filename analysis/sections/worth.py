@@ -1,14 +1,15 @@
 """What each trick is worth, averaged over the orders in which it could have been found."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.cells import LEVEL
+from analysis.cells import LEVEL, Measured
 from analysis.claims.claim import Evidence, row_of
 from analysis.factorial import combinations_of, interactions, missing_of, worths
+from analysis.identity import only_one
 from analysis.legends import place_legend, row_labels
 from analysis.links import link, row_anchor
 from analysis.sections.section import Data, Kind, Picture, Section, Table
@@ -20,6 +21,10 @@ WAYS = {
     "alone": "added to 1989 alone",
     "last": "added last, to all others",
 }
+SAME = (  # what a trick's worth is not averaged over
+    *("dataset", "data_version", "test_set_id", "n_train", "split", "width"),
+    *("model", "model_version", "start", "epochs", "batch_size"),
+)
 
 
 def measure(e: Evidence, study: str) -> Data | None:
@@ -27,13 +32,10 @@ def measure(e: Evidence, study: str) -> Data | None:
     if not cells:
         return None
     first = cells[0]
-    same = ("dataset", "test_set_id", "n_train", "width", "split")
     recipes = [cell["recipe"] for cell in e.results.plans[study]["cells"]]
     planned = [tuple(name for name, _ in recipe["tricks"]) for recipe in recipes]
     tricks = max(planned, key=len)
-    by_tricks = combinations_of(
-        [c for c in cells if all(getattr(c, name) == getattr(first, name) for name in same)]
-    )
+    by_tricks = combinations_of(alike := _alike(cells))
     missing = missing_of(tricks, by_tricks)
     data: Data = {
         "study": study,
@@ -42,8 +44,9 @@ def measure(e: Evidence, study: str) -> Data | None:
         "epochs": first.epochs,
         "combinations": len(by_tricks) + missing,
         "missing": missing,
-        "seeds": min(cell.n_seeds for cell in by_tricks.values()),
+        "seeds": min((cell.n_seeds for cell in by_tricks.values()), default=0),
         "n_tricks": len(tricks),
+        "left_out": len(cells) - len(alike),
         "tricks": [],
         "interactions": [],
         "all": None,
@@ -64,6 +67,17 @@ def measure(e: Evidence, study: str) -> Data | None:
     return data
 
 
+def _alike(cells: Sequence[Measured]) -> list[Measured]:
+    """Cells that are as the first in all but their tricks, one for each set of tricks."""
+    first = cells[0]
+    found: dict[frozenset[str], list[Measured]] = {}
+    for cell in cells:
+        if all(cell.facts.get(name) == first.facts.get(name) for name in SAME):
+            found.setdefault(frozenset(cell.tricks), []).append(cell)
+    one = [only_one(several) for several in found.values()]
+    return [cell for cell in one if cell is not None]
+
+
 def show(data: Data) -> Section:
     if not data["tricks"]:
         return Section(
@@ -71,6 +85,7 @@ def show(data: Data) -> Section:
             text=(
                 f"{data['missing']} of {data['combinations']} combinations have no finished model:"
                 " the averages over all orders need every one.",
+                *_left_out(data),
             ),
         )
     best = min(data["tricks"], key=_average)
@@ -116,9 +131,17 @@ def show(data: Data) -> Section:
     )
     return Section(
         title="What each trick is worth",
-        text=tuple(text),
+        text=(*text, *_left_out(data)),
         tables=(table, pairs) if data["interactions"] else (table,),
         pictures=(picture,),
+    )
+
+
+def _left_out(data: Data) -> tuple[str, ...]:
+    """Names the cells that are no combination, such as those of other lengths or rates."""
+    n = data["left_out"]
+    return (
+        (f"{n} cells differ from these in more than their tricks and are left out.",) if n else ()
     )
 
 
