@@ -46,21 +46,17 @@ def private_folder() -> Path:
     folder = cache_dir() / folder_name()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            found = os.fstat(handle)
-            if not _own(found):
-                raise InputError(
-                    f"{folder} belongs to another user (number {found.st_uid}): machine code is"
-                    " loaded from a folder of your own only; name one in SCALING_CACHE_DIR"
-                )
-            if _open_to_others(found):
-                for path in folder.glob("*.kernel"):  # somebody else may have put them there
-                    path.unlink(missing_ok=True)
-                os.chmod(folder, 0o700)  # noqa: PTH101  of what the handle stands for
-                sys.stderr.write(f"{folder} was writable by others: its kernels are not used\n")
-        finally:
-            os.close(handle)
+        found = folder.stat()
+        if not _own(found):
+            raise InputError(
+                f"{folder} belongs to another user (number {found.st_uid}): machine code is loaded"
+                " from a folder of your own only; name one in SCALING_CACHE_DIR"
+            )
+        if _open_to_others(found):
+            folder.chmod(0o700)
+            for path in folder.glob("*.kernel"):  # somebody else may have put them there
+                path.unlink(missing_ok=True)
+            sys.stderr.write(f"{folder} was writable by others: its kernels are not used\n")
     except OSError as error:
         raise InputError(
             f"the cache {cache_dir()} cannot be used ({error.strerror or error}):"
