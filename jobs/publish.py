@@ -7,6 +7,7 @@ docs/published/README.md says what the files hold.
 import argparse
 import io
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jobs.training import name_torn
+from jobs.verify import verify
 from scaling.again import trained_again
 from scaling.archive import Archive, Model, merged
 from scaling.archive_file import (
@@ -30,6 +32,7 @@ from scaling.weight_file import MOST_MODELS, weights_from_bytes, weights_to_byte
 from scaling.weights import Weights
 
 INTO = Path("docs/published")
+VERIFIED = 0.02  # share of the models that are trained again before any is published
 
 
 def publish(out: str, studies: Sequence[str], into: Path) -> None:
@@ -171,6 +174,8 @@ def main(argv: list[str] | None = None) -> int:
         if a.unpack:
             unpack(a.unpack, a.out)
             return 0
+        if VERIFIED:
+            _verify(a.results)
         publish(a.results, a.study, a.into)
         for runs, again in ((a.weights, False), (a.train_weights, True)):
             if runs:
@@ -179,6 +184,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"jobs.publish: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
+
+
+def _verify(out: str) -> None:
+    """Raises InputError unless results hold, by themselves and trained again in part."""
+    sample = math.ceil(VERIFIED * len(finished(_existing(out))))
+    if verify(argparse.Namespace(out=out, sample=sample, by=None, seed=0, json=False)):
+        raise InputError(f"{out} does not hold what training gives: nothing was published")
 
 
 def _existing(out: str) -> Store:

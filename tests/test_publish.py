@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from small_runs import fill, published
 
+from jobs import publish
 from jobs.publish import main, published_weights
 from jobs.trial import train_job
 from scaling import archive_file, datasets
@@ -19,6 +20,12 @@ from scaling.study import Grid, Study, plan, resolve
 from scaling.weight_file import weights_to_bytes
 
 PUBLISHED = Path(__file__).parent.parent / "docs" / "published"
+
+
+@pytest.fixture
+def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training cannot confirm models that were drawn and not trained."""
+    monkeypatch.setattr(publish, "VERIFIED", 0)
 
 
 def contents(store: Store) -> tuple[Any, ...]:
@@ -55,6 +62,7 @@ def test_a_folder_comes_back_as_it_was(tmp_path: Path, fail: int | None) -> None
     assert predictions.sort_by(key).equals(store.read("predictions").table.sort_by(key))
 
 
+@pytest.mark.usefixtures("unverified")
 def test_a_file_is_written_once_and_more_seeds_are_a_further_one(tmp_path: Path) -> None:
     out, into = tmp_path / "out", tmp_path / "published"
     published(tmp_path)
@@ -78,6 +86,7 @@ def test_a_file_is_written_once_and_more_seeds_are_a_further_one(tmp_path: Path)
     assert [len(cell["members"]) for cell in cells] == [3] * 4
 
 
+@pytest.mark.usefixtures("unverified")
 def test_the_latest_rows_and_all_planned_models_are_unpacked(tmp_path: Path) -> None:
     _, into = published(tmp_path)
     fill(tmp_path / "second", seeds=(1,), n_train=(60, 90))
@@ -93,6 +102,7 @@ def test_the_latest_rows_and_all_planned_models_are_unpacked(tmp_path: Path) -> 
     assert sorted(members) == [1, 1, 2, 2, 2, 2]
 
 
+@pytest.mark.usefixtures("unverified")
 def test_unpacking_replaces_no_results(tmp_path: Path, capsys: Any) -> None:
     _, into = published(tmp_path)
     assert main(["--unpack", str(into), "--out", str(tmp_path / "out")]) == 2
@@ -104,6 +114,7 @@ def test_unpacking_replaces_no_results(tmp_path: Path, capsys: Any) -> None:
     assert "has no study other: expected small" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("unverified")
 def test_the_folder_stays_below_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -133,7 +144,9 @@ def test_a_file_is_known_by_its_name(tmp_path: Path) -> None:
         read_folder(into)
 
 
-def test_weights_are_published_once_they_agree(tmp_path: Path, tiny_npz: Path, capsys: Any) -> None:
+def test_what_is_published_is_trained_again_first_and_so_are_weights(
+    tmp_path: Path, tiny_npz: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The reference engine needs no compiling; the weights are those that it trained."""
     grid = Grid(
         dataset=(str(tiny_npz),), n_train=(30,), recipe=("1989",), epochs=(2,), seeds=(0, 1)
@@ -145,7 +158,16 @@ def test_weights_are_published_once_they_agree(tmp_path: Path, tiny_npz: Path, c
     runs = [job.cell.run_id(member) for member in job.members]
     train_job(job, store, dict.fromkeys(runs, 1.0), "tiny", "reference", "cpu", lambda _: None)
     out = [str(tmp_path / "out"), "--into", str(into)]
+    (sound,) = store.read("predictions", names=[runs[0]]).table.to_pylist()
+    first = store.read("metrics", names=[runs[0]]).table.to_pylist()
+    store.write_model([{**row, "train_loss": 0.5} for row in first], sound)
+    monkeypatch.setattr(publish, "VERIFIED", 1.0)
+    assert main(out) == 2
+    assert "does not hold what training gives: nothing was" in capsys.readouterr().err
+    assert not into.exists()
+    store.write_model(first, sound)
     assert main([*out, "--train-weights", runs[0]]) == 0
+    monkeypatch.setattr(publish, "VERIFIED", 0)
     (weights,) = published_weights(into).values()
     assert sum(array.size for array in weights.values()) == 9760
     assert main([*out, "--train-weights", runs[0]]) == 0
