@@ -7,7 +7,9 @@ Here is only what can be said without numba; the work begins in engine.py.
     activations  inputs  objective  optimizers the parts
     h1  h2  dense                              the layers, forward and backward side by side
     kernels                                    all that put together
-    ready                                      compiled once, then loaded from the disk
+    native  kernel_file                        machine code of its own, and its file
+    agreement  self_check                      that it trains as autograd does, and still does
+    making  ready                              compiled once, then loaded from the disk
     engine                                     a model that trains
 
 Sixteen members in the lanes of the vectors, at width 1, are not built: they would gain a factor of
