@@ -238,6 +238,34 @@ def test_a_kernel_that_does_not_train_as_autograd_does_is_refused() -> None:
         agreement.check_agreement(replace(TANH, activation="relu"), ready.ready(TANH))
 
 
+def test_a_kernel_that_evaluates_otherwise_is_refused() -> None:
+    """The outputs give every stored loss, miss and prediction."""
+    sound = ready.ready(TANH)
+
+    nothing = lambda *args: args[2].fill(0)  # noqa: E731
+    with pytest.raises(InputError, match="an image has loss"):
+        agreement.check_agreement(TANH, Kernels(sound.train, nothing))
+
+
+def test_nothing_of_the_working_directory_is_run_in_compiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "cache"))
+    for name in ("numba", "numpy", "random", "scaling"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')", encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.chdir(tmp_path)
+    assert digest(ready.ready.__wrapped__(TANH), TANH)
+
+
+def test_a_kernel_that_cannot_be_read_is_one_line(copied: tuple[Path, str, Stored]) -> None:
+    path, key, _ = copied
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=r"cannot be read .*: delete it"):
+        kernel_file.read(path, key, Kernels._fields)
+
+
 def test_a_compilation_that_fails_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +296,7 @@ def test_machine_code_that_needs_more_than_the_c_library_is_refused() -> None:
 
     function = numba.njit(lambda n: np.zeros(n).sum())  # allocates, by numba's own memory
     function.compile((numba.int64,))
-    with pytest.raises(AssertionError, match="machine code that needs"):
+    with pytest.raises(RuntimeError, match="machine code that needs"):
         emit(function, (numba.int64,), "sum", Processor.here())
 
 

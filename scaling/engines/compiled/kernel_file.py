@@ -66,7 +66,10 @@ def private_folder() -> Path:
 
 
 def read(path: Path, key: str, names: tuple[str, ...]) -> Stored | None:
-    """The kernel of this key; None where there is none, or none that is whole and private."""
+    """The kernel of this key; None where there is none, or none that is whole and private.
+
+    Raises InputError for a file that cannot be read.
+    """
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
@@ -76,6 +79,10 @@ def read(path: Path, key: str, names: tuple[str, ...]) -> Stored | None:
             return _parsed(file.read(), key, names)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise InputError(
+            f"the kernel {path} cannot be read ({error.strerror or error}): delete it"
+        ) from error
 
 
 def write(path: Path, key: str, stored: Stored) -> None:

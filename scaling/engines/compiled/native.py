@@ -85,7 +85,8 @@ def emit(dispatcher: Any, signature: Any, name: str, processor: Processor) -> by
         for symbol in (*module.functions, *module.global_variables)
         if symbol.is_declaration and not symbol.name.startswith("llvm.")
     }
-    assert needed <= LIBRARY, f"machine code that needs {sorted(needed - LIBRARY)}"
+    if not needed <= LIBRARY:
+        raise RuntimeError(f"machine code that needs {', '.join(sorted(needed - LIBRARY))}")
     return bytes(machine.emit_object(module))
 
 
@@ -93,6 +94,7 @@ class Native:
     """A function of machine code, called with the arguments that its signature names."""
 
     def __init__(self, code: bytes, name: str, signature: Any, processor: Processor) -> None:
+        """Link the code; LLVM trusts it and ends the process over what is no object file."""
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), processor.machine)
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()

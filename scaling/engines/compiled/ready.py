@@ -92,16 +92,20 @@ def _loaded(kind: Kind, key: str, path: Path, processor: Processor) -> Kernels |
 def _compile(kind: Kind, key: str, path: Path) -> None:
     """Make a kernel in a process of its own. Raises InputError with what that process said."""
     asked = (str(kind.width), kind.activation, kind.optimizer, key, str(path))
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    settings = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("NUMBA_") and name != "PYTHONOPTIMIZE"
+    }
     processor = Processor.here()
     made = subprocess.run(
-        [sys.executable, "-m", f"{__package__}.making", *asked],
+        [sys.executable, "-P", "-m", f"{__package__}.making", *asked],  # nothing of where we are
         capture_output=True,
         text=True,
         check=False,
         env=settings
         | {"NUMBA_CPU_NAME": processor.name, "NUMBA_CPU_FEATURES": processor.features}
-        | {"PYTHONPATH": os.pathsep.join(entry or "." for entry in sys.path)}
+        | {"PYTHONPATH": os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)}
         | {"OMP_NUM_THREADS": "1"},  # of torch: its other threads would only wait
     )
     if made.returncode == 2:

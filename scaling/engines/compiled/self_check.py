@@ -1,6 +1,6 @@
 """What a kernel computes on fixed examples, as a digest that is compared whenever it is loaded.
 
-The examples reach every branch of a kernel and both sides of its constants: both losses, shifts
+The examples reach every branch of a kernel and what its constants bound: both losses, shifts
 around the edge and from the background, dropout, averaging, frozen layers; sums so large that the
 non-linearities saturate, and memories of the optimizer around where they are cut to zero. All
 numbers are hashes of their position, so they depend on no library and are the same everywhere.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scaling.architecture import IMAGE_SIDE, N_CLASSES
 from scaling.engines.compiled.kernels import Kernels, Kind, Memory, Method
+from scaling.engines.compiled.lanewise import TINY
 from scaling.engines.compiled.layout import Floats, Layout, aligned_zeros
 from scaling.engines.compiled.objective import Objective
 from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT
@@ -25,7 +26,8 @@ from scaling.randomness import mix
 from scaling.recipe import Recipe
 
 STEPS = 6
-TINIEST, LARGEST = -36, -2  # powers of ten of the optimizer's first memories; they are cut at -32
+# Of the optimizer's first memories: small and ordinary ones, and as many about where they are cut.
+SIZES = (*(10.0**power for power in range(-36, -1)), *[TINY] * 35)
 
 
 class _Case(NamedTuple):
@@ -86,8 +88,8 @@ class _Run:
         params = aligned_zeros(W)
         params[:] = (drawn(W) - 0.5) * 0.25 * case.scale / kind.width**0.5
         state = aligned_zeros(W * STATE_PER_WEIGHT[kind.optimizer])
-        powers = np.array([10.0**power for power in range(TINIEST, LARGEST + 1)])
-        sizes = powers[(drawn(len(state)) * len(powers)).astype(np.int64)] * drawn(len(state))
+        chosen = (drawn(len(state)) * len(SIZES)).astype(np.int64)
+        sizes = np.array(SIZES)[chosen] * 2 * drawn(len(state))
         adamw = kind.optimizer == "adamw"
         signs = np.where((drawn(len(state)) < 0.5) & (not adamw), -1, 1)
         state[:] = sizes * signs  # AdamW's second half, which must not be negative, holds squares
