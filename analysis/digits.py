@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.cells import Cells, Measured
+from analysis.labels import labels
 from analysis.load import Results
 from analysis.style import styled
 
@@ -41,6 +42,7 @@ def hardest(
     predicted = np.stack([results.predicted[run] for run in best.models["run_id"]])
     data = {
         "recipe": best.recipe,
+        "title": _title(best, cells),
         "dataset": best.dataset,
         "n_train": best.n_train,
         "width": best.width,
@@ -63,8 +65,20 @@ def hardest(
     return data, x[shown]
 
 
+def _title(best: Measured, cells: Cells) -> str:
+    """The best cell's title among all cells of its size."""
+    alike = [cell for cell in _trained(cells) if cell.n_train == best.n_train]
+    return labels([cell.facts for cell in alike], shown=("n_test", "test_set_id"))[
+        next(i for i, cell in enumerate(alike) if cell is best)
+    ]
+
+
+def _trained(cells: Cells) -> list[Measured]:
+    return [cell for name in cells.studies for cell in cells.find(name) if cell.split == "none"]
+
+
 def _best(cells: Cells) -> Measured | None:
-    trained = [cell for name in cells.studies for cell in cells.find(name) if cell.split == "none"]
+    trained = _trained(cells)
     datasets = [cell.dataset for cell in trained]
     main = "mnist" if "mnist" in datasets else max(datasets, key=datasets.count, default="")
     mine = [cell for cell in trained if cell.dataset == main]

@@ -197,7 +197,10 @@ def start_words(starts: Sequence[Facts | None]) -> list[str]:
     """What models were trained on before, each told from the others; nothing where on nothing."""
     distinct = {_key(start): _flat(start) for start in starts if start}
     bases = [f"begun on {start['dataset']}" for start in distinct.values()]
-    named = dict(zip(distinct, labels(list(distinct.values()), bases=bases), strict=True))
+    found = labels(list(distinct.values()), bases=bases)
+    split = (label.partition(", ")[::2] for label in found)  # what is the start's own, in brackets
+    words = [f"{base} ({rest})" if rest else base for base, rest in split]
+    named = dict(zip(distinct, words, strict=True))
     return [named[_key(start)] if start else "" for start in starts]
 
 

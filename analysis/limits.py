@@ -40,6 +40,9 @@ def open_ended(found: Fit, limit: float, floor: float = 0.0) -> Fit:
     for name, (low, high) in found.intervals.items():
         least = found.params[name] if low is None else min(low, found.params[name])
         ends[name] = (least, high if name == "C" else None)  # C is given
+    if found.form == "last_value":  # its A is an error, and bounded as one
+        high = found.intervals["A"][1]
+        ends["A"] = (0.0, max(limit, found.params["A"], high or 0.0))
     if "E" in ends:
         high = found.intervals["E"][1]
         ends["E"] = (0.0, max(limit, found.params["E"], high or 0.0))

@@ -138,7 +138,9 @@ def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
         ends = _quantiles(last.replicates[:, j] / first.replicates[:, i])
     low, high = ends
     verdict = "undecided at this precision"
-    if high is not None and high < 1:
+    if min(first.summaries[i].n_seeds, last.summaries[j].n_seeds) < 2:
+        verdict = "one seed"  # whose luck is not known: no verdict rests on it
+    elif high is not None and high < 1:
         verdict = "fewer misses"
     elif low is not None and low > 1:
         verdict = "more misses"

@@ -46,6 +46,7 @@ def find_output(store: Store, html: str | Path | None) -> Output:
     """
     if html is not None:
         _check(Path(html), str(html))
+        _check_beside(Path(html), store)
     unwritable = store.unwritable("studies")  # where it holds its plans
     if unwritable is not None and html is None:
         raise InputError(
@@ -71,8 +72,20 @@ def _check(path: Path, given: str) -> None:
         elif not path.exists():
             path.touch()
             path.unlink()
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # of links that lead to each other, too
         raise InputError(f"--html {given} cannot be written ({error}); {wanted}") from error
+
+
+def _check_beside(path: Path, store: Store) -> None:
+    """Raises InputError where the page would replace results, or other files of the report."""
+    if not store.is_local:
+        return
+    whole, root = path.resolve(), store.root.resolve()
+    if root in whole.parents and (whole.parent != root or whole.suffix != ".html"):
+        raise InputError(
+            f"--html {path} lies among the results of {store.out}: name a file outside that folder,"
+            " or one that ends with .html directly in it"
+        )
 
 
 def _replace(path: Path, body: bytes) -> None:

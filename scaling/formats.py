@@ -112,8 +112,10 @@ def _open_npz(path: str) -> dict[str, NDArray[Any]]:
             if odd := [name for name, found in arrays.items() if isinstance(found, bytes)]:
                 raise ValueError(f"{', '.join(odd)} is no array of numpy's")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        # numpy advises to unpickle what it does not know
+        why = "it is none, or holds objects" if "pickle" in str(error) else error
         raise InputError(
-            f"{path} cannot be read as an .npz file ({error}): write it with numpy.savez"
+            f"{path} cannot be read as an .npz file ({why}): write it with numpy.savez"
         ) from error
     return arrays
 

@@ -24,6 +24,7 @@ APART = 0.4  # of the scale: by so much the typical images of two parts may not 
 ANOTHER_UNIT = 10.0  # nor may one have so many times the contrast of the other
 BLANK = 1 / 20  # of the typical contrast: an image with less shows next to nothing
 FAINT = 1 / 4  # of the scale: typical images with less contrast may be on another scale
+MIXED = 1 / 4  # of the images on either background: neither is the usual one (assumed)
 DARK, LIGHT = 1 / 3, 2 / 3  # of an image's own contrast: backgrounds below and above
 
 
@@ -144,10 +145,13 @@ def odd_background(train: Part, test: Part) -> Iterator[str]:
         if not background.size:
             continue
         typical = float(np.median(background))
-        other = background > LIGHT if typical < DARK else background < DARK
-        odd = int(np.sum(other)) if typical < DARK or typical > LIGHT else 0
+        light, dark = int(np.sum(background > LIGHT)), int(np.sum(background < DARK))
+        mixed = min(light, dark) >= MIXED * len(background)
+        odd = light if typical < DARK else dark if typical > LIGHT else 0
+        if mixed and not odd:  # about half and half
+            odd = min(light, dark)
         if odd:
-            now, usual = ("light", "dark") if typical < DARK else ("dark", "light")
+            now, usual = ("light", "dark") if odd == light else ("dark", "light")
             yield f"{of(odd, part)} on a {now} background, the others on a {usual} one"
     backgrounds = [np.median(part.background) for part in (train, test) if part.shown.any()]
     if backgrounds and min(backgrounds) > LIGHT:

@@ -340,3 +340,13 @@ def test_pixels_are_what_they_were(tmp_path: Path) -> None:
         np.savez(tmp_path / "a.npz", **arrays)
         got = read_npz(str(tmp_path / "a.npz"))
         np.testing.assert_allclose(got["x_test"], 2 * digits(0)["x_test"] - 1, atol=0.005)
+
+
+@pytest.mark.parametrize("part", ["x_train", "x_test"])
+def test_half_of_the_images_inverted_are_counted(part: str) -> None:
+    arrays = digits(0)
+    half = len(arrays[part]) // 2
+    arrays[part] = np.concatenate([arrays[part][:half], 1 - arrays[part][half : 2 * half]])
+    label = f"y_{part[2:]}"
+    arrays[label] = arrays[label][: 2 * half]
+    assert any(f"{half:,} of " in line and "the others on a" in line for line in inspect(arrays))

@@ -158,3 +158,19 @@ def test_every_command_prints_and_writes_in_a_locale_that_is_not_utf8(
     assert "cannot read: run the same command in a UTF-8 locale" in done.stderr.decode("ascii")
     for path in (page, out / "report.md"):
         assert QUESTION in path.read_text(encoding="utf-8")
+
+
+def test_a_page_replaces_no_results(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "metrics").mkdir()
+    for name in ("metrics/x.parquet", "report.md", "numbers.json", "metrics/page.html"):
+        with pytest.raises(InputError, match="lies among the results"):
+            find_output(store, tmp_path / name)
+    find_output(store, tmp_path / "mine.html")
+
+
+def test_links_that_lead_to_each_other_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(InputError, match="cannot be written"):
+        find_output(Store(tmp_path / "out"), tmp_path / "a")

@@ -47,6 +47,8 @@ def _interval(row: Data, name: str) -> str:
         return "unbounded" if value is None else percent(value) if name == "E" else f"{value:.2f}"
 
     if row["upper_bound"] and name == "E":
+        if row["high"] is None:
+            return "not bounded"
         return f"at most {said(row['high'])}"
     return f"{said(row['value'])} ({said(row['low'])} to {said(row['high'])})"
 

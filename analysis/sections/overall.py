@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from analysis.claims.claim import NOT_RUN
 from analysis.links import link, table_anchor
 from analysis.sections.section import Data, Picture, Section, Table
-from analysis.style import recipe_title
 from analysis.verdicts import ALPHA, MARGIN
 from analysis.words import NONE, p_value
 
@@ -62,7 +61,7 @@ def show_digits(data: Data) -> Section:
     """The digits that the best recipe misses, with label and prediction."""
     n = len(data["digits"])
     text = (
-        f"“{recipe_title(data['recipe'])}” with {data['n_train']:,} training images"
+        f"“{data['title']}” with {data['n_train']:,} training images"
         f" misses {data['mean']:.1f} of {data['n_test']:,} on average over"
         f" {data['seeds']} seeds, the fewest here. {data['by_half']} digits are missed by at"
         f" least half of its models, {data['by_all']} by all of them."
