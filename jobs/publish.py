@@ -18,7 +18,7 @@ import numpy as np
 from jobs.training import name_torn
 from jobs.verify import verify
 from scaling.again import trained_again
-from scaling.archive import Archive, Model, merged
+from scaling.archive import Archive, Model, latest, merged
 from scaling.archive_file import (
     read_checked,
     read_folder,
@@ -83,8 +83,9 @@ def unpack(sources: Sequence[Path], out: str) -> None:
     if store.stamps("metrics") or store.read_plans():
         raise InputError(f"--out {out} has results already: name a new folder")
     store.check_writable()
-    models = {model.run_id: model for archive in archives for model in archive.models}
+    models = latest(archives)
     failures = [row for archive in archives for row in archive.failures]
+    failures.sort(key=lambda row: row["created_at"])  # a later one is written over an earlier one
     for model in models.values():
         store.write_model(model.rows, model.prediction)
     for row in failures:
@@ -101,7 +102,7 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
     Raises InputError for a model that is not published, or more of them than may be.
     """
     archives = read_folder(into)
-    published = {model.run_id: model for archive in archives for model in archive.models}
+    published = latest(archives)
     there = published_weights(into)
     new = [run for run in dict.fromkeys(runs) if run not in there]
     if unknown := [run for run in new if run not in published]:
@@ -126,8 +127,8 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
         for run in new
     }
     body = weights_to_bytes(weights)
-    latest = max(published[run].created_at for run in new)
-    path = write_published(into, "weights", ".npz", latest, body)
+    day = max(published[run].created_at for run in new)
+    path = write_published(into, "weights", ".npz", day, body)
     print(f"weights of {len(new)} models in {len(body):,} bytes: {path}")
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from jobs import publish
 from jobs.publish import main, published_weights
 from jobs.trial import train_job
 from scaling import archive_file, datasets
-from scaling.archive_file import read_folder, read_published, tables
+from scaling.archive import Model, Row
+from scaling.archive_file import read_folder, read_published, tables, to_bytes, write_published
 from scaling.errors import InputError
 from scaling.store import Store
 from scaling.study import Grid, Study, plan, resolve
@@ -37,6 +40,10 @@ def contents(store: Store) -> tuple[Any, ...]:
         for kind, table in kinds.items()
     }
     return rows, store.read_plans()
+
+
+def later(rows: Iterable[Row], days: int, **changes: object) -> list[Row]:
+    return [{**row, **changes, "created_at": row["created_at"] + timedelta(days)} for row in rows]
 
 
 def test_what_the_repository_publishes_is_whole() -> None:
@@ -100,6 +107,32 @@ def test_the_latest_rows_and_all_planned_models_are_unpacked(tmp_path: Path) -> 
     assert len(rows) == 10
     members = [len(cell["members"]) for cell in store.read_plans()["small"]["cells"]]
     assert sorted(members) == [1, 1, 2, 2, 2, 2]
+
+
+def test_the_latest_rows_stay_whatever_stands_beside_them(tmp_path: Path) -> None:
+    """A file whose last training is late can hold an early one, of a model or of a failure."""
+    _, into = published(tmp_path, fail=1)
+    (archive,) = read_folder(into)
+    first, other, *_ = archive.models
+
+    def on(day: int, model: Model) -> Model:
+        return replace(model, rows=tuple(later(model.rows, day)))
+
+    older = replace(
+        archive, models=(on(1, first), on(10, other)), failures=tuple(later(archive.failures, 1))
+    )
+    newer = replace(archive, models=(on(5, first),), failures=tuple(later(archive.failures, 5)))
+    both = tmp_path / "both"
+    for each in (older, newer):
+        write_published(both, "small", ".parquet", each.created_at, to_bytes(each))
+    assert main(["--unpack", str(both), "--out", str(tmp_path / "again")]) == 0
+    (rows, _) = contents(Store(tmp_path / "again"))
+    moments = {row["run_id"]: row["created_at"] for row in rows["metrics"]}
+    assert moments == {
+        first.run_id: first.created_at + timedelta(5),
+        other.run_id: other.created_at + timedelta(10),
+    }
+    assert sorted(rows["failures"], key=str) == sorted(later(archive.failures, 5), key=str)
 
 
 @pytest.mark.usefixtures("unverified")
@@ -182,9 +215,9 @@ def test_what_is_published_is_trained_again_first_and_so_are_weights(
 
     rows = store.read("metrics", names=[runs[1]]).table.to_pylist()
     (prediction,) = store.read("predictions", names=[runs[1]]).table.to_pylist()
-    rows = [
-        {**row, "train_loss": 0.5, "created_at": row["created_at"] + timedelta(1)} for row in rows
-    ]
-    store.write_model(rows, prediction)
+    store.write_model(later(rows, 1, train_loss=0.5), prediction)
+    store.write_model(later(first, 3), sound)  # in the same file, which is thus the last one
     assert main([*out, "--train-weights", runs[1]]) == 2
     assert "came out differently when it was trained again (train_loss)" in capsys.readouterr().err
+    store.write_model(later(rows, 2), prediction)
+    assert main([*out, "--train-weights", runs[1]]) == 0
