@@ -5,7 +5,6 @@ docs/published/README.md says what the files hold.
 """
 
 import argparse
-import io
 import json
 import math
 import sys
@@ -13,11 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jobs.training import name_torn
 from jobs.verify import verify
-from scaling.again import trained_again
+from scaling.again import check_weights, trained_again
 from scaling.archive import Archive, Model, latest, merged
 from scaling.archive_file import (
     read_checked,
@@ -28,7 +25,12 @@ from scaling.archive_file import (
 )
 from scaling.errors import InputError
 from scaling.store import Store
-from scaling.weight_file import MOST_MODELS, weights_from_bytes, weights_to_bytes
+from scaling.weight_file import (
+    MOST_MODELS,
+    arrays_from_bytes,
+    weights_from_bytes,
+    weights_to_bytes,
+)
 from scaling.weights import Weights
 
 INTO = Path("docs/published")
@@ -126,6 +128,9 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
         run: trained_again(entries[run], published[run]) if again else _stored(store, run)
         for run in new
     }
+    if not again:
+        for run in new:
+            check_weights(entries[run], published[run], weights[run])
     body = weights_to_bytes(weights)
     day = max(published[run].created_at for run in new)
     path = write_published(into, "weights", ".npz", day, body)
@@ -207,9 +212,8 @@ def _stored(store: Store, run_id: str) -> Weights:
     if (body := store.read_file(name)) is None:
         raise InputError(f"{store.address(name)} is missing: use --train-weights {run_id}")
     try:
-        with np.load(io.BytesIO(body), allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError) as error:
+        return arrays_from_bytes(body)
+    except InputError as error:
         raise InputError(f"{store.address(name)} cannot be read ({error})") from error
 
 

@@ -1,13 +1,15 @@
 """Published studies: small immutable files that give back what was stored, or one line of error."""
 
 import hashlib
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_runs import fill, published
 
@@ -18,8 +20,9 @@ from scaling import archive_file, datasets
 from scaling.archive import Model, Row
 from scaling.archive_file import read_folder, read_published, tables, to_bytes, write_published
 from scaling.errors import InputError
+from scaling.recipes import find_recipe
 from scaling.store import Store
-from scaling.study import Grid, Study, plan, resolve
+from scaling.study import Grid, Start, Study, plan, resolve
 from scaling.weight_file import weights_to_bytes
 
 PUBLISHED = Path(__file__).parent.parent / "docs" / "published"
@@ -208,8 +211,19 @@ def test_what_is_published_is_trained_again_first_and_so_are_weights(
 
     assert main([*out, "--weights", runs[1]]) == 2
     assert "is missing: use --train-weights" in capsys.readouterr().err
-    body = weights_to_bytes({"x": weights})
-    store.write_file(f"weights/{runs[1]}.npz", body)
+    for stored, said in [
+        (weights_to_bytes({"x": weights}), "expected the arrays of its model"),
+        (npz({**weights, "h3_bias": weights["h3_bias"].astype(float)}), "float64"),
+        (npz({**weights, "h3_bias": weights["h3_bias"][1:]}), "(29,)"),
+        (npz(weights), "images are predicted otherwise"),  # those of another model
+        (b"", "cannot be read"),
+        (npz(weights)[:-50], "cannot be read"),
+    ]:
+        store.write_file(f"weights/{runs[1]}.npz", stored)
+        assert main([*out, "--weights", runs[1]]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+    assert len(list(into.glob("*.npz"))) == 1
     assert main([*out, "--train-weights", "unknown"]) == 2
     assert "is not published" in capsys.readouterr().err
 
@@ -221,3 +235,34 @@ def test_what_is_published_is_trained_again_first_and_so_are_weights(
     assert "came out differently when it was trained again (train_loss)" in capsys.readouterr().err
     store.write_model(later(rows, 2), prediction)
     assert main([*out, "--train-weights", runs[1]]) == 0
+    own = published_weights(into)[runs[1]]
+    for path in into.glob("*.npz"):
+        path.unlink()
+    store.write_file(f"weights/{runs[1]}.npz", npz(own))
+    assert main([*out, "--weights", runs[1]]) == 0
+    assert published_weights(into).keys() == {runs[1]}
+
+
+@pytest.mark.usefixtures("unverified")
+def test_a_start_on_anybody_s_own_file_is_trained_again(
+    tmp_path: Path, tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(find_recipe("1989"), epochs=1, batch_size=5)  # needs no compiling either
+    start = Start(dataset=str(tiny_npz), n_train=30, recipe=recipe)
+    grid = Grid(dataset=(str(tiny_npz),), n_train=(20,), recipe=(recipe,), seeds=(0,), start=start)
+    study = Study(name="tiny", question="?", grids=(grid,))
+    (job,) = resolve(study, datasets.find)
+    store = Store(tmp_path / "out")
+    store.write_plan(plan(study, [job], [1.0]))
+    (run,) = (job.cell.run_id(member) for member in job.members)
+    train_job(job, store, {run: 1.0}, "tiny", "reference", "cpu", lambda _: None)
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "empty"))  # as on another machine
+    out = [str(tmp_path / "out"), "--into", str(tmp_path / "published")]
+    assert main([*out, "--train-weights", run]) == 0
+
+
+def npz(arrays: Mapping[str, Any]) -> bytes:
+    """As `scaling train --save-weights` stores them."""
+    body = io.BytesIO()
+    np.savez(body, **arrays)
+    return body.getvalue()
