@@ -5,7 +5,6 @@ docs/published/README.md says what the files hold.
 """
 
 import argparse
-import io
 import json
 import math
 import sys
@@ -13,12 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jobs.training import name_torn
 from jobs.verify import verify
-from scaling.again import trained_again
-from scaling.archive import Archive, Model, merged
+from scaling.again import check_weights, trained_again
+from scaling.archive import Archive, Model, latest, merged
 from scaling.archive_file import (
     read_checked,
     read_folder,
@@ -28,7 +25,12 @@ from scaling.archive_file import (
 )
 from scaling.errors import InputError
 from scaling.store import Store
-from scaling.weight_file import MOST_MODELS, weights_from_bytes, weights_to_bytes
+from scaling.weight_file import (
+    MOST_MODELS,
+    arrays_from_bytes,
+    weights_from_bytes,
+    weights_to_bytes,
+)
 from scaling.weights import Weights
 
 INTO = Path("docs/published")
@@ -83,8 +85,9 @@ def unpack(sources: Sequence[Path], out: str) -> None:
     if store.stamps("metrics") or store.read_plans():
         raise InputError(f"--out {out} has results already: name a new folder")
     store.check_writable()
-    models = {model.run_id: model for archive in archives for model in archive.models}
+    models = latest(archives)
     failures = [row for archive in archives for row in archive.failures]
+    failures.sort(key=lambda row: row["created_at"])  # a later one is written over an earlier one
     for model in models.values():
         store.write_model(model.rows, model.prediction)
     for row in failures:
@@ -101,7 +104,7 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
     Raises InputError for a model that is not published, or more of them than may be.
     """
     archives = read_folder(into)
-    published = {model.run_id: model for archive in archives for model in archive.models}
+    published = latest(archives)
     there = published_weights(into)
     new = [run for run in dict.fromkeys(runs) if run not in there]
     if unknown := [run for run in new if run not in published]:
@@ -125,9 +128,12 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
         run: trained_again(entries[run], published[run]) if again else _stored(store, run)
         for run in new
     }
+    if not again:
+        for run in new:
+            check_weights(entries[run], published[run], weights[run])
     body = weights_to_bytes(weights)
-    latest = max(published[run].created_at for run in new)
-    path = write_published(into, "weights", ".npz", latest, body)
+    day = max(published[run].created_at for run in new)
+    path = write_published(into, "weights", ".npz", day, body)
     print(f"weights of {len(new)} models in {len(body):,} bytes: {path}")
 
 
@@ -206,9 +212,8 @@ def _stored(store: Store, run_id: str) -> Weights:
     if (body := store.read_file(name)) is None:
         raise InputError(f"{store.address(name)} is missing: use --train-weights {run_id}")
     try:
-        with np.load(io.BytesIO(body), allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError) as error:
+        return arrays_from_bytes(body)
+    except InputError as error:
         raise InputError(f"{store.address(name)} cannot be read ({error})") from error
 
 

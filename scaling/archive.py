@@ -101,6 +101,12 @@ def unpacked(rows: Sequence[Row], header: Row) -> Archive:
     return Archive(plan=header["plan"], models=models, failures=failures)
 
 
+def latest(archives: Iterable[Archive]) -> dict[str, Model]:
+    """By run_id, the model of the latest training, whichever archive holds it."""
+    models = [model for archive in archives for model in archive.models]
+    return {model.run_id: model for model in sorted(models, key=lambda model: model.created_at)}
+
+
 def merged(plans: Iterable[Row]) -> dict[str, Row]:
     """By name, the plans of several files of each study: a later one adds cells and models.
 

@@ -1,5 +1,6 @@
 """The bytes of a published study: ordinary Parquet, and one line of error for anything else."""
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -148,21 +149,37 @@ def test_a_file_of_weights_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     found = weights_from_bytes(body)
     assert list(found) == ["run-1", "run-2"]
     assert (found["run-1"]["a"] == weights["a"]).all()
+    assert weights_from_bytes(_npz({"run-1": weights})).keys() == {"run-1"}
     bad = [
         b"",
         body[:-5],
         b"PK" + body,
         re.sub(rb"(PK\x01\x02..).", lambda m: m[1] + b"\xff", body, flags=re.DOTALL),  # a newer zip
-        weights_to_bytes({}),
-        weights_to_bytes({"": weights}),
-        weights_to_bytes({"r": {"a": np.array([np.nan], np.float32)}}),
-        weights_to_bytes({"r": {"a": np.zeros(3)}}),  # type: ignore[dict-item]
-        weights_to_bytes({"r": {"a": np.array([{}])}}),  # type: ignore[dict-item]
-        weights_to_bytes({f"r{i}": weights for i in range(31)}),
     ]
-    for other in bad:
+    unfit: list[dict[str, Any]] = [
+        {},
+        {"": weights},
+        {"r": {"a": np.array([np.nan], np.float32)}},
+        {"r": {"a": np.zeros(3)}},
+        {"r": {"a": np.array([{}])}},
+        {f"r{i}": weights for i in range(31)},
+    ]
+    for other in (*bad, *map(_npz, unfit)):
         with pytest.raises(InputError):
             weights_from_bytes(other)
+    for models in unfit:  # a file that nobody can read is not written either
+        with pytest.raises(InputError, match="cannot be published"):
+            weights_to_bytes(models)
     monkeypatch.setattr("scaling.weight_file._MOST_MEMORY", 100)
     with pytest.raises(InputError, match="at most 100"):
         weights_from_bytes(body)
+
+
+def _npz(models: dict[str, Any]) -> bytes:
+    """As anybody else may have written it."""
+    body = io.BytesIO()
+    arrays = {
+        f"{run}/{name}": array for run, found in models.items() for name, array in found.items()
+    }
+    np.savez(body, **arrays)
+    return body.getvalue()

@@ -1,11 +1,15 @@
 """Published studies: small immutable files that give back what was stored, or one line of error."""
 
 import hashlib
+import io
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_runs import fill, published
 
@@ -13,10 +17,12 @@ from jobs import publish
 from jobs.publish import main, published_weights
 from jobs.trial import train_job
 from scaling import archive_file, datasets
-from scaling.archive_file import read_folder, read_published, tables
+from scaling.archive import Model, Row
+from scaling.archive_file import read_folder, read_published, tables, to_bytes, write_published
 from scaling.errors import InputError
+from scaling.recipes import find_recipe
 from scaling.store import Store
-from scaling.study import Grid, Study, plan, resolve
+from scaling.study import Grid, Start, Study, plan, resolve
 from scaling.weight_file import weights_to_bytes
 
 PUBLISHED = Path(__file__).parent.parent / "docs" / "published"
@@ -37,6 +43,10 @@ def contents(store: Store) -> tuple[Any, ...]:
         for kind, table in kinds.items()
     }
     return rows, store.read_plans()
+
+
+def later(rows: Iterable[Row], days: int, **changes: object) -> list[Row]:
+    return [{**row, **changes, "created_at": row["created_at"] + timedelta(days)} for row in rows]
 
 
 def test_what_the_repository_publishes_is_whole() -> None:
@@ -100,6 +110,32 @@ def test_the_latest_rows_and_all_planned_models_are_unpacked(tmp_path: Path) -> 
     assert len(rows) == 10
     members = [len(cell["members"]) for cell in store.read_plans()["small"]["cells"]]
     assert sorted(members) == [1, 1, 2, 2, 2, 2]
+
+
+def test_the_latest_rows_stay_whatever_stands_beside_them(tmp_path: Path) -> None:
+    """A file whose last training is late can hold an early one, of a model or of a failure."""
+    _, into = published(tmp_path, fail=1)
+    (archive,) = read_folder(into)
+    first, other, *_ = archive.models
+
+    def on(day: int, model: Model) -> Model:
+        return replace(model, rows=tuple(later(model.rows, day)))
+
+    older = replace(
+        archive, models=(on(1, first), on(10, other)), failures=tuple(later(archive.failures, 1))
+    )
+    newer = replace(archive, models=(on(5, first),), failures=tuple(later(archive.failures, 5)))
+    both = tmp_path / "both"
+    for each in (older, newer):
+        write_published(both, "small", ".parquet", each.created_at, to_bytes(each))
+    assert main(["--unpack", str(both), "--out", str(tmp_path / "again")]) == 0
+    (rows, _) = contents(Store(tmp_path / "again"))
+    moments = {row["run_id"]: row["created_at"] for row in rows["metrics"]}
+    assert moments == {
+        first.run_id: first.created_at + timedelta(5),
+        other.run_id: other.created_at + timedelta(10),
+    }
+    assert sorted(rows["failures"], key=str) == sorted(later(archive.failures, 5), key=str)
 
 
 @pytest.mark.usefixtures("unverified")
@@ -175,16 +211,58 @@ def test_what_is_published_is_trained_again_first_and_so_are_weights(
 
     assert main([*out, "--weights", runs[1]]) == 2
     assert "is missing: use --train-weights" in capsys.readouterr().err
-    body = weights_to_bytes({"x": weights})
-    store.write_file(f"weights/{runs[1]}.npz", body)
+    for stored, said in [
+        (weights_to_bytes({"x": weights}), "expected the arrays of its model"),
+        (npz({**weights, "h3_bias": weights["h3_bias"].astype(float)}), "float64"),
+        (npz({**weights, "h3_bias": weights["h3_bias"][1:]}), "(29,)"),
+        (npz(weights), "images are predicted otherwise"),  # those of another model
+        (b"", "cannot be read"),
+        (npz(weights)[:-50], "cannot be read"),
+    ]:
+        store.write_file(f"weights/{runs[1]}.npz", stored)
+        assert main([*out, "--weights", runs[1]]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+    assert len(list(into.glob("*.npz"))) == 1
     assert main([*out, "--train-weights", "unknown"]) == 2
     assert "is not published" in capsys.readouterr().err
 
     rows = store.read("metrics", names=[runs[1]]).table.to_pylist()
     (prediction,) = store.read("predictions", names=[runs[1]]).table.to_pylist()
-    rows = [
-        {**row, "train_loss": 0.5, "created_at": row["created_at"] + timedelta(1)} for row in rows
-    ]
-    store.write_model(rows, prediction)
+    store.write_model(later(rows, 1, train_loss=0.5), prediction)
+    store.write_model(later(first, 3), sound)  # in the same file, which is thus the last one
     assert main([*out, "--train-weights", runs[1]]) == 2
     assert "came out differently when it was trained again (train_loss)" in capsys.readouterr().err
+    store.write_model(later(rows, 2), prediction)
+    assert main([*out, "--train-weights", runs[1]]) == 0
+    own = published_weights(into)[runs[1]]
+    for path in into.glob("*.npz"):
+        path.unlink()
+    store.write_file(f"weights/{runs[1]}.npz", npz(own))
+    assert main([*out, "--weights", runs[1]]) == 0
+    assert published_weights(into).keys() == {runs[1]}
+
+
+@pytest.mark.usefixtures("unverified")
+def test_a_start_on_anybody_s_own_file_is_trained_again(
+    tmp_path: Path, tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(find_recipe("1989"), epochs=1, batch_size=5)  # needs no compiling either
+    start = Start(dataset=str(tiny_npz), n_train=30, recipe=recipe)
+    grid = Grid(dataset=(str(tiny_npz),), n_train=(20,), recipe=(recipe,), seeds=(0,), start=start)
+    study = Study(name="tiny", question="?", grids=(grid,))
+    (job,) = resolve(study, datasets.find)
+    store = Store(tmp_path / "out")
+    store.write_plan(plan(study, [job], [1.0]))
+    (run,) = (job.cell.run_id(member) for member in job.members)
+    train_job(job, store, {run: 1.0}, "tiny", "reference", "cpu", lambda _: None)
+    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "empty"))  # as on another machine
+    out = [str(tmp_path / "out"), "--into", str(tmp_path / "published")]
+    assert main([*out, "--train-weights", run]) == 0
+
+
+def npz(arrays: Mapping[str, Any]) -> bytes:
+    """As `scaling train --save-weights` stores them."""
+    body = io.BytesIO()
+    np.savez(body, **arrays)
+    return body.getvalue()
