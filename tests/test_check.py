@@ -19,7 +19,7 @@ from scaling import cache
 from scaling.check import kernels, runner
 from scaling.check.agreement import CPU, beside_reference, cell_of, population_cases, recipe
 from scaling.check.cases import Found, noise, trained
-from scaling.check.child import cases_of
+from scaling.check.child import attempt, cases_of
 from scaling.check.plan import Task, tasks
 from scaling.check.runner import Report
 from scaling.engines.population import tracing
@@ -127,6 +127,7 @@ RUNS = {
     "raises": lambda: 1 / 0,
     "spoils": spoil,
     "differs": lambda: Found(text="", problem="other bits", figures={"worst": [float("nan")]}),
+    "lacks": lambda: Found(text="tanh-sgd did not train alone", compared=False),
     "hangs": lambda: time.sleep(60),
     "last": lambda: Found(text=str(os.getpid())),
 }
@@ -179,6 +180,14 @@ def test_a_slow_case_that_had_not_its_full_time_is_no_failure(
     report = outcomes(monkeypatch, tmp_path, "holds", "hangs", budget=4.0)
     assert [case["status"] for case in report.cases] == ["ok", "not run"]
     assert report.status == "ok"
+
+
+def test_a_case_without_a_comparison_is_not_ok(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = outcomes(monkeypatch, tmp_path, "lacks")
+    assert [case["status"] for case in report.cases] == ["not run"]
+    assert (report.status, report.problem) == ("not run", None)
 
 
 def test_what_has_no_time_left_is_not_begun(tmp_path: Path) -> None:
@@ -251,9 +260,9 @@ def test_a_pair_of_kernels_is_compared_to_the_bit(pairs: Callable[[float, float]
 
 def test_a_pair_is_not_compared_with_what_never_trained(tmp_path: Path) -> None:
     (case,) = kernels.pair_cases("tanh-sgd", "gelu-adamw", tmp_path)
-    found = case.run()
-    assert (found.problem, found.figures) == (None, {})
-    assert "tanh-sgd and gelu-adamw did not train alone" in found.text
+    outcome = attempt(case)
+    assert (outcome["status"], outcome["problem"], outcome["figures"]) == ("not run", None, {})
+    assert "tanh-sgd and gelu-adamw did not train alone" in outcome["text"]
 
 
 @pytest.mark.parametrize("held", [True, False])

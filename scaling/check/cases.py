@@ -14,11 +14,12 @@ from scaling.study import Cell, Member
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The outcome of a case: a line for people, figures, and what does not hold, if anything."""
+    """The outcome of a case: a line for people, figures, and the problem, if any."""
 
     text: str
     figures: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
+    compared: bool = True  # False: the other side is missing, and the case counts as not run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

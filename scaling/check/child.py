@@ -89,7 +89,7 @@ def attempt(case: Case) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001  the one place where every error is only reported
         said = " ".join(f"{type(error).__name__}: {error}".split())
         return {"status": "failed", "problem": said, "traceback": traceback.format_exc()}
-    status = "failed" if found.problem else "ok"
+    status = "failed" if found.problem else "ok" if found.compared else "not run"
     return {
         "status": status,
         "text": found.text,

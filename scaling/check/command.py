@@ -53,8 +53,7 @@ def check(a: argparse.Namespace) -> int:
         bar.say(f"check on {a.device}, {duration(a.budget)} at most")
 
         def each(report: Report, case: dict[str, Any]) -> None:
-            if case["status"] != "not run":
-                text = case.get("problem") or case["text"]
+            if text := case.get("problem") or case.get("text"):  # neither: no time was left
                 bar.say(f"{case['status']:7} {report.task.name}: {case['case']}: {text}")
 
         for report in run(groups, folder, a.device, a.budget, each):

@@ -69,7 +69,8 @@ def pair_cases(first: str, second: str, folder: Path) -> Iterator[Case]:
     def run() -> Found:
         lacking = [name for name in (first, second) if not _kept(folder, name).exists()]
         if lacking:
-            return Found(text=f"not compared: {' and '.join(lacking)} did not train alone")
+            text = f"not compared: {' and '.join(lacking)} did not train alone"
+            return Found(text=text, compared=False)
         worst = {}
         for turn, name in enumerate((first, second, first)):
             with np.load(_kept(folder, name)) as alone:
