@@ -15,6 +15,7 @@ from scaling import engines
 from scaling.cache import cache_dir
 from scaling.check.plan import tasks
 from scaling.check.runner import Report, run
+from scaling.check.verdict import closing, summary
 from scaling.errors import InputError
 from scaling.progress import Progress, duration
 
@@ -45,7 +46,9 @@ def check(a: argparse.Namespace) -> int:
     }
 
     def write() -> None:
-        found = result | {"seconds": round(time.monotonic() - started, 1)} | _summary(reports)
+        found = (
+            result | {"seconds": round(time.monotonic() - started, 1)} | summary(reports, a.device)
+        )
         body = json.dumps(found | {"tasks": [r.as_plain() for r in reports]}, indent=1)
         path.write_text(body, encoding="utf-8")
 
@@ -63,37 +66,8 @@ def check(a: argparse.Namespace) -> int:
             bar.advance(report.task.usual, report.task.name)
             write()  # what is known survives whatever comes next
     write()
-    sys.stdout.write(_closing(_summary(reports), time.monotonic() - started, path))
-    return 0 if _summary(reports)["fit"] else 1
-
-
-def _summary(reports: list[Report]) -> dict[str, Any]:
-    failed, missing, held = [], [], 0
-    for report in reports:
-        if report.status == "not run" and not report.cases:
-            missing.append(report.task.name)
-        elif report.problem:
-            failed.append(f"{report.task.name}: {report.problem}")
-        for case in report.cases:
-            name = f"{report.task.name}: {case['case']}"
-            held += case["status"] == "ok"
-            if case["status"] == "failed":
-                failed.append(f"{name}: {case['problem']}")
-            elif case["status"] == "not run":
-                missing.append(name)
-    return {"fit": not failed and held > 0, "held": held, "failed": failed, "not_run": missing}
-
-
-def _closing(summary: dict[str, Any], seconds: float, path: Path) -> str:
-    """The last lines, for people."""
-    failed, missing = summary["failed"], summary["not_run"]
-    lines = [f"does not hold: {text}" for text in failed]
-    if missing:
-        lines.append(f"not run, no time left: {', '.join(missing)}")
-    verdict = "fit" if summary["fit"] else "NOT FIT"
-    held = f"{summary['held']} of {summary['held'] + len(failed)} cases hold"
-    lines.append(f"{verdict}: {held}, {duration(seconds)}; figures: {path}")
-    return "\n".join(lines) + "\n"
+    sys.stdout.write(closing(reports, a.device, time.monotonic() - started, path))
+    return 0 if summary(reports, a.device)["fit"] else 1
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from scaling.check.cases import Case, Found
 from scaling.engines import available_cores, compiled
 
 PACKAGES = ("numpy", "torch", "numba", "llvmlite", "numba-cuda", "scipy", "ray")
+PRECISION = "precision of products"  # the case that the verdict needs
 PRODUCT = 512  # rows and columns of the matrices whose product is judged
 # Relative to the largest entry; float32 measured 4e-7, TF32 keeps 10 bits: 5e-4 a factor.
 PRODUCT_TOLERANCE = 1e-5
@@ -28,7 +29,7 @@ def machine_cases(device: str) -> Iterator[Case]:
     if device == "cuda":
         yield Case(name="GPU", run=_gpu)
         yield Case(name="numba-cuda", run=_numba_cuda)
-    yield Case(name="precision of products", run=lambda: _product(device))
+    yield Case(name=PRECISION, run=lambda: _product(device))
 
 
 def processor() -> str:
