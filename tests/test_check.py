@@ -350,6 +350,22 @@ def test_an_engine_on_another_device_decides_nothing(
     assert verdict(reports, monkeypatch, path, "--device", "cuda")[1]["fit"] is True
 
 
+@pytest.mark.parametrize("status", ["ok", "failed", "not run"])
+def test_the_verdict_names_the_stand_in(
+    status: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SCALING_FAKE_GPU", "1")
+    reports = [reported(*names) for names in ESSENTIAL.items()]
+    reports[2] = reported("population cuda", "1989", status)
+    verdict(reports, monkeypatch, tmp_path / "check.json", "--device", "cuda")
+    assert "the CPU stood in for the GPU" in capsys.readouterr().out.splitlines()[-1]
+    verdict(reports, monkeypatch, tmp_path / "check.json")
+    assert "stood in" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_slow_import_of_torch_leaves_time_for_the_products(
     device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

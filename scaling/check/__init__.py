@@ -1,4 +1,4 @@
-"""`scaling check`: whether this machine trains what it should, and how fast. See docs/check.md.
+"""`scaling check`: the engines' correctness and speed on this machine. See docs/check.md.
 
 It needs numpy, torch and numba alone, and a bare checkout: python -m scaling.check
 

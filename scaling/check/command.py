@@ -23,7 +23,7 @@ BUDGET_S = 300.0  # with the grace of a task that hangs, less than six minutes
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
-    """The command's options; the last two are for tests."""
+    """Add the command's options; the last two are for tests."""
     p.add_argument("--device", choices=engines.DEVICES, default="cpu")
     p.add_argument("--json", metavar="FILE", help="the figures; else into the cache folder")
     p.add_argument("--budget", type=float, default=BUDGET_S, help=argparse.SUPPRESS)
@@ -31,7 +31,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 
 
 def check(a: argparse.Namespace) -> int:
-    """Check within six minutes that this machine trains what it should, and how fast."""
+    """Check within six minutes the weights and the speed of every engine on this machine."""
     here = engines.present(a.device)
     path = _writable(a.json, a.device)
     groups = tasks(a.device)
@@ -64,15 +64,22 @@ def check(a: argparse.Namespace) -> int:
             if report.status == "failed" and report.problem:
                 bar.say(f"failed  {report.task.name}: {report.problem}")
             bar.advance(report.task.usual, report.task.name)
-            write()  # what is known survives whatever comes next
+            write()  # the figures so far survive a crash
     write()
-    sys.stdout.write(closing(reports, a.device, time.monotonic() - started, path))
+    lines = closing(
+        reports,
+        a.device,
+        stands_in=here != a.device,
+        seconds=time.monotonic() - started,
+        path=path,
+    )
+    sys.stdout.write(lines)
     return 0 if summary(reports, a.device)["fit"] else 1
 
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder for this check alone. Raises InputError where none can be made."""
+    """Make a folder for this check alone. Raises InputError if that fails."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="scaling-check-")
     except OSError as error:
@@ -84,7 +91,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _writable(named: str | None, device: str) -> Path:
-    """The file for the figures. Raises InputError unless it can be written."""
+    """Return the file for the figures. Raises InputError unless it can be written."""
     path = Path(named) if named else cache_dir() / f"check-{device}.json"
     try:
         if not named:

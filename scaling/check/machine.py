@@ -1,4 +1,4 @@
-"""Processor, device, versions; whether products are as precise as float32 is."""
+"""Processor, device, versions; the precision of products beside that of float32."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ PRODUCT_TOLERANCE = 1e-5
 
 
 def machine_cases(device: str) -> Iterator[Case]:
-    """What the machine says of itself."""
+    """Yield cases of the processor, the GPU, the packages and the precision of products."""
     yield Case(name="processor", run=_processor)
     yield Case(name="versions", run=_versions)
     yield Case(name="numba", run=_numba)
@@ -33,7 +33,7 @@ def machine_cases(device: str) -> Iterator[Case]:
 
 
 def processor() -> str:
-    """The processor by its own name."""
+    """Return the processor's model name."""
     cpuinfo = Path("/proc/cpuinfo")  # Linux
     if cpuinfo.exists():
         named = re.search(
@@ -102,7 +102,7 @@ def _gpu() -> Found:
 
 
 def _product(device: str) -> Found:
-    """As the engines multiply: with `deterministic()`."""
+    """Compare a product with float64, multiplied as the engines do, with `deterministic()`."""
     import torch
 
     from scaling.engines import present
@@ -123,7 +123,7 @@ def _product(device: str) -> Found:
 
 
 def _numba_cuda() -> Found:
-    """Whether numba compiles for the GPU. No engine needs it yet, so nothing here is a problem."""
+    """Report whether numba compiles for the GPU. No engine needs it yet, so nothing can fail."""
     try:
         version("numba-cuda")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Which tasks a device has, in order: what needs it most comes first."""
+"""The tasks of a device, in order: those that need the device most come first."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ WIDEST = ("-w4", "-w8")  # compiled last: they take longest and are used least
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A process of the check; `words` say what it does. Units: seconds of a busy core."""
+    """A process of the check; `words` name its work. Units: seconds of a busy core."""
 
     words: tuple[str, ...]
     usual: float  # measured
@@ -23,7 +23,7 @@ class Task:
 
 
 def tasks(device: str) -> list[list[Task]]:
-    """Groups of tasks; one group is over before the next begins."""
+    """Return groups of tasks; one group is over before the next begins."""
     kinds = [*KINDS, *MORE_KINDS]
     early = [_compiled(kind) for kind in kinds if not kind.endswith(WIDEST)]
     late = [_compiled(kind) for kind in kinds if kind.endswith(WIDEST)]

@@ -71,14 +71,17 @@ def _not_run(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
                 yield f"{report.task.name}: {case['case']}", reason
 
 
-def closing(reports: Sequence[Report], device: str, seconds: float, path: Path) -> str:
-    """Return the last lines on the screen."""
+def closing(
+    reports: Sequence[Report], device: str, *, stands_in: bool, seconds: float, path: Path
+) -> str:
+    """Return the last lines on the screen; the very last names a CPU that stood in for a GPU."""
     found = summary(reports, device)
     lines = [f"does not hold: {text}" for text in found["failed"]]
     for reason in (NO_TIME, NO_OTHER):
         if names := [name for name, why in _not_run(reports) if why == reason]:
             lines.append(f"not run, {reason}: {', '.join(names)}")
     held = f"{found['held']} of {found['held'] + len(found['failed'])} cases hold"
+    held += "; the CPU stood in for the GPU, which was not checked" if stands_in else ""
     lines.append(f"{_verdict(found)}: {held}, {duration(seconds)}; figures: {path}")
     return "\n".join(lines) + "\n"
 
