@@ -16,10 +16,10 @@ import pytest
 
 from jobs.cli import main
 from scaling import cache
-from scaling.check import kernels, runner
+from scaling.check import child, kernels, runner
 from scaling.check.agreement import CPU, beside_reference, cell_of, population_cases, recipe
-from scaling.check.cases import Found, noise, trained
-from scaling.check.child import cases_of
+from scaling.check.cases import Case, Found, noise, trained
+from scaling.check.child import attempt, cases_of
 from scaling.check.plan import Task, tasks
 from scaling.check.runner import Report
 from scaling.engines.population import tracing
@@ -68,7 +68,8 @@ def run_check(tmp_path: Path, *words: str, **environment: str) -> tuple[int, dic
 
 def test_it_needs_numpy_torch_and_numba_alone(tmp_path: Path) -> None:
     status, found = run_check(tmp_path, "--only", "machine")
-    assert (status, found["failed"], found["not_run"], found["held"]) == (0, [], [], 4)
+    assert (status, found["failed"], found["not_run"], found["held"]) == (1, [], [], 4)
+    assert (found["fit"], len(found["undecided"])) == (None, 3)  # no engine ran
     assert found["tasks"][0]["cases"][1]["figures"]["numpy"] == np.__version__
 
 
@@ -127,6 +128,7 @@ RUNS = {
     "raises": lambda: 1 / 0,
     "spoils": spoil,
     "differs": lambda: Found(text="", problem="other bits", figures={"worst": [float("nan")]}),
+    "lacks": lambda: Found(text="tanh-sgd did not train alone", compared=False),
     "hangs": lambda: time.sleep(60),
     "last": lambda: Found(text=str(os.getpid())),
 }
@@ -179,6 +181,14 @@ def test_a_slow_case_that_had_not_its_full_time_is_no_failure(
     report = outcomes(monkeypatch, tmp_path, "holds", "hangs", budget=4.0)
     assert [case["status"] for case in report.cases] == ["ok", "not run"]
     assert report.status == "ok"
+
+
+def test_a_case_without_a_comparison_is_not_ok(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = outcomes(monkeypatch, tmp_path, "lacks")
+    assert [case["status"] for case in report.cases] == ["not run"]
+    assert (report.status, report.problem) == ("not run", None)
 
 
 def test_what_has_no_time_left_is_not_begun(tmp_path: Path) -> None:
@@ -251,9 +261,36 @@ def test_a_pair_of_kernels_is_compared_to_the_bit(pairs: Callable[[float, float]
 
 def test_a_pair_is_not_compared_with_what_never_trained(tmp_path: Path) -> None:
     (case,) = kernels.pair_cases("tanh-sgd", "gelu-adamw", tmp_path)
-    found = case.run()
-    assert (found.problem, found.figures) == (None, {})
-    assert "tanh-sgd and gelu-adamw did not train alone" in found.text
+    outcome = attempt(case)
+    assert (outcome["status"], outcome["problem"], outcome["figures"]) == ("not run", None, {})
+    assert "tanh-sgd and gelu-adamw did not train alone" in outcome["text"]
+
+
+ESSENTIAL = {
+    "machine": "precision of products",
+    "compiled tanh-sgd": "1989, width 1",
+    "population cpu": "1989",
+    "order tanh-sgd relu-adamw": "tanh-sgd, then relu-adamw",
+}
+
+
+def reported(task: str, case: str, status: str = "ok", **more: str) -> Report:
+    """The report of a task with one case."""
+    found = {"case": case, "status": status, "text": "fine", "problem": None} | more
+    return Report(
+        task=Task(words=tuple(task.split()), usual=1, most=1), status=status, cases=[found]
+    )
+
+
+def verdict(
+    reports: list[Report], monkeypatch: pytest.MonkeyPatch, path: Path, *words: str
+) -> tuple[int, dict[str, Any]]:
+    """The exit status and the figures of a check whose tasks gave these reports."""
+    from scaling.check import command
+
+    monkeypatch.setattr(command, "run", lambda *_: reports)
+    status = main(["check", "--json", str(path), *words])
+    return status, json.loads(path.read_text())
 
 
 @pytest.mark.parametrize("held", [True, False])
@@ -263,21 +300,95 @@ def test_the_exit_status_says_whether_it_is_fit(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from scaling.check import command
-
-    case = {"case": "1989", "status": "ok", "text": "fine", "problem": None}
-    case |= {} if held else {"status": "failed", "problem": "other bits"}
-    report = Report(task=tasks("cpu")[0][0], status="ok" if held else "failed", cases=[case])
+    reports = [reported(*names) for names in ESSENTIAL.items()]
+    if not held:
+        reports[2] = reported("population cpu", "1989", "failed", problem="other bits")
     late = Report(task=tasks("cpu")[1][0])
-    monkeypatch.setattr(command, "run", lambda *_: [report, late])
-    path = tmp_path / "check.json"
-    assert main(["check", "--json", str(path)]) == (0 if held else 1)
-    out, found = capsys.readouterr().out, json.loads(path.read_text())
-    assert found["fit"] == held
-    assert found["failed"] == ([] if held else ["machine: 1989: other bits"])
+    status, found = verdict([*reports, late], monkeypatch, tmp_path / "check.json")
+    out = capsys.readouterr().out
+    assert (status, found["fit"]) == (0 if held else 1, held)
+    assert found["failed"] == ([] if held else ["population cpu: 1989: other bits"])
     assert found["not_run"] == [late.task.name]
     assert ("NOT FIT" in out) != held
+    assert "undecided:" not in out
     assert f"not run, no time left: {late.task.name}" in out
+
+
+@pytest.mark.parametrize("lost", ESSENTIAL)
+@pytest.mark.parametrize("how", ["no report", "no case", "not compared", "another case"])
+def test_without_an_essential_part_it_is_undecided(
+    lost: str,
+    how: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reports = [reported(*names) for names in ESSENTIAL.items() if names[0] != lost]
+    if how == "no case":
+        reports.append(Report(task=Task(words=tuple(lost.split()), usual=1, most=1)))
+    elif how == "not compared":
+        reports.append(reported(lost, ESSENTIAL[lost], "not run"))
+    elif how == "another case":
+        reports.append(reported("machine", "versions"))
+        reports.append(reported("speed 1989", "1989, width 1"))
+    status, found = verdict(reports, monkeypatch, tmp_path / "check.json")
+    out = capsys.readouterr().out
+    assert (status, found["fit"], len(found["undecided"])) == (1, None, 1)
+    assert out.splitlines()[-1].startswith(f"undecided: {found['undecided'][0]} was not run")
+    if how == "not compared":
+        assert f"not run, nothing to compare with: {lost}" in out
+
+
+def test_an_engine_on_another_device_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_FAKE_GPU", "1")
+    path = tmp_path / "check.json"
+    reports = [reported(*names) for names in ESSENTIAL.items()]
+    assert verdict(reports, monkeypatch, path, "--device", "cuda")[1]["fit"] is None
+    reports = [*reports[:2], reported("population cuda", "1989")]
+    assert verdict(reports, monkeypatch, path, "--device", "cuda")[1]["fit"] is True
+
+
+@pytest.mark.parametrize("status", ["ok", "failed", "not run"])
+def test_the_verdict_names_the_stand_in(
+    status: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SCALING_FAKE_GPU", "1")
+    reports = [reported(*names) for names in ESSENTIAL.items()]
+    reports[2] = reported("population cuda", "1989", status)
+    verdict(reports, monkeypatch, tmp_path / "check.json", "--device", "cuda")
+    assert "the CPU stood in for the GPU" in capsys.readouterr().out.splitlines()[-1]
+    verdict(reports, monkeypatch, tmp_path / "check.json")
+    assert "stood in" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_slow_import_of_torch_leaves_time_for_the_products(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 0.0
+
+    def later(seconds: float) -> Found:
+        nonlocal clock
+        clock += seconds
+        return Found(text="fine")
+
+    names = {"versions": 45.0, "precision of products": 1.0}
+    monkeypatch.setattr(child, "perf_counter", lambda: clock)
+    monkeypatch.setattr(
+        child,
+        "cases_of",
+        lambda *_: (Case(name=name, run=lambda s=s: later(s)) for name, s in names.items()),  # type: ignore[misc]
+    )
+    (machine,) = tasks(device)[0]
+    events = tmp_path / "events"
+    events.touch()
+    child.main(str(events), str(tmp_path), str(machine.most), device, *machine.words)
+    assert '"not run"' not in events.read_text()
 
 
 @pytest.mark.parametrize(

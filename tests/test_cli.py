@@ -275,3 +275,11 @@ def test_what_cannot_be_fitted_is_flagged_beside_what_can(
     assert "2 sizes for the 3 parameters" in second["notes"][0]
     assert main(words) == 0
     assert "left out" in capsys.readouterr().out
+
+
+def test_the_module_runs_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs.cli", "no-such-command"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "no-such-command" in done.stderr

@@ -1,4 +1,4 @@
-"""`scaling check`: whether this machine trains what it should, and how fast. See docs/check.md.
+"""`scaling check`: the engines' correctness and speed on this machine. See docs/check.md.
 
 It needs numpy, torch and numba alone, and a bare checkout: python -m scaling.check
 
@@ -7,6 +7,7 @@ plan       which tasks a device has, in order, and their time
 runner     tasks as processes of their own, so that a crash or a hang costs one task
 child      such a process: one task, case by case
 cases      a case and its outcome; the noise that the cases train on
+verdict    fit, not fit or undecided, and the last lines
 machine    processor, device, versions, precision
 agreement  each engine's weights beside the reference's
 kernels    the compiled engine's kernels, alone and in pairs

@@ -1,4 +1,4 @@
-"""python -m scaling.check: the command without Ray and what else the full installation brings."""
+"""python -m scaling.check: the command without the full installation, such as Ray."""
 
 import argparse
 import sys

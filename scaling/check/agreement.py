@@ -46,7 +46,7 @@ CUDA = Tolerance(most=1e-5, worst=1e-3, loss=1e-4, predictions=0.02)
 
 
 def recipe(name: str, **change: object) -> Recipe:
-    """A short training by a recipe."""
+    """Return a recipe that trains for few epochs."""
     return replace(find_recipe(name), **({"epochs": EPOCHS} | change))  # type: ignore[arg-type]
 
 
@@ -69,7 +69,7 @@ OF_THE_REFERENCE = ("1989", "dropout_relu", "second_order", "layer_norm", "muon"
 
 
 def population_cases(device: str) -> Iterator[Case]:
-    """The population engine on a device beside the reference on the CPU."""
+    """Yield cases of the population engine on a device beside the reference on the CPU."""
     from scaling.engines.population import tracing
 
     tracing.DIRECT = DIRECT  # so that half of the steps of the CPU are recorded ones
@@ -88,14 +88,17 @@ def population_cases(device: str) -> Iterator[Case]:
 
 
 def reference_cases(device: str) -> Iterator[Case]:
-    """The reference on a device beside itself on the CPU."""
+    """Yield cases of the reference on a device beside itself on the CPU."""
     data = noise()
     for name in OF_THE_REFERENCE:
         yield _beside_reference("reference", name, cell_of(data, RECIPES[name]), data, device)
 
 
 def cell_of(data: Dataset, how: Recipe, model: str = "lecun1989", width: float = 1.0) -> Cell:
-    """A cell of few steps. Rates fall with the width, or rounding grows beyond any bound."""
+    """Return a cell of few steps.
+
+    Rates fall with the width, or rounding grows beyond any bound.
+    """
     n_train = int(STEPS / (width if how.activation == "relu" else 1)) // EPOCHS
     how = replace(how, lr=how.lr / width)
     batches = min(how.batch_size, 3)
@@ -111,7 +114,7 @@ def beside_reference(
     data: Dataset,
     allowed: Tolerance,
 ) -> Found:
-    """Models of an engine beside the reference's on the CPU."""
+    """Compare models of an engine with those of the reference on the CPU."""
     theirs = trained(cell, members, data, "reference")
     pairs = list(zip(ours, theirs, strict=True))
     errors = np.concatenate([distances(a.weights, b.weights) for a, b in pairs])
@@ -150,7 +153,7 @@ def _beside_reference(engine: str, name: str, cell: Cell, data: Dataset, device:
 
 
 def distances(a: Weights, b: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Of all weights but the biases of a transformer's keys, which no loss depends on."""
+    """Return each weight's distance, without a transformer's key biases, which change no loss."""
     found = []
     for name in b:
         distance = np.abs(a[name] - b[name])
@@ -197,7 +200,7 @@ def _some_fail(data: Dataset, device: str) -> Found:
 
 
 def same_bits(once: Sequence[Trained], again: Sequence[Trained]) -> Found:
-    """Whether two trainings of the same members gave the same weights."""
+    """Compare two trainings of the same members to the bit."""
     pairs = zip(once, again, strict=True)
     worst = float(np.concatenate([distances(a.weights, b.weights) for a, b in pairs]).max())
     problem = None if worst == 0 else f"weights differ by up to {worst:.2g}, expected the same bits"
@@ -205,7 +208,7 @@ def same_bits(once: Sequence[Trained], again: Sequence[Trained]) -> Found:
 
 
 class _Memory:
-    """A keeper that holds the first state it is given."""
+    """A keeper that holds the first state it receives."""
 
     def __init__(self) -> None:
         self.state: Saved | None = None

@@ -14,23 +14,24 @@ from scaling.study import Cell, Member
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The outcome of a case: a line for people, figures, and what does not hold, if anything."""
+    """The outcome of a case: a line for people, figures, and the problem, if any."""
 
     text: str
     figures: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
+    compared: bool = True  # False: the other side is missing, and the case counts as not run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One thing to find out; `run` may raise, which is a problem of this case alone."""
+    """One comparison or measurement; an error that `run` raises fails this case alone."""
 
     name: str
     run: Callable[[], Found]
 
 
 def noise() -> Dataset:
-    """Random images with random labels: an engine's arithmetic does not depend on the images."""
+    """Return random images and labels: an engine's arithmetic does not depend on the images."""
     rng = np.random.default_rng(1)
     info = DatasetInfo(name="noise", version="1", n_train=500, n_test=200, n_val=0)
     return Dataset(
@@ -43,7 +44,7 @@ def noise() -> Dataset:
 
 
 def noise_examples(n: int) -> Examples:
-    """As many random images for timing."""
+    """Return `n` random images for timing."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (n, 16, 16)).astype(np.float32)
     return Examples(x=x, y=rng.integers(0, 10, n).astype(np.uint8))
@@ -57,7 +58,7 @@ def trained(
     device: str = "cpu",
     **more: Any,
 ) -> list[Trained]:
-    """The models of an engine. Raises ArithmeticError if one of them is not finite."""
+    """Return the models of an engine. Raises ArithmeticError if one of them is not finite."""
     results = []
     found = engines.train(
         cell, members, data, engine=engine, device=device, epochs_evaluated=[1], **more

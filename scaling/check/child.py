@@ -21,7 +21,7 @@ UNUSABLE = 3  # the exit status after an error that spoils the GPU for the rest 
 
 
 def cases_of(words: list[str], folder: Path, seconds: float, device: str) -> Iterator[Case]:
-    """The cases of a task."""
+    """Return the cases of a task."""
     match words:  # modules as they are needed: a process that trains kernels has no torch
         case ["machine"]:
             from scaling.check.machine import machine_cases
@@ -83,13 +83,13 @@ def main(events: str, folder: str, seconds: str, device: str, *words: str) -> No
 
 
 def attempt(case: Case) -> dict[str, Any]:
-    """The outcome of a case as JSON holds it, whatever the case raises."""
+    """Run a case and return its outcome as JSON holds it, even if the case raises."""
     try:
         found = case.run()
     except Exception as error:  # noqa: BLE001  the one place where every error is only reported
         said = " ".join(f"{type(error).__name__}: {error}".split())
         return {"status": "failed", "problem": said, "traceback": traceback.format_exc()}
-    status = "failed" if found.problem else "ok"
+    status = "failed" if found.problem else "ok" if found.compared else "not run"
     return {
         "status": status,
         "text": found.text,
@@ -99,7 +99,7 @@ def attempt(case: Case) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON lacks; problems name them."""
+    """Replace NaN and infinity by null, as JSON lacks them; problems name them."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

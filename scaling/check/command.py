@@ -15,6 +15,7 @@ from scaling import engines
 from scaling.cache import cache_dir
 from scaling.check.plan import tasks
 from scaling.check.runner import Report, run
+from scaling.check.verdict import closing, summary
 from scaling.errors import InputError
 from scaling.progress import Progress, duration
 
@@ -22,7 +23,7 @@ BUDGET_S = 300.0  # with the grace of a task that hangs, less than six minutes
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
-    """The command's options; the last two are for tests."""
+    """Add the command's options; the last two are for tests."""
     p.add_argument("--device", choices=engines.DEVICES, default="cpu")
     p.add_argument("--json", metavar="FILE", help="the figures; else into the cache folder")
     p.add_argument("--budget", type=float, default=BUDGET_S, help=argparse.SUPPRESS)
@@ -30,7 +31,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 
 
 def check(a: argparse.Namespace) -> int:
-    """Check within six minutes that this machine trains what it should, and how fast."""
+    """Check within six minutes the weights and the speed of every engine on this machine."""
     here = engines.present(a.device)
     path = _writable(a.json, a.device)
     groups = tasks(a.device)
@@ -45,7 +46,9 @@ def check(a: argparse.Namespace) -> int:
     }
 
     def write() -> None:
-        found = result | {"seconds": round(time.monotonic() - started, 1)} | _summary(reports)
+        found = (
+            result | {"seconds": round(time.monotonic() - started, 1)} | summary(reports, a.device)
+        )
         body = json.dumps(found | {"tasks": [r.as_plain() for r in reports]}, indent=1)
         path.write_text(body, encoding="utf-8")
 
@@ -53,8 +56,7 @@ def check(a: argparse.Namespace) -> int:
         bar.say(f"check on {a.device}, {duration(a.budget)} at most")
 
         def each(report: Report, case: dict[str, Any]) -> None:
-            if case["status"] != "not run":
-                text = case.get("problem") or case["text"]
+            if text := case.get("problem") or case.get("text"):  # neither: no time was left
                 bar.say(f"{case['status']:7} {report.task.name}: {case['case']}: {text}")
 
         for report in run(groups, folder, a.device, a.budget, each):
@@ -62,44 +64,22 @@ def check(a: argparse.Namespace) -> int:
             if report.status == "failed" and report.problem:
                 bar.say(f"failed  {report.task.name}: {report.problem}")
             bar.advance(report.task.usual, report.task.name)
-            write()  # what is known survives whatever comes next
+            write()  # the figures so far survive a crash
     write()
-    sys.stdout.write(_closing(_summary(reports), time.monotonic() - started, path))
-    return 0 if _summary(reports)["fit"] else 1
-
-
-def _summary(reports: list[Report]) -> dict[str, Any]:
-    failed, missing, held = [], [], 0
-    for report in reports:
-        if report.status == "not run" and not report.cases:
-            missing.append(report.task.name)
-        elif report.problem:
-            failed.append(f"{report.task.name}: {report.problem}")
-        for case in report.cases:
-            name = f"{report.task.name}: {case['case']}"
-            held += case["status"] == "ok"
-            if case["status"] == "failed":
-                failed.append(f"{name}: {case['problem']}")
-            elif case["status"] == "not run":
-                missing.append(name)
-    return {"fit": not failed and held > 0, "held": held, "failed": failed, "not_run": missing}
-
-
-def _closing(summary: dict[str, Any], seconds: float, path: Path) -> str:
-    """The last lines, for people."""
-    failed, missing = summary["failed"], summary["not_run"]
-    lines = [f"does not hold: {text}" for text in failed]
-    if missing:
-        lines.append(f"not run, no time left: {', '.join(missing)}")
-    verdict = "fit" if summary["fit"] else "NOT FIT"
-    held = f"{summary['held']} of {summary['held'] + len(failed)} cases hold"
-    lines.append(f"{verdict}: {held}, {duration(seconds)}; figures: {path}")
-    return "\n".join(lines) + "\n"
+    lines = closing(
+        reports,
+        a.device,
+        stands_in=here != a.device,
+        seconds=time.monotonic() - started,
+        path=path,
+    )
+    sys.stdout.write(lines)
+    return 0 if summary(reports, a.device)["fit"] else 1
 
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder for this check alone. Raises InputError where none can be made."""
+    """Make a folder for this check alone. Raises InputError if that fails."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="scaling-check-")
     except OSError as error:
@@ -111,7 +91,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _writable(named: str | None, device: str) -> Path:
-    """The file for the figures. Raises InputError unless it can be written."""
+    """Return the file for the figures. Raises InputError unless it can be written."""
     path = Path(named) if named else cache_dir() / f"check-{device}.json"
     try:
         if not named:

@@ -1,6 +1,6 @@
 """The compiled engine's kernels: each alone in a process, then pairs of them in every order.
 
-What else a process has loaded must not change a bit of a model.
+No kernel that a process has loaded may change a bit of another kernel's model.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ MORE_KINDS = {"tanh-adamw": _of("adamw", "augment")} | {
 
 
 def alone_cases(name: str, folder: Path) -> Iterator[Case]:
-    """Compile a kind, compare its recipes with the reference, keep what the first one gave."""
+    """Compile a kind, compare its recipes with the reference, keep the weights of the first."""
     kind, data = (KINDS | MORE_KINDS)[name], noise()
     for number, (title, how) in enumerate(kind.recipes):
         cell = cell_of(data, how, width=kind.width)
@@ -64,12 +64,13 @@ def alone_cases(name: str, folder: Path) -> Iterator[Case]:
 
 
 def pair_cases(first: str, second: str, folder: Path) -> Iterator[Case]:
-    """Train one kind, another, the first again, and compare each with what it gave alone."""
+    """Train one kind, another, the first again; compare each with its own weights alone."""
 
     def run() -> Found:
         lacking = [name for name in (first, second) if not _kept(folder, name).exists()]
         if lacking:
-            return Found(text=f"not compared: {' and '.join(lacking)} did not train alone")
+            text = f"not compared: {' and '.join(lacking)} did not train alone"
+            return Found(text=text, compared=False)
         worst = {}
         for turn, name in enumerate((first, second, first)):
             with np.load(_kept(folder, name)) as alone:

@@ -1,4 +1,4 @@
-"""Processor, device, versions; whether products are as precise as float32 is."""
+"""Processor, device, versions; the precision of products beside that of float32."""
 
 import os
 import platform
@@ -15,24 +15,25 @@ from scaling.check.cases import Case, Found
 from scaling.engines import available_cores, compiled
 
 PACKAGES = ("numpy", "torch", "numba", "llvmlite", "numba-cuda", "scipy", "ray")
+PRECISION = "precision of products"  # the case that the verdict needs
 PRODUCT = 512  # rows and columns of the matrices whose product is judged
 # Relative to the largest entry; float32 measured 4e-7, TF32 keeps 10 bits: 5e-4 a factor.
 PRODUCT_TOLERANCE = 1e-5
 
 
 def machine_cases(device: str) -> Iterator[Case]:
-    """What the machine says of itself."""
+    """Yield cases of the processor, the GPU, the packages and the precision of products."""
     yield Case(name="processor", run=_processor)
     yield Case(name="versions", run=_versions)
     yield Case(name="numba", run=_numba)
     if device == "cuda":
         yield Case(name="GPU", run=_gpu)
         yield Case(name="numba-cuda", run=_numba_cuda)
-    yield Case(name="precision of products", run=lambda: _product(device))
+    yield Case(name=PRECISION, run=lambda: _product(device))
 
 
 def processor() -> str:
-    """The processor by its own name."""
+    """Return the processor's model name."""
     cpuinfo = Path("/proc/cpuinfo")  # Linux
     if cpuinfo.exists():
         named = re.search(
@@ -101,7 +102,7 @@ def _gpu() -> Found:
 
 
 def _product(device: str) -> Found:
-    """As the engines multiply: with `deterministic()`."""
+    """Compare a product with float64, multiplied as the engines do, with `deterministic()`."""
     import torch
 
     from scaling.engines import present
@@ -122,7 +123,7 @@ def _product(device: str) -> Found:
 
 
 def _numba_cuda() -> Found:
-    """Whether numba compiles for the GPU. No engine needs it yet, so nothing here is a problem."""
+    """Report whether numba compiles for the GPU. No engine needs it yet, so nothing can fail."""
     try:
         version("numba-cuda")
     except PackageNotFoundError:

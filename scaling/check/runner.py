@@ -1,4 +1,4 @@
-"""Tasks as processes of their own, within a budget: whatever happens to one, the others go on."""
+"""Tasks as processes of their own, within a budget: if one dies, the others go on."""
 
 import json
 import os
@@ -22,13 +22,13 @@ CHILD = (sys.executable, "-m", "scaling.check.child")
 LEAST_S = 3.0  # below that, a task is not begun
 POLL_S = 0.05
 MOST_AT_ONCE = 8  # assumed: each takes up to 0.5 GB
-LOG_CHARACTERS = 4000  # kept of what a task that died had printed
+LOG_CHARACTERS = 4000  # kept of the output of a task that died
 NO_TIME = "not run: no time left"
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What became of a task so far; `problem` is one of the task itself, not of a case."""
+    """The progress of a task; `problem` is one of the task itself, not of a case."""
 
     task: Task
     status: str = "not run"
@@ -38,7 +38,7 @@ class Report:
     log: str | None = None
 
     def as_plain(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Return the report as JSON holds it."""
         names = ("status", "seconds", "cases", "problem", "log")
         return {"task": self.task.name} | {name: getattr(self, name) for name in names}
 
@@ -50,7 +50,7 @@ def run(
     budget: float,
     each: Callable[[Report, dict[str, Any]], None],
 ) -> Iterator[Report]:
-    """Give the report of each task once it is over; `each` sees every case before that."""
+    """Yield the report of each task once it is over; `each` receives every case before that."""
     deadline = time.monotonic() + budget
     for group in groups:
         shared = all(task.shared for task in group)
@@ -85,7 +85,7 @@ def run(
 
 
 class _Process:
-    """A task that runs, and its report as far as it is. After a crash another one goes on."""
+    """A running task and its report so far. After a crash another process goes on."""
 
     def __init__(self, report: Report, folder: Path, device: str, seconds: float) -> None:
         self.report, self.goes_on = report, False
@@ -110,11 +110,11 @@ class _Process:
                 stdout=log,
                 stderr=log,
                 env=environment,
-                start_new_session=True,  # it is killed with whatever it started
+                start_new_session=True,  # it is killed with its own children
             )
 
     def news(self) -> list[dict[str, Any]]:
-        """The cases that are over since the last call."""
+        """Return the cases that ended since the last call."""
         with self._events.open(encoding="utf-8") as file:
             file.seek(self._read)
             text = file.read()
@@ -128,18 +128,18 @@ class _Process:
         return cases
 
     def left(self) -> float:
-        """Seconds of its own that it has not used."""
+        """Return how many of its seconds remain."""
         return self._until - time.monotonic()
 
     def over(self) -> bool:
-        """Whether it has ended; it is killed if it has not when it should have."""
+        """Return whether it has ended; kill it if it is overdue."""
         if self._process.poll() is None and self.left() < -GRACE_S:
             self.kill()
             self._stopped = f"stopped after {time.monotonic() - self._started:.0f} s"
         return self._process.poll() is not None
 
     def end(self) -> list[dict[str, Any]]:
-        """The last cases, one that killed the process included; the report is complete then."""
+        """Complete the report; return the last cases and one that killed the process."""
         cases, report = self.news(), self.report
         code = self._process.returncode
         ending = self._stopped or f"died: {_ending(code)}"

@@ -20,7 +20,7 @@ GPU_TRAIN_S, GPU_EVALUATE_S = 1.0, 0.3  # of one run
 
 
 def cpu_cases(recipe: str, seconds: float) -> Iterator[Case]:
-    """Every engine of a core beside plain PyTorch and the floor, a case for each width."""
+    """Yield a case for each width: every engine of a core, plain PyTorch and the floor."""
     images = noise_examples(MOST)
     fma = fastest_fma() if compiled.unavailable() is None else None
     rounds = max(1, min(ROUNDS, int(seconds / len(WIDTHS) / 2 / ROUND_S)))
@@ -38,11 +38,11 @@ def cpu_cases(recipe: str, seconds: float) -> Iterator[Case]:
 
 
 def _ignore(_amount: float, _text: str) -> None:
-    """Progress is reported by case."""
+    """Drop the progress within a case, as the runner reports cases."""
 
 
 def gpu_cases(recipe: str, device: str) -> Iterator[Case]:
-    """So many members in lock-step on a GPU, a case for each number."""
+    """Yield a case for each number of members in lock-step on a GPU."""
     for members in GPU_MEMBERS:
 
         def run(members: int = members) -> Found:
