@@ -67,7 +67,7 @@ def decide(
     Where they are fewer, more models of the same cells are trained again, then of other cells of
     the same engine; no more than five minutes of them if `bounded`.
     """
-    pairs = list(undecided)
+    pairs = retrainer.settle(undecided)
     for engine in sorted({_engine(pair) for pair in pairs}):
         of_engine = [lot for lot in able if lot.engine == engine]
         budget = EXTRA_S if bounded else math.inf
@@ -81,7 +81,7 @@ def decide(
                     f" more of engine {engine} are trained again: predicted {duration(seconds)}",
                     file=sys.stderr,
                 )
-                pairs += retrainer.train(more)
+                pairs = retrainer.settle([*pairs, *retrainer.train(more)])
     pools = list(_pools(pairs))
     tests = [_test(pool) for pool in pools]
     enough = [i for i, test in enumerate(tests) if test.n >= LEAST]

@@ -8,9 +8,12 @@ from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import Progress
 from scaling.study import Job, predicted_seconds
-from scaling.verifying.again import Again, Lot, train_again, unsure
-from scaling.verifying.ledger import EQUAL, Ledger
+from scaling.verifying.again import Again, Lot, evidence, train_again, unsure
+from scaling.verifying.bounds import Unequal
+from scaling.verifying.ledger import BOUNDS, EQUAL, Ledger
 from scaling.weights import Weights
+
+NEIGHBOURS = "who trained beside it in lock-step is not known"
 
 LOT_S = 0.1  # assumed: of each lot besides training, so that short ones are not foretold as none
 
@@ -63,14 +66,16 @@ class Retrainer:
         try:
             found = list(train_again(lot, self.engine(lot), self._starts, advance))
         except InputError as error:
-            self.ledger.note(f"{_names(lot)} cannot be trained again: {error}")
+            for model in lot.models:
+                self.ledger.unverified[model.run_id] = f"cannot be trained again: {error}"
             return []
         self.trained |= {again.model.run_id for again in found}
         return self._by_reference(found) if self.by else self._compared(lot, found)
 
     def _compared(self, lot: Lot, found: list[Again]) -> list[Undecided]:
         """To the bit where that can be asked; a group that was lost may have had other members."""
-        known = lot.engine != "population" or any(not again.unequal for again in found)
+        known = lot.engine != "population" or lot.only
+        known = known or any(not again.unequal for again in found)
         undecided = []
         for again in found:
             self.ledger.count(EQUAL)
@@ -79,17 +84,44 @@ class Retrainer:
                 continue
             reasons = unsure(again.model, again.planned)
             if not known:
-                reasons.append("who trained beside it in lock-step is not known")
+                reasons.append(NEIGHBOURS)
             countable = None not in (again.misses, again.model.last["test_misses"])
             if reasons and again.misses is not None and countable:
                 one = Undecided(again=again, misses=again.misses, reasons=tuple(reasons))
-                undecided.append(one)
+                undecided += self._within_bounds(one)
                 continue
-            (what, now, stored), *others = again.unequal
-            more = f" (and {len(others)} more values)" if others else ""
-            page = self.ledger.about(EQUAL, again.model.run_id, again.model.metrics_file)
-            page.fail(f"trained again by {again.engine}, {what}{more}", stored, now)
+            self._fail(EQUAL, again, again.unequal)
         return undecided
+
+    def settle(self, undecided: Sequence[Undecided]) -> list[Undecided]:
+        """Note those whose bits this machine gives, as others of the same rows came back to them.
+
+        Return the rest.
+        """
+        seen = {evidence(again.model, again.planned) for again in self.equal}
+        rest = []
+        for one in undecided:
+            again = one.again
+            if NEIGHBOURS in one.reasons or evidence(again.model, again.planned) not in seen:
+                rest.append(one)
+            else:
+                why = " where others with the same versions came back to the bit"
+                self._fail(EQUAL, again, again.unequal, why)
+        return rest
+
+    def _within_bounds(self, one: Undecided) -> list[Undecided]:
+        """The model, unless a number is further off than rounding can bring it, which is noted."""
+        self.ledger.count(BOUNDS)
+        if one.again.beyond:
+            self._fail(BOUNDS, one.again, one.again.beyond)
+            return []
+        return [one]
+
+    def _fail(self, check: str, again: Again, unequal: Sequence[Unequal], why: str = "") -> None:
+        (what, now, stored), *others = unequal
+        more = f" (and {len(others)} more values)" if others else ""
+        page = self.ledger.about(check, again.model.run_id, again.model.metrics_file)
+        page.fail(f"trained again by {again.engine}, {what}{more}{why}", stored, now)
 
     def _by_reference(self, found: list[Again]) -> list[Undecided]:
         undecided = []
@@ -100,10 +132,6 @@ class Retrainer:
                 page.fail(f"{what} by {again.engine}", stored, now)
                 continue
             reason = (f"trained again by {again.engine}",)
-            undecided.append(Undecided(again=again, misses=again.misses, reasons=reason))
+            one = Undecided(again=again, misses=again.misses, reasons=reason)
+            undecided += self._within_bounds(one)
         return undecided
-
-
-def _names(lot: Lot) -> str:
-    first, *others = [model.run_id for model in lot.models]
-    return f"{first} and {len(others)} beside it" if others else first

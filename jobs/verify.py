@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.inspecting import existing
 from jobs.retraining import Retrainer
 from jobs.sampling import sample
+from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import duration
 from scaling.verifying.again import Lot, cannot, lots
@@ -33,6 +34,8 @@ def verify(a: argparse.Namespace) -> int:
     planned = check_stored(folder, ledger)
     retrainer = Retrainer(by=a.by, ledger=ledger)
     able = _able(lots(folder.models, planned, alone=a.by is not None), retrainer)
+    if a.sample == 0:
+        ledger.unverified.clear()
     chosen = sample(able, retrainer.seconds, a.sample, a.seed)
     n_chosen = sum(len(lot.models) for lot in chosen)
     if not a.json:
@@ -49,14 +52,14 @@ def verify(a: argparse.Namespace) -> int:
         _note(decision, ledger)
     confirmed = near_enough + len(retrainer.equal)
     confirmed += sum(len(d.models) for d in decisions if d.holds)
-    if a.sample != 0 and not confirmed and not ledger.findings:
+    if a.sample != 0 and not confirmed and not ledger.findings and not ledger.unverified:
         page = ledger.about(EQUAL, None, a.out)
         page.fail("models that training again confirms", 0, "at least 1")
     if a.json:
         print(json.dumps(_plain(a, folder, retrainer, decisions), indent=1, allow_nan=False))
     else:
         _print(ledger, decisions)
-    return 1 if ledger.findings else 0
+    return 1 if ledger.findings or ledger.unverified else 0
 
 
 def _able(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
@@ -68,6 +71,9 @@ def _able(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
         if key not in why:
             why[key] = cannot(lot, key[1])
         if reason := why[key]:
+            if lot.engine in engines.NAMES and engines.why_not(lot.engine, lot.cell, "cpu"):
+                claim = f"its rows name the engine {lot.engine}, which cannot train its cell"
+                retrainer.ledger.unverified |= {model.run_id: claim for model in lot.models}
             unable[reason] = unable.get(reason, 0) + len(lot.models)
         else:
             able.append(lot)
@@ -108,6 +114,8 @@ def _note(decision: "Decision", ledger: Ledger) -> None:
             page.fail("misses of its cell, trained again", str(decision), "no change")
     elif decision.unknown:
         ledger.note(str(decision))
+        for run_id in decision.models:
+            ledger.unverified[run_id] = f"{decision.verdict} ({'; '.join(decision.reasons)})"
 
 
 def _print(ledger: Ledger, decisions: Sequence["Decision"]) -> None:
@@ -123,14 +131,22 @@ def _print(ledger: Ledger, decisions: Sequence["Decision"]) -> None:
         print(f"note: {note}")
     for finding in ledger.findings:
         print(f"does not hold: {finding}")
-    unknown = sum(len(d.models) for d in decisions if d.unknown)
+    unknown = len(ledger.unverified)
+    for run_id, why in ledger.unverified.items():
+        print(f"could not be verified: {run_id}: {why}")
     if ledger.findings:
         count = len(ledger.findings)
-        print(f"{count} thing{' does' if count == 1 else 's do'} not hold")
+        more = f"; {_count(unknown)} could not be verified" if unknown else ""
+        print(f"{count} thing{' does' if count == 1 else 's do'} not hold{more}")
     elif unknown:
-        print(f"all else holds; models not verifiable at this precision: {unknown}")
+        named = ", ".join(ledger.unverified)
+        print(f"{_count(unknown)} could not be verified: {named}; all else holds")
     else:
         print("all that was checked holds")
+
+
+def _count(models: int) -> str:
+    return f"{models:,} model{'' if models == 1 else 's'}"
 
 
 def _plain(
@@ -139,7 +155,7 @@ def _plain(
     ledger = retrainer.ledger
     return {
         "out": a.out,
-        "holds": not ledger.findings,
+        "holds": not ledger.findings and not ledger.unverified,
         "models": len(folder.models),
         "seed": a.seed,
         "by": a.by,
@@ -161,6 +177,7 @@ def _plain(
             for d in decisions
         ],
         "findings": [asdict(finding) for finding in ledger.findings],
+        "unverified": ledger.unverified,
         "notes": ledger.notes,
     }
 

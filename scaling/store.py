@@ -7,7 +7,7 @@ archive_file.py (published studies).
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -206,9 +206,9 @@ class Store:
         else:
             paths = [f"{kind}/{name}.parquet" for name in names]
         tables, torn = self._each(
-            paths, lambda file: file.read(schema.names, use_threads=False).select(schema.names)
+            paths, lambda file: _fitted(file.read(schema.names, use_threads=False), schema)
         )
-        return Read(_joined(tables, schema), torn)
+        return Read(pa.concat_tables([schema.empty_table(), *tables]), torn)
 
     def read_each(self, kind: str) -> dict[str, Read]:
         """Return all rows by file, under its name as `read` takes it; a bucket's files at once."""
@@ -231,9 +231,8 @@ class Store:
         """The largest value of these columns in each file of one model; others are read whole."""
         schema = pa.schema([SCHEMAS[kind].field(name) for name in columns])
         paths = list(self._files.names(kind, ".parquet"))
-        found, torn = self._each(paths, lambda file: _largest(file, columns))
-        rows = pa.Table.from_pylist([row for rows in found for row in rows], schema=schema)
-        return Read(rows, torn)
+        found, torn = self._each(paths, lambda file: _largest(file, schema))
+        return Read(pa.concat_tables([schema.empty_table(), *found]), torn)
 
     def _each(
         self, paths: Sequence[str], use: Callable[[pq.ParquetFile], T]
@@ -262,8 +261,10 @@ class Store:
         for path, body in self.read_files("studies", ".json"):
             try:
                 plan = json.loads(body)
-                plans[plan["name"]] = plan
-            except (ValueError, KeyError, TypeError) as error:
+                if not isinstance(name := plan["name"], str):
+                    raise TypeError(f"its name is {str(name)[:40]}, expected text")
+                plans[name] = plan
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise InputError(
                     f"{path} is not a study's plan ({line_of(error)}):"
                     " run `scaling sweep` again and it is written anew"
@@ -299,15 +300,17 @@ class Store:
         self._files.write(f"{kind}/{name}.parquet", sink.getvalue())
 
 
-def _largest(file: pq.ParquetFile, columns: Sequence[str]) -> list[dict[str, Any]]:
+def _largest(file: pq.ParquetFile, schema: pa.Schema) -> pa.Table:
     """By the footer's statistics, where these say that all rows are of one model."""
+    columns = schema.names
     where = {name: i for i, name in enumerate(file.metadata.schema.names)}
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     found = {name: [group.column(where[name]).statistics for group in groups] for name in columns}
     known = all(s is not None and s.has_min_max for stats in found.values() for s in stats)
     if known and len({value for s in found["run_id"] for value in (s.min, s.max)}) == 1:
-        return [{name: max(s.max for s in stats) for name, stats in found.items()}]
-    return list(file.read(list(columns)).to_pylist())
+        row = {name: max(s.max for s in stats) for name, stats in found.items()}
+        return pa.Table.from_pylist([row], schema=schema)
+    return _fitted(file.read(columns), schema)
 
 
 def pack_correct(correct: NDArray[np.bool_]) -> bytes:
@@ -323,8 +326,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
-    all_tables = [schema.empty_table(), *tables]
-    alike = all(table.schema.equals(schema) for table in all_tables)  # to unify costs 30 times more
-    table = pa.concat_tables(all_tables, promote_options="none" if alike else "permissive")
-    return table.select(schema.names)
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with our columns; those of another type, but equal values, become ours.
+
+    Raises ArrowException for values that are none of that type, as text is no number.
+    """
+    table = table.select(schema.names)
+    if table.schema.equals(schema):  # to unify costs 30 times more
+        return table
+    both = pa.concat_tables([schema.empty_table(), table], promote_options="permissive")
+    return both.cast(schema)

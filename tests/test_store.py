@@ -280,6 +280,15 @@ def test_a_plan_that_is_no_plan_is_one_line(tmp_path: Path) -> None:
         store.read_plans()
 
 
+@pytest.mark.parametrize("body", ['{"name": 7}', '{"name": null}', "[" * 100_000, "[]", "7"])
+def test_json_that_is_no_plan_is_one_line(tmp_path: Path, body: str) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "a.json").write_text(body)
+    with pytest.raises(InputError, match=r"a.json is not a study's plan") as error:
+        Store(tmp_path).read_plans()
+    assert len(str(error.value)) < 400
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
 def test_correctness_bits_come_back(bits: list[bool]) -> None:
     array = np.array(bits)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from forging import (
     digests,
@@ -79,6 +81,7 @@ def test_what_was_trained_honestly_holds_and_stays_as_it_is(
         "failures against results": 0,
         "weight by weight against the reference": 0,
         "trained again, equal to the bit": 5,
+        "trained again, each number within bounds": 0,
         "trained again, paired test": 0,
     }
     assert run("verify", honest, "--sample", 1) == 0
@@ -324,6 +327,67 @@ def test_torn_and_missing_files_are_named(copied: Path, capsys: pytest.CaptureFi
     assert torn.name in next(f["file"] for f in found["findings"] if f["what"] == "a file")
 
 
+@pytest.mark.parametrize(
+    ("kind", "column", "kind_of_value"),
+    [
+        ("metrics", "test_misses", pa.string()),
+        ("metrics", "versions", pa.string()),
+        ("metrics", "run_id", pa.int64()),
+        ("metrics", "epoch", pa.string()),
+        ("metrics", "created_at", pa.string()),
+        ("predictions", "predicted", pa.int64()),
+        ("predictions", "run_id", pa.int64()),
+    ],
+)
+def test_a_column_of_another_type_is_a_torn_file(
+    copied: Path,
+    kind: str,
+    column: str,
+    kind_of_value: pa.DataType,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = first(copied, kind)
+    table = pq.read_table(path)
+    values = pa.array(["x" if kind_of_value == pa.string() else 7] * len(table), kind_of_value)
+    place = table.schema.get_field_index(column)
+    pq.write_table(table.set_column(place, column, values), path)
+    status, found = verified(capsys, copied, "--sample", 0)
+    assert status == 1
+    (finding,) = (f for f in found["findings"] if f["what"] == "a file")
+    assert path.name in finding["file"]
+    assert any(path.name in torn.path for torn in Store(copied).state().torn) or column not in (
+        "run_id",
+        "epoch",
+    )
+
+
+def test_whole_numbers_of_another_size_are_read(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pq.read_table(first(copied))
+    place = table.schema.get_field_index("test_misses")
+    for small in (pa.int16(), pa.float64()):
+        values = table["test_misses"].cast(small)
+        pq.write_table(table.set_column(place, "test_misses", values), first(copied))
+        assert verified(capsys, copied, "--sample", 0)[0] == 0
+
+
+@pytest.mark.parametrize("depth", [200, 800, 3_000])
+def test_a_plan_of_nested_brackets_is_no_traceback(
+    copied: Path, depth: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = (copied / "studies").iterdir()
+    plan, nested = json.loads(path.read_text()), "[" * depth + "]" * depth
+    plan["cells"][0]["recipe"]["name"] = "NESTED"
+    path.write_text(json.dumps(plan).replace('"NESTED"', nested))
+    assert run("verify", copied, "--sample", 0) in (1, 2)
+    plan["cells"][0] = "NESTED"
+    path.write_text(json.dumps(plan).replace('"NESTED"', nested))
+    assert run("verify", copied, "--sample", 0) in (1, 2)
+    path.write_text(json.dumps({**plan, "cells": "NESTED"}).replace('"NESTED"', nested))
+    assert run("verify", copied, "--sample", 0) in (1, 2)
+
+
 def test_a_failure_that_cannot_be_is_named(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -343,17 +407,74 @@ def test_an_engine_of_another_version_is_compared_within_tolerance(
     """Two models are too few for that, which is never taken for agreement."""
     monkeypatch.setitem(versions.VERSIONS, "compiled", 2)
     assert len(verified(capsys, copied, "--sample", 99)[1]["equal"]) == 5
-    run_id = run_ids(copied, "compiled")[0]
-    edit(copied / "metrics" / f"{run_id}.parquet", put("test_loss", ONE_ULP))
+    run_ids_of_it = run_ids(copied, "compiled")
+    for run_id in run_ids_of_it:
+        edit(copied / "metrics" / f"{run_id}.parquet", put("test_loss", ONE_ULP))
     status, found = verified(capsys, copied, "--sample", 99)
     (decision,) = found["paired"]
-    assert (status, decision["models"]) == (0, [run_id])
+    assert (status, sorted(decision["models"])) == (1, run_ids_of_it)
     assert decision["verdict"] == "not verifiable at this precision"
     assert decision["reasons"] == ["engine 1 then, 2 now"]
-    assert run("verify", copied, "--sample", 99) == 0
-    out = capsys.readouterr().out
-    assert "models not verifiable at this precision: 1\n" in out
-    assert "all that was checked holds" not in out
+    assert (sorted(found["unverified"]), found["findings"]) == (run_ids_of_it, [])
+    assert run("verify", copied, "--sample", 99) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("2 models could not be verified: ")
+    assert all(run_id in last for run_id in run_ids_of_it)
+
+
+LOSS_BY_TEN = put("test_loss", lambda loss: loss / 10)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "population"])
+@pytest.mark.parametrize("forged", ["no versions", "no processor", "cuda", "reference"])
+def test_rows_that_excuse_themselves_from_equal_bits_are_not_confirmed(
+    copied: Path, engine: str, forged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim = {
+        "no versions": put_all("versions", []),
+        "no processor": put_all("versions", lambda v: [p for p in v if p[0] != "processor"]),
+        "cuda": put_all("device", "cuda"),
+        "reference": put_all("engine", "reference"),
+    }[forged]
+    run_id = run_ids(copied, engine)[0]
+    path = copied / "metrics" / f"{run_id}.parquet"
+    edit(path, claim)
+    miss_more(copied, run_id, count=5)
+    status, found = verified(capsys, copied, "--sample", 99)
+    named = {*found["unverified"], *(f["run_id"] for f in found["findings"])}
+    assert status == 1
+    assert run_id in named
+    edit(path, LOSS_BY_TEN)
+    status, found = verified(capsys, copied, "--sample", 99)
+    assert status == 1
+    assert run_id in {f["run_id"] for f in found["findings"]}
+
+
+def test_a_lone_model_of_the_population_engine_had_no_neighbours(
+    rows_npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, words = tmp_path / "out", ["--batch-size", 7, "--engine", "population"]
+    assert run("train", "--dataset", rows_npz, *TRAIN, *words, "--out", out) == 0
+    assert verified(capsys, out)[0] == 0
+    edit(first(out), put("test_loss", ONE_ULP))
+    status, found = verified(capsys, out)
+    (finding,) = found["findings"]
+    assert (status, finding["check"]) == (1, "trained again, equal to the bit")
+
+
+def test_a_model_whose_neighbours_left_the_plan_is_not_taken_for_a_lone_one(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan that was written anew with fewer seeds: its last model had two beside it."""
+
+    def fewer(plan: dict[str, Any]) -> None:
+        for cell in plan["cells"]:
+            del cell["members"][1:]
+
+    edit_plan(copied, fewer)
+    status, found = verified(capsys, copied, "--sample", 99)
+    assert found["findings"] == []
+    assert status == (1 if found["unverified"] else 0)
 
 
 def test_nothing_confirmed_is_no_success(
@@ -379,8 +500,10 @@ def test_rows_of_earlier_versions_are_read_and_equal_bits_are_enough(
     status, found = verified(capsys, copied, "--sample", 99)
     assert (status, len(found["equal"])) == (0, 5)
     edit(first(copied), put("train_loss", ONE_ULP))
-    (decision,) = verified(capsys, copied, "--sample", 99)[1]["paired"]
-    assert "engine unknown then, 1 now" in decision["reasons"]
+    status, found = verified(capsys, copied, "--sample", 99)
+    (finding,) = found["findings"]  # the others show that this machine gives those bits
+    assert (status, finding["run_id"]) == (1, first(copied).stem)
+    assert "where others with the same versions came back to the bit" in finding["what"]
 
 
 @pytest.fixture(scope="module")
@@ -403,6 +526,13 @@ def test_the_paired_test_tells_worse_models_from_rounding(
     status, found = verified(capsys, out, "--sample", 3)  # more are trained, until it can be told
     (decision,) = found["paired"]
     assert (status, decision["n"], decision["verdict"]) == (0, 20, "holds")
+    kept = first(out).read_bytes()
+    edit(first(out), LOSS_BY_TEN)
+    status, found = verified(capsys, out, "--sample", 20)
+    (finding,) = found["findings"]
+    assert (status, finding["check"]) == (1, "trained again, each number within bounds")
+    assert finding["run_id"] == first(out).stem
+    first(out).write_bytes(kept)
     for path in sorted((out / "metrics").iterdir()):
         miss_more(out, path.stem, count=3)
     status, found = verified(capsys, out, "--sample", 3)

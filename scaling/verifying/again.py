@@ -24,11 +24,10 @@ from scaling.pretraining import train_start
 from scaling.store import pack_correct
 from scaling.study import Cell, Member, make_members
 from scaling.tricks import TRICKS
+from scaling.verifying.bounds import Unequal, beyond
 from scaling.verifying.folder import Stored
 from scaling.verifying.plans import Planned
 from scaling.weights import Weights
-
-Unequal = tuple[str, Any, Any]  # what, trained again, stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +36,7 @@ class Lot:
 
     models: tuple[Stored, ...]
     planned: tuple[Planned, ...]
+    only: bool = False  # no other model of the cell is planned or stored, so none was beside it
 
     @property
     def cell(self) -> Cell:
@@ -53,13 +53,17 @@ class Lot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """A model that was trained again: its misses now, and each stored value that did not return."""
+    """A model that was trained again: its misses now, and each stored value that did not return.
+
+    `beyond` are those that are further off than rounding can bring a model.
+    """
 
     model: Stored
     planned: Planned
     engine: str
     misses: int | None  # on the test set; None where the training failed
     unequal: tuple[Unequal, ...]
+    beyond: tuple[Unequal, ...] = ()
 
 
 def lots(
@@ -77,6 +81,11 @@ def lots(
         lone = alone or model.last["engine"] != "population"
         key = run if lone else (planned[run].cell.cell_id, model.last["device"], times)
         together.setdefault(key, []).append(run)
+    of_cell: dict[str, set[str]] = {}
+    for run in planned:
+        of_cell.setdefault(planned[run].cell.cell_id, set()).add(run)
+    for run, model in models.items():  # also of a plan that was written anew with fewer seeds
+        of_cell.setdefault(str(model.last["cell_id"]), set()).add(run)
     found = []
     for runs in together.values():
         runs.sort(key=lambda run: planned[run].place)
@@ -84,6 +93,7 @@ def lots(
             Lot(
                 models=tuple(models[run] for run in runs),
                 planned=tuple(planned[run] for run in runs),
+                only=len(of_cell[planned[runs[0]].cell.cell_id]) == 1,
             )
         )
     return found
@@ -115,7 +125,37 @@ def cannot(lot: Lot, engine: str) -> str | None:
 
 def unsure(model: Stored, planned: Planned) -> list[str]:
     """Return why equal bits cannot be asked of this machine; empty if they can."""
-    said, engine, cell = model.versions, str(model.last["engine"]), planned.cell
+    said, now = model.versions, _machine(model, planned)
+    reasons = [
+        f"{name} unknown then, {here or 'unknown'} now"
+        if said.get(name) is None
+        else f"{name} {said[name]} then, {here or 'unknown'} now"
+        for name, here in now.items()
+        if here is None or said.get(name) != here
+    ]
+    if "torch" in now and "threads" not in said:
+        reasons.append("threads of PyTorch unknown then")
+    if model.last["device"] != "cpu":
+        reasons.append(f"trained on {model.last['device']}")
+    return reasons
+
+
+def evidence(model: Stored, planned: Planned) -> tuple[Any, ...]:
+    """Return what models have in common that come back to the bit on one machine, or all do not.
+
+    That is engine, device and what rows say of the machine. Where they name another one than this,
+    the bits of some cells may agree and those of others not, so it is the cell too.
+    """
+    said, now = model.versions, _machine(model, planned)
+    keys = (*now, "threads") if "torch" in now else tuple(now)
+    other = any(name in said and said[name] != here for name, here in now.items())
+    cell = planned.cell.cell_id if other or model.last["device"] != "cpu" else None
+    return model.last["engine"], model.last["device"], cell, *((k, said.get(k)) for k in keys)
+
+
+def _machine(model: Stored, planned: Planned) -> dict[str, str | None]:
+    """What the bits of a model depend on, as it is here; None where it is unknown."""
+    engine, cell = str(model.last["engine"]), planned.cell
     now: dict[str, str | None] = {
         "engine": str(VERSIONS[engine]),
         "processor": processor(engine),
@@ -125,18 +165,7 @@ def unsure(model: Stored, planned: Planned) -> list[str]:
         sums = sums or uses_torch(first, cell.start)
     if sums:
         now["torch"] = _installed("torch")
-    reasons = [
-        f"{name} unknown then, {here or 'unknown'} now"
-        if said.get(name) is None
-        else f"{name} {said[name]} then, {here or 'unknown'} now"
-        for name, here in now.items()
-        if here is None or said.get(name) != here
-    ]
-    if sums and "threads" not in said:
-        reasons.append("threads of PyTorch unknown then")
-    if model.last["device"] != "cpu":
-        reasons.append(f"trained on {model.last['device']}")
-    return reasons
+    return now
 
 
 def train_again(
@@ -168,6 +197,7 @@ def train_again(
             engine=engine,
             misses=None if isinstance(result, NumericFailure) else _misses(result),
             unequal=tuple(differences(model, result)),
+            beyond=tuple(beyond(model, result)),
         )
 
 

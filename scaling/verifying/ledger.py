@@ -12,8 +12,9 @@ LABELS = "predictions against labels"
 FAILURES = "failures against results"
 EQUAL = "trained again, equal to the bit"
 PAIRED = "trained again, paired test"
+BOUNDS = "trained again, each number within bounds"
 SMALL = "weight by weight against the reference"
-CHECKS = (FILES, PLANS, ROWS, PLANNED, BITS, LABELS, FAILURES, SMALL, EQUAL, PAIRED)
+CHECKS = (FILES, PLANS, ROWS, PLANNED, BITS, LABELS, FAILURES, SMALL, EQUAL, BOUNDS, PAIRED)
 
 LONGEST = 600  # characters of a value in a line
 
@@ -36,11 +37,16 @@ class Finding:
 
 @dataclass(slots=True)
 class Ledger:
-    """Counts of things checked by check, findings, and notes on what could not be checked."""
+    """Counts of things checked by check, findings, and notes on what could not be checked.
+
+    `unverified` are models of the sample that nothing confirms and nothing contradicts: why, by
+    run_id.
+    """
 
     checked: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unverified: dict[str, str] = field(default_factory=dict)
 
     def count(self, check: str, n: int = 1) -> None:
         self.checked[check] = self.checked.get(check, 0) + n

@@ -11,7 +11,8 @@ from scaling.plain import from_plain
 from scaling.study import Cell, Member
 from scaling.verifying.ledger import PLANS, Ledger
 
-MALFORMED = (InputError, KeyError, TypeError, ValueError, AttributeError)  # of an edited plan
+# Of an edited plan.
+MALFORMED = (InputError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
