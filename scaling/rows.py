@@ -44,7 +44,16 @@ def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]
 
 
 def identity_columns(cell: Cell, member: Member) -> dict[str, Any]:
-    """The columns of a model's rows that follow from what it is."""
+    """Return the columns of a model's rows that follow from its cell and member.
+
+    Raises InputError for a model that this version of the package does not have.
+    """
+    counts = {"n_params": cell.sizes.n_params, "n_macs": cell.sizes.n_macs}
+    return planned_columns(cell, member) | counts
+
+
+def planned_columns(cell: Cell, member: Member) -> dict[str, Any]:
+    """Return those that a plan says itself, so that nothing is counted."""
     return {
         "run_id": cell.run_id(member),
         "cell_id": cell.cell_id,
@@ -60,8 +69,6 @@ def identity_columns(cell: Cell, member: Member) -> dict[str, Any]:
         **asdict(member),
         "batch_size": cell.recipe.batch_size,
         "epochs": cell.recipe.epochs,
-        "n_params": cell.sizes.n_params,
-        "n_macs": cell.sizes.n_macs,
     }
 
 

@@ -10,7 +10,8 @@ import pytest
 os.environ["SCALING_OFFLINE"] = "1"  # before anything is imported; workers inherit it
 
 from scaling import datasets
-from scaling.data import Dataset, DatasetInfo
+from scaling.check.cases import noise
+from scaling.data import Dataset
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -103,12 +104,4 @@ def strokes_data() -> Dataset:
 @pytest.fixture
 def random_data() -> Dataset:
     """Noise with labels, for what does not depend on the images."""
-    rng = np.random.default_rng(1)
-    info = DatasetInfo(name="noise", version="1", n_train=500, n_test=200, n_val=100)
-    return Dataset(
-        info=info,
-        x_train=rng.uniform(-1, 1, (500, 16, 16)).astype(np.float32),
-        y_train=rng.integers(0, 10, 500).astype(np.uint8),
-        x_test=rng.uniform(-1, 1, (200, 16, 16)).astype(np.float32),
-        y_test=rng.integers(0, 10, 200).astype(np.uint8),
-    )
+    return noise()

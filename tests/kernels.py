@@ -12,21 +12,12 @@ Kind = tuple[str, str, int]
 SCRIPT = """
 import hashlib, json, sys
 from dataclasses import replace
-import numpy as np
 from scaling import engines
-from scaling.data import Dataset, DatasetInfo
+from scaling.check.cases import noise
 from scaling.recipes import find_recipe
 from scaling.study import make_cell, make_members
 
-rng = np.random.default_rng(1)
-info = DatasetInfo(name="noise", version="1", n_train=50, n_test=20, n_val=10)
-data = Dataset(
-    info=info,
-    x_train=rng.uniform(-1, 1, (50, 16, 16)).astype(np.float32),
-    y_train=rng.integers(0, 10, 50).astype(np.uint8),
-    x_test=rng.uniform(-1, 1, (20, 16, 16)).astype(np.float32),
-    y_test=rng.integers(0, 10, 20).astype(np.uint8),
-)
+data = noise()
 BASE = {
     "sgd": find_recipe("1989"),
     "momentum": replace(find_recipe("1989"), momentum=0.9, lr=0.003),
@@ -37,7 +28,7 @@ BASE = {
 def trained(activation, optimizer, width):
     base = BASE[optimizer]
     recipe = replace(base, activation=activation, epochs=2, lr=base.lr / width)
-    cell = make_cell(info, recipe, n_train=40, width=width)
+    cell = make_cell(data.info, recipe, n_train=40, n_test=20, width=width)
     (result,) = engines.train(
         cell, make_members(recipe, [0]), data, engine="compiled", epochs_evaluated=[2]
     )

@@ -73,23 +73,14 @@ def test_without_numba_another_engine_trains_and_says_so(
 SCRIPT = """
 import sys
 import numpy as np
-import scaling.engines.compiled.engine
 from dataclasses import replace
 from scaling import engines
-from scaling.data import Dataset, DatasetInfo
+from scaling.check.cases import noise
 from scaling.recipes import find_recipe
 from scaling.study import make_cell, make_members
 
-rng = np.random.default_rng(1)
-info = DatasetInfo(name="noise", version="1", n_train=500, n_test=200, n_val=100)
-data = Dataset(
-    info=info,
-    x_train=rng.uniform(-1, 1, (500, 16, 16)).astype(np.float32),
-    y_train=rng.integers(0, 10, 500).astype(np.uint8),
-    x_test=rng.uniform(-1, 1, (200, 16, 16)).astype(np.float32),
-    y_test=rng.integers(0, 10, 200).astype(np.uint8),
-)
-cell = make_cell(info, replace(find_recipe(sys.argv[1]), epochs=3), n_train=100)
+data = noise()
+cell = make_cell(data.info, replace(find_recipe(sys.argv[1]), epochs=3), n_train=100)
 (result,) = engines.train(
     cell, make_members(cell.recipe, [0]), data, engine="compiled", epochs_evaluated=[3]
 )

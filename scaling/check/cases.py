@@ -33,7 +33,7 @@ class Case:
 def noise() -> Dataset:
     """Return random images and labels: an engine's arithmetic does not depend on the images."""
     rng = np.random.default_rng(1)
-    info = DatasetInfo(name="noise", version="1", n_train=500, n_test=200, n_val=0)
+    info = DatasetInfo(name="noise", version="1", n_train=500, n_test=200, n_val=100)
     return Dataset(
         info=info,
         x_train=rng.uniform(-1, 1, (500, 16, 16)).astype(np.float32),

@@ -6,6 +6,7 @@ from typing import Any
 from scaling.engines import DEVICES, NAMES
 from scaling.engines.training import TRAIN_SAMPLE
 from scaling.errors import InputError
+from scaling.rows import planned_columns
 from scaling.store import SCHEMA_VERSION
 from scaling.verifying.folder import Row, Stored
 from scaling.verifying.ledger import PLANNED, ROWS, Ledger, Page
@@ -80,24 +81,8 @@ def check_against_plan(model: Stored, planned: Planned, ledger: Ledger) -> None:
     """Check each column that the plan determines."""
     ledger.count(PLANNED)
     page = ledger.about(PLANNED, model.run_id, model.metrics_file)
-    cell, member = planned.cell, planned.member
-    expected = {
-        "cell_id": cell.cell_id,
-        "dataset": cell.dataset,
-        "test_set_id": cell.test_set_id,
-        "split": cell.split,
-        "n_train": cell.n_train,
-        "n_test": cell.n_test,
-        "width": cell.width,
-        "recipe": cell.recipe.name,
-        "tricks": [name for name, _ in cell.recipe.tricks],
-        "model": cell.model,
-        "seed": member.seed,
-        "lr": member.lr,
-        "weight_decay": member.weight_decay,
-        "batch_size": cell.recipe.batch_size,
-        "epochs": cell.recipe.epochs,
-    }
+    cell = planned.cell
+    expected = planned_columns(cell, planned.member)
     try:
         sizes = cell.sizes
     except InputError as error:  # a model of another version of this package, or of the user's own
