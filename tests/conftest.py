@@ -1,6 +1,7 @@
 """Shared by all tests: a cache of their own, no network, one small Ray for the session."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,3 +106,20 @@ def strokes_data() -> Dataset:
 def random_data() -> Dataset:
     """Noise with labels, for what does not depend on the images."""
     return noise()
+
+
+@pytest.fixture(scope="session")
+def honest(rows_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two cells: two models of the compiled engine, three of the population engine."""
+    from honest import POPULATION, TRAIN, run
+
+    out = tmp_path_factory.mktemp("verify") / "out"
+    assert run("train", "--dataset", rows_npz, *TRAIN, "--seeds", 2, "--out", out) == 0
+    assert run("train", "--dataset", rows_npz, *TRAIN, *POPULATION, "--out", out) == 0
+    return out
+
+
+@pytest.fixture
+def copied(honest: Path, tmp_path: Path) -> Path:
+    """The same, to be spoilt."""
+    return Path(shutil.copytree(honest, tmp_path / "out"))
