@@ -6,15 +6,16 @@ Either they are those of its rows, or an error says what differs.
 import numpy as np
 
 from scaling import datasets, engines
-from scaling.archive import PER_EPOCH, Model, Row
+from scaling.archive import Model, Row
 from scaling.data import take, test_order
 from scaling.engines import Trained
 from scaling.errors import InputError
 from scaling.models import initial_weights
 from scaling.pretraining import start_of
-from scaling.rows import metric_rows, prediction_row
 from scaling.study import Cell, Member, cell_from_plan, make_cell, members_from_plan
 from scaling.tricks import TRICKS
+from scaling.verifying.again import differences
+from scaling.verifying.folder import Stored
 from scaling.weights import Weights
 
 # Assumed: engines sum in different orders, so that two outputs that are equal but for their last
@@ -41,17 +42,18 @@ def trained_again(entry: Row, model: Model) -> Weights:
     )
     if not isinstance(result, Trained):
         raise InputError(f"model {model.run_id} failed when it was trained again: {result.error}")
-    rows = metric_rows(last["study"], cell, result)
-    differ = [
-        name
-        for name in PER_EPOCH
-        if name not in ("wall_s", "cpu_s")
-        and [row.get(name) for row in rows] != [row[name] for row in model.rows]
-    ]
-    if differ or prediction_row(cell, result) != model.prediction:
+    stored = Stored(
+        run_id=model.run_id,
+        rows=model.rows,
+        prediction=model.prediction,
+        metrics_file="",
+        predictions_file="",
+    )
+    if unequal := list(differences(stored, result)):
+        what, now, then = unequal[0]
         raise InputError(
-            f"model {model.run_id} came out differently when it was trained again"
-            f" ({', '.join(differ) or 'predictions'}): its weights are not those of the stored row"
+            f"model {model.run_id} came out differently when it was trained again ({what}: got"
+            f" {now}, stored is {then}): its weights are not those of the stored row"
         )
     return result.weights
 
