@@ -62,7 +62,7 @@ class Measured:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What tells it from other cells, by name."""
+        """Return the fields that tell it from other cells, by name."""
         return facts_of(self.planned_cell, lr=self.lr, weight_decay=self.weight_decay)
 
     @property
@@ -115,7 +115,7 @@ class Ambiguous(Exception):
 
 
 def the_one(study: str, cells: Sequence[Measured]) -> Measured:
-    """The cell that is meant by the name that these share. Raises Ambiguous if nobody can tell."""
+    """The cell that is meant by the name that these share. Raises Ambiguous if several are."""
     one = only_one(cells)
     if one is None:
         raise Ambiguous(study, cells[0], len(cells))

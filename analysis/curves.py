@@ -45,7 +45,7 @@ class Curve:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What tells it from other curves, by name; its size does not."""
+        """Return the fields that tell it from other curves, by name, without its size."""
         rates = {name: self.fixed[name] for name in RATES if name in self.fixed}
         found = facts_of(self.planned_cell, **rates)
         return {name: value for name, value in found.items() if name not in OF_A_CURVE}

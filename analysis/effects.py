@@ -107,7 +107,7 @@ def thin_effect(
 ) -> Effect:
     """The effect of a sum of log errors some of which are thin; `parts` are its standard errors.
 
-    What hides in images that nobody has is taken to add up, as cells may differ in it.
+    The errors on unseen images are taken to add up, as cells may differ in it.
     """
     tail = (1 + level) / 2
     se_test = float(np.hypot(parts[0], sum(one.se(level) for one in thin)))

@@ -238,7 +238,7 @@ def _row(
 
 
 def _of_plan(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said of a cell, as the plan has it."""
+    """Return the description of a planned cell."""
     recipe = cell["recipe"]
     own = {"recipe": recipe["name"], "epochs": recipe["epochs"], "batch_size": recipe["batch_size"]}
     return {name: own.get(name, cell.get(name)) for name in FIXED}

@@ -1,4 +1,4 @@
-"""Which cells belong together: by what they are, and never by what their recipe is called.
+"""Group cells by their identity, never by the name of their recipe.
 
 A cell is known by its entry in a plan. What it shares with others is a hash of that entry without
 the fields in which they may differ; learning rate and weight decay are the members' own, and may be

@@ -1,4 +1,4 @@
-"""What to call things that are shown together: the same words never stand for two of them."""
+"""Labels of things that are shown together: no two share one."""
 
 import hashlib
 import json
@@ -136,7 +136,7 @@ def _names(group: Sequence[Facts], found: Sequence[str], members: Sequence[int])
 
 
 def _contents(group: Sequence[Facts], shown: Sequence[str]) -> list[Callable[[str], str]]:
-    """What adds to each title what its recipe contains, other than those of the same title."""
+    """Return functions that add to each title the contents of its recipe that others lack."""
     known = {*CONTENT, *AROUND, *LAST, *shown, "recipe", "start"}
     newer: dict[str, Word] = {
         name: partial("{} {}".format, name.replace("_", " "))
@@ -167,7 +167,7 @@ def _bracketed(inside: Sequence[str], title: str) -> str:
 
 
 def _around(group: Sequence[Facts], shown: Sequence[str]) -> list[Callable[[str], str]]:
-    """What adds to each title the data, sizes and rates by which it is told from the others."""
+    """Return functions that add to each title the data, sizes and rates that tell it apart."""
     varied = [
         name
         for name in AROUND
@@ -194,7 +194,7 @@ def _as_named(facts: Facts) -> bool:
 
 
 def start_words(starts: Sequence[Facts | None]) -> list[str]:
-    """What models were trained on before, each told from the others; nothing where on nothing."""
+    """Return a label for the pretraining of each; an empty one where there is none."""
     distinct = {_key(start): _flat(start) for start in starts if start}
     bases = [f"begun on {start['dataset']}" for start in distinct.values()]
     found = labels(list(distinct.values()), bases=bases)

@@ -1,4 +1,4 @@
-"""What a fit may say where hardly a test image was missed: no more than so many images allow."""
+"""Limits of a fit where hardly a test image was missed: the test set allows no tighter ones."""
 
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ from analysis.uncertainty import is_thin, limit_of_none
 
 
 def limit_of(errors: Floats, n_test: int, level: float) -> float:
-    """What so many test images allow, where at a size fewer than one was missed; else 0."""
+    """Return the error that the test set allows where a size has under one miss; else 0."""
     thin = any(is_thin(error, n_test) for error in errors)
     return limit_of_none(n_test, level) if thin else 0.0
 
 
 def floor_of(models: pd.DataFrame, level: float) -> float:
-    """What so many test images allow of a floor, where one of these models misses none; else 0."""
+    """Return the floor that the test set allows where a model misses nothing; else 0."""
     missed = models["test_misses"].to_numpy()
     return 0.0 if missed.all() else limit_of_none(int(models["n_test"].iloc[0]), level)
 

@@ -49,7 +49,7 @@ class Results:
 
     @property
     def cell_of(self) -> dict[str, Mapping[str, Any]]:
-        """By run_id, the planned cell that a model belongs to."""
+        """Return the planned cell of each model, by run_id."""
         return {member["run_id"]: cell for cell in self.cells for member in cell["members"]}
 
     def of(self, studies: Collection[str]) -> "Results":

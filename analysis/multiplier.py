@@ -108,7 +108,7 @@ def worth(
 
 
 def _bounded(found: Multiplier, unseen: bool) -> Multiplier:
-    """Where the trick misses nothing, what it is worth at least; else with its value inside."""
+    """Return a lower limit where the trick misses nothing; else an interval around its value."""
     if unseen:
         return replace(found, value=None, high=None, limit=found.low)
     if found.value is None:

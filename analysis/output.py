@@ -1,4 +1,4 @@
-"""Where a report goes: into its results folder, and the page to a file of the user's choice."""
+"""Write a report into its results folder, and its page to a file of the user's choice."""
 
 import os
 import stat
@@ -39,7 +39,7 @@ class Output:
 
 
 def find_output(store: Store, html: str | Path | None) -> Output:
-    """Where a report of these results can be written: asked before it is made.
+    """Find out where a report of these results can be written, before it is made.
 
     A results folder that cannot be written is no obstacle where the page goes elsewhere.
     Raises InputError where the page can be written nowhere.

@@ -107,7 +107,7 @@ def plot_fit(fit: Fit, ax: Any = None) -> Any:
 
 
 def curve_titles(curves: Sequence[Curve]) -> list[str]:
-    """Of each curve the recipe, and whatever else tells it from the others."""
+    """Return the recipe of each curve, with the fields that tell it from the others."""
     return labels([curve.facts for curve in curves])
 
 

@@ -1,4 +1,4 @@
-"""What a notebook or a REPL shows of this package's values: a few lines, whatever they hold."""
+"""Short displays of this package's values for notebooks and the REPL."""
 
 from collections.abc import Mapping
 from html import escape
@@ -10,7 +10,7 @@ MOST = 5  # studies that are named
 
 
 class Folder(Protocol):
-    """What is shown of a results folder; analysis.load.Results is one."""
+    """A results folder that can be displayed; analysis.load.Results is one."""
 
     @property
     def store(self) -> Any: ...

@@ -204,7 +204,7 @@ def tuned_of(
 
 
 def objective(rows: Sequence[Mapping[Any, Any]]) -> float:
-    """What a tuning lowers, from the last rows of a suggestion's models: the one rule for ties.
+    """Return the objective of a tuning from the last rows of a suggestion's models, ties broken.
 
     It is the mean validation error; equal misses are told apart by the loss, which counts for less
     than half a miss. Misses are what the study is about, and losses of recipes do not compare.
@@ -216,7 +216,7 @@ def objective(rows: Sequence[Mapping[Any, Any]]) -> float:
 
 
 def tuning_json(tuned: Tuned) -> bytes:
-    """What OUT/tuning/NAME.json holds."""
+    """Return the content of OUT/tuning/NAME.json."""
     return json.dumps(tuned.summary(), indent=1, allow_nan=False).encode()
 
 

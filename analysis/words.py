@@ -70,7 +70,7 @@ def change(row: Mapping[str, Any] | None) -> str:
 
 
 def size(row: Mapping[str, Any]) -> float:
-    """How large the change of such a row is; one from no miss at all is the largest."""
+    """Return the size of a row's change; one from no miss at all is the largest."""
     return math.inf if row["change"] is None else abs(row["change"])
 
 

@@ -12,14 +12,14 @@ from jobs.retraining import Retrainer, Undecided
 from scaling.progress import duration
 from scaling.verifying.again import Lot
 
-EXTRA_S = 300.0  # assumed: what more seeds may take where nobody said how many models
+EXTRA_S = 300.0  # assumed: the time for more seeds where --sample is not given
 
 NAMED = 3  # models in a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the paired test says of some models of one engine; `p` is corrected by Holm."""
+    """The result of the paired test on some models of one engine; `p` is corrected by Holm."""
 
     engine: str
     cells: tuple[str, ...]

@@ -24,7 +24,7 @@ def stored(job: Job, store: Store) -> State:
 
 
 def last_rows(job: Job, store: Store) -> dict[str, dict[str, Any]]:
-    """By run_id, the last row of each model of a job that is there."""
+    """Return the last row of each stored model of a job, by run_id."""
     rows = store.read("metrics", COLUMNS, run_ids(job)).table.to_pylist()
     return {row["run_id"]: row for row in rows if row["epoch"] == row["epochs"]}
 

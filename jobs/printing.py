@@ -20,7 +20,7 @@ def printable(*streams: Any) -> None:
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Raises InputError for an argument that this locale cannot read, and so nobody could store."""
+    """Raises InputError for an argument that this locale cannot read and files cannot store."""
     for word in words:
         try:
             word.encode()
@@ -32,7 +32,7 @@ def check_words(words: Sequence[str]) -> None:
 
 
 def _instead(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What people would type, or the character's number."""
+    """Replace a character by an ASCII spelling, or by its number."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     shown = "".join(

@@ -138,7 +138,7 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
 
 
 def published_weights(folder: Path) -> dict[str, Weights]:
-    """Of every file of weights in a folder, by run_id. Raises InputError for a damaged file."""
+    """Return the weights in a folder, by run_id. Raises InputError for a damaged file."""
     return {
         run: weights
         for path in sorted(folder.glob("*.npz"))

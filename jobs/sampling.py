@@ -1,4 +1,4 @@
-"""Which stored models are trained again: spread over cells and engines, by a seed."""
+"""Sample stored models to train again, spread over cells and engines, by a seed."""
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest

@@ -1,16 +1,16 @@
-"""How a study stands and what it asks, in words."""
+"""The state and the question of a study, in words."""
 
 from collections.abc import Iterable, Mapping
 
 
 def standing(counts: Mapping[str, int]) -> str:
-    """How many cells are finished, failed and missing, and where some are, how many models."""
+    """Return the counts of cells, and of models where some are missing, in words."""
     cells = ", ".join(f"{counts[key]} {key}" for key in ("finished", "failed", "missing"))
     return cells + models_line(counts)
 
 
 def models_line(counts: Mapping[str, int]) -> str:
-    """How many models are stored, where that is not all of them."""
+    """Return the number of stored models in words; empty where none is missing."""
     if counts["models_finished"] == counts["models"]:
         return ""
     part = f", {counts['in_part']} cells in part" if counts["in_part"] else ""

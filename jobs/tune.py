@@ -152,7 +152,7 @@ class Search(Source):
         self.bar.advance(1, self._so_far())
 
     def _so_far(self) -> str:
-        """How many there are and the best of them, by the same rule as at the end."""
+        """Return the number of suggestions and the best one, by the same rule as at the end."""
         from analysis.tuning import tuned_of  # pandas: the driver's alone
 
         finished = self.suggestions.finished()

@@ -186,7 +186,7 @@ def best_so_far(found: Mapping[str, Any]) -> str:
 
 
 def _verdict(found: Mapping[str, Any]) -> list[str]:
-    """Which values are best, beside the published ones, or that nothing distinguishes them."""
+    """Return lines on the best values beside the published ones, if anything distinguishes them."""
     best, published, d = found["best"], found["published"], found["difference"]
     errors = [row["val_error"] for row in found["tried"] if row["status"] == "done"]
     lines, word = [], "best" if found["distinct"] else "fewest misses"

@@ -106,7 +106,7 @@ def _check_small(chosen: Sequence[Lot], ledger: Ledger) -> int:
 
 
 def _note(decision: "Decision", ledger: Ledger) -> None:
-    """What the paired test decides, as a finding or a note."""
+    """Record the decision of the paired test as a finding or a note."""
     ledger.count(PAIRED, len(decision.models))
     if decision.fails:
         for run_id, file in zip(decision.models, decision.files, strict=True):

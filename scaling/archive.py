@@ -102,13 +102,13 @@ def unpacked(rows: Sequence[Row], header: Row) -> Archive:
 
 
 def latest(archives: Iterable[Archive]) -> dict[str, Model]:
-    """By run_id, the model of the latest training, whichever archive holds it."""
+    """Return the latest training of each model, by run_id, whichever archive holds it."""
     models = [model for archive in archives for model in archive.models]
     return {model.run_id: model for model in sorted(models, key=lambda model: model.created_at)}
 
 
 def merged(plans: Iterable[Row]) -> dict[str, Row]:
-    """By name, the plans of several files of each study: a later one adds cells and models.
+    """Merge the plans of several files of each study, by name: a later one adds cells and models.
 
     What both have is as the later one says.
     """
@@ -166,7 +166,7 @@ def _unpacked(row: Row, expected: Mapping[str, Row], labels: Mapping[str, NDArra
 
 
 def _expected(plan: Row) -> dict[str, Row]:
-    """By run_id, the columns that follow from the plan, once its identities were checked."""
+    """Check the identities of a plan; return the columns that it determines, by run_id."""
     cells = [(cell_from_plan(entry), entry) for entry in plan["cells"]]
     expected = {
         cell.run_id(member): identity_columns(cell, member)
@@ -203,7 +203,7 @@ def _classes(text: str) -> NDArray[np.uint8]:
 
 
 def _arrays(row: Row) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
-    """Which predictions of a model are right, and all of them."""
+    """Return the correctness of a model's predictions, and the predictions."""
     predicted = np.frombuffer(row["predicted"], np.uint8)
     if len(predicted) != row["n_test"] or predicted.max(initial=0) >= N_CLASSES:
         raise InputError(f"model {row['run_id']}: expected {row['n_test']} predictions from 0 to 9")

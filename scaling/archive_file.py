@@ -56,7 +56,7 @@ def to_bytes(archive: Archive) -> bytes:
         compression="zstd",
         compression_level=_LEVEL,
         store_schema=False,
-        write_statistics=False,  # a third of a small file, which nobody searches
+        write_statistics=False,  # a third of a small file, and never searched
         use_byte_stream_split=_BY_BYTE,
         use_dictionary=[name for name in _leaves() if name not in (*_BY_BYTE, "correct", "wrong")],
     ) as writer:
@@ -160,7 +160,7 @@ def read_folder(folder: Path) -> list[Archive]:
 
 
 def _read(body: bytes) -> tuple[list[Row], Row]:
-    """Rows and header. Raises ValueError for more than anybody publishes, before it is read.
+    """Read rows and header. Raises ValueError for more than a published file may hold.
 
     A few forged footers abort pyarrow; a damaged file never gets here, as its name tells.
     """

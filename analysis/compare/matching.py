@@ -10,7 +10,7 @@ from scaling.study import identity_without
 Key = Callable[[Measured], tuple[object, ...]]
 
 # What must agree, the strictest first. A pair is made only where it is the only one on both sides:
-# of two recipes in each folder nobody can say which is meant to replace which. A recipe's name is
+# of two recipes in each folder, which one replaces which is unknown. A recipe's name is
 # asked last: of two that share it, its contents say first which is which.
 SAME = "the same cell"
 OTHERWISE, OTHER_IMAGES = "defined otherwise", "other test images"

@@ -128,7 +128,7 @@ def measure(e: Evidence, study: str) -> Data | None:
 def _names(
     cells: Sequence[Measured], bases: Sequence[Measured | None], told: list[str], axis: Axis | None
 ) -> list[Data]:
-    """What to call each cell in the table and in figures, what it is against, and its line."""
+    """Add to each row its labels in table and figures, its baseline and its line."""
     facts = [cell.facts for cell in cells]
     of_bases = {id(base): base.facts for base in bases if base is not None}
     against = dict(zip(of_bases, labels(list(of_bases.values()), shown=TICKS), strict=True))

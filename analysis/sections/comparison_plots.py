@@ -14,7 +14,7 @@ from analysis.uncertainty import half_a_miss
 
 TICKS = ("n_train", "width", "batch_size")  # said beside a cell's title in a forest
 ALONG = {"n_train": "n_train", "n_macs": "width"}  # by axis, what a line's cells differ in
-BESIDE = {  # and what is said beside a line's title
+BESIDE = {  # and the fields beside a line's title
     "n_train": ("model", "width", "batch_size"),
     "n_macs": ("batch_size", "n_train"),
 }

@@ -45,7 +45,7 @@ def measure(e: Evidence, study: str) -> Data | None:
 
 
 def _first(e: Evidence, study: str, **where: Any) -> Measured | None:
-    """The cell that is meant; None where there is none, or several and nobody can tell."""
+    """The cell that is meant; None where there is none, or where several are possible."""
     try:
         return e.cells.first(study, **where)
     except Ambiguous:

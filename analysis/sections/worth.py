@@ -169,7 +169,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
 
 
 def _average(row: Data) -> float:
-    """By which tricks are ordered; a change from no miss at all is the last."""
+    """Return the key that orders tricks; a change from no miss at all comes last."""
     change = row["average"]["change"]
     return math.inf if change is None else float(change)
 

@@ -1,4 +1,4 @@
-"""What `scaling verify` checks: results against themselves, and against training them again.
+"""The checks of `scaling verify`: results against themselves and against another training.
 
     ledger   what was checked, and what does not hold
     folder   a results folder, read file by file

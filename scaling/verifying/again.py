@@ -154,7 +154,7 @@ def evidence(model: Stored, planned: Planned) -> tuple[Any, ...]:
 
 
 def _machine(model: Stored, planned: Planned) -> dict[str, str | None]:
-    """What the bits of a model depend on, as it is here; None where it is unknown."""
+    """Return this machine's values of all that a model's bits depend on; None where unknown."""
     engine, cell = str(model.last["engine"]), planned.cell
     now: dict[str, str | None] = {
         "engine": str(VERSIONS[engine]),

@@ -1,4 +1,4 @@
-"""How far a model can be from the same one after other rounding: a bound for each stored number.
+"""Bounds on the effect of other rounding, for each stored number of a model.
 
 Rounding grows into another minimum of the same training, which is no further off than that of
 another seed. The paired test compares the last misses of many models; this is for all numbers.

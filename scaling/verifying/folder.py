@@ -27,13 +27,13 @@ class Stored:
 
     @property
     def versions(self) -> dict[str, str]:
-        """What the rows say of code and machine; a key that is absent is unknown."""
+        """Return the versions of code and machine; a missing key is unknown."""
         return dict(self.last["versions"] or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """What a results folder holds. `failures` has a file beside each row."""
+    """The content of a results folder. `failures` has a file beside each row."""
 
     plans: Mapping[str, Mapping[str, Any]]
     models: Mapping[str, Stored]  # by run_id

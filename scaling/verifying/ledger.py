@@ -1,4 +1,4 @@
-"""What was checked, how often, and each thing that does not hold."""
+"""Counts of checks, and the findings."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +63,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where one check of one model writes; `file` is where its values stand."""
+    """The part of a ledger for one check of one model; `file` holds the values checked."""
 
     ledger: Ledger
     check: str

@@ -90,7 +90,7 @@ def _fits(source: str, dataset: str) -> bool:
 
 
 def _start_source(cell: Cell, source: str) -> str:
-    """Where plans of older versions do not say it: a published data set, or a file beside it."""
+    """Return the start's source for older plans, which lack it: a known name or a file nearby."""
     if not cell.start:
         return ""
     name = cell.start.dataset

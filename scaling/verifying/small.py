@@ -24,7 +24,7 @@ WORST = 1e-4  # AdamW divides rounding by rounding (tests/test_population.py)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearness:
-    """How far an engine's weights are from the reference's."""
+    """The distance of an engine's weights from the reference's."""
 
     worst: float
     weight: str  # the array with the worst one

@@ -54,7 +54,7 @@ def _recipes(kind: Kind) -> Iterator[Recipe]:
 
 
 def _difference(kind: Kind, kernels: Kernels, recipe: Recipe) -> str | None:
-    """What differs from the reference, and by how much; None if nothing does."""
+    """Describe the first difference from the reference; None if there is none."""
     from scaling.engines.reference import ReferenceModel, deterministic  # seconds to import
 
     info = DatasetInfo(name="noise", version="1", n_train=IMAGES, n_test=1, n_val=0)

@@ -34,7 +34,7 @@ _NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """What code is generated for, as LLVM names it."""
+    """A processor that code is generated for, in LLVM's names."""
 
     triple: str
     name: str

@@ -1,4 +1,4 @@
-"""What a kernel computes on fixed examples, as a digest that is compared whenever it is loaded.
+"""A digest of a kernel's results on fixed examples, compared whenever it is loaded.
 
 The examples reach every branch of a kernel and what its constants bound: both losses, shifts
 around the edge and from the background, dropout, averaging, frozen layers; sums so large that the
