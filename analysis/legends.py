@@ -33,20 +33,29 @@ def inches(text: str, size: float) -> float:
 
 
 def shortened(text: str, wide: float, size: float, lines: int = 1) -> str:
-    """The text within so many lines, `wide` inches each; it loses its middle where it must."""
+    """The text within so many lines, `wide` inches each; it loses its middle where it must.
+
+    Whole words are left out; letters only where its first and last word alone do not fit.
+    """
     found = _wrapped(text, wide, size)
     if len(found) <= lines:
         return "\n".join(found)
-    kept, best = range(1, len(text)), "…"
-    while kept:
-        middle = kept[len(kept) // 2]
-        head = text[: -(-middle // 2)].rstrip()
-        tail = text[len(text) - middle // 2 :].lstrip() if middle > 1 else ""
-        found = _wrapped(f"{head}…{tail}", wide, size)
+    words = text.split(" ")
+    for kept in range(len(words) - 1, 1, -1):
+        head, tail = words[: -(-kept // 2)], words[len(words) - kept // 2 :]
+        found = _wrapped(" ".join([*head, "…", *tail]), wide, size)
         if len(found) <= lines:
-            best, kept = "\n".join(found), range(middle + 1, kept.stop)
+            return "\n".join(found)
+    kept_letters, best = range(1, len(text)), "…"
+    while kept_letters:
+        middle = kept_letters[len(kept_letters) // 2]
+        head_text = text[: -(-middle // 2)].rstrip()
+        tail_text = text[len(text) - middle // 2 :].lstrip() if middle > 1 else ""
+        found = _wrapped(f"{head_text}…{tail_text}", wide, size)
+        if len(found) <= lines:
+            best, kept_letters = "\n".join(found), range(middle + 1, kept_letters.stop)
         else:
-            kept = range(kept.start, middle)
+            kept_letters = range(kept_letters.start, middle)
     return best
 
 

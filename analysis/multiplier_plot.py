@@ -13,7 +13,7 @@ from analysis.style import line_styles, log_axes, styled
 
 @styled
 def worth_figure(worths: Mapping[str, Worth]) -> Figure:
-    """m(N) of each trick with its interval; an arrow where only a lower bound is known."""
+    """m(N) of each trick with its interval; an arrow where it has no end."""
     fig = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = fig.subplots()
     styles = line_styles(len(worths) + 1)
@@ -23,6 +23,10 @@ def worth_figure(worths: Mapping[str, Worth]) -> Figure:
     log_axes(ax, sorted({m.n_train for found in worths.values() for m in found.multipliers}))
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}x")
+    bottom = ax.get_ylim()[0]
+    for place, found in enumerate(worths.values(), 1):
+        _draw_open(ax, found, bottom, styles[place]["color"])
+    ax.set_ylim(bottom=bottom)
     ax.set_xlabel("training images N")
     ax.set_ylabel("times the data that the baseline would need")
     place_legend(fig, ax, inside=True)
@@ -45,3 +49,12 @@ def _draw(ax: Any, found: Worth, name: str, style: Mapping[str, Any]) -> None:
             ax.plot([m.n_train] * 2, [m.low, top], color=colour, lw=1)
         if m.high is None:
             ax.plot([m.n_train], [top], marker="^", ms=8, mfc="none", color=colour)
+
+
+def _draw_open(ax: Any, found: Worth, bottom: float, colour: Any) -> None:
+    """Intervals that begin at 0, which has no place on a logarithmic axis: down to its end."""
+    for m in found.multipliers:
+        top = m.limit if m.high is None else m.high
+        if m.low <= 0 < top:
+            ax.plot([m.n_train] * 2, [bottom, top], color=colour, lw=1)
+            ax.plot([m.n_train], [bottom], marker="v", ms=6, color=colour, clip_on=False)

@@ -144,7 +144,7 @@ def _draw_curve(ax: Any, curve: Curve, style: Mapping[str, Any], label: str) -> 
         **style,
     )
     if curve.drawn is not None:
-        _draw_fit(ax, curve.drawn, colour)
+        _draw_fit(ax, curve.drawn, colour, most=1.0)
 
 
 def _draw_fans(
@@ -173,9 +173,13 @@ def _draw_fans(
         )
 
 
-def _draw_fit(ax: Any, fit: Fit, colour: Any) -> None:
-    """Only within the observed range: beyond it no interval of this fit has been tested."""
+def _draw_fit(ax: Any, fit: Fit, colour: Any, most: float = np.inf) -> None:
+    """Draw a fit within the observed range: beyond it no interval of it has been tested.
+
+    `most` is the largest value that there can be, as 1 is of an error.
+    """
     x = np.geomspace(*fit.x_range, 100)
     band = fit.predict(x)
-    ax.plot(x, band.y, color=colour, lw=1.4, zorder=1)
-    ax.fill_between(x, band.low, band.high, color=colour, alpha=0.15, lw=0, zorder=0)
+    y, low, high = (np.minimum(values, most) for values in (band.y, band.low, band.high))
+    ax.plot(x, y, color=colour, lw=1.4, zorder=1)
+    ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0, zorder=0)

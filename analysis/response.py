@@ -56,7 +56,7 @@ def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any], top: float | None) ->
         if first != now:
             ax.axvline(first, color="#999999", lw=0.9, ls=":", zorder=1)
     alike = [tried.values[name] for tried in tuned.alike()]
-    if min(alike) < max(alike):
+    if tuned.distinct() and min(alike) < max(alike):
         ax.axvspan(min(alike), max(alike), color=ALIKE_BLUE, lw=0, zorder=0)
     for tried in tuned.done:
         x = tried.values[name]
@@ -124,7 +124,7 @@ def _handles(tuned: Tuned) -> list[Any]:
         handles.append(Line2D([], [], marker="x", color="#555555", ls="", label="failed (NaN)"))
     if _top(tuned):
         handles.append(Line2D([], [], marker="^", color=BLUE, ls="", label="above the scale"))
-    if len(tuned.alike()) > 1:
+    if tuned.distinct() and len(tuned.alike()) > 1:
         handles.append(Patch(color=ALIKE_BLUE, label="no worse within one s.e."))
     handles.append(Patch(color=EDGE_GREY, label="edges of the range"))
     if tuned.plan["tuning"]["widened"]:

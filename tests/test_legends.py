@@ -132,6 +132,15 @@ def of_comparison(titles: list[str]) -> Figure:
     return comparison_figure(rows)
 
 
+def test_whole_words_are_left_out() -> None:
+    text = "cross-entropy, begun on mnist (learning rate 0.02, 200 images)"
+    for wide in (1.5, 2.0, 3.0):
+        found = shortened(text, wide, 8)
+        assert set(found.split(" ")) <= {*text.split(" "), "…"}
+        assert "…" in found
+    assert "…" in shortened("x" * 300, 1.0, 8)
+
+
 DRAWN: list[Callable[[list[str]], Figure]] = [
     *(lines, forest, of_epochs, of_screening, of_worth, of_ladder, of_multipliers),
     *(of_forecasts, of_frontier, of_profiles, of_comparison),

@@ -160,7 +160,7 @@ def show_worth(rows: Sequence[Data]) -> Section:
         ),
     )
     text = tuple(
-        f"That what “{row['title']}” is worth depends on the number of images: {row['verdict']}."
+        f"The worth of “{row['title']}” depends on the number of images: {row['verdict']}."
         for row in rows
     )
     picture = Picture(

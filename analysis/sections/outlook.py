@@ -168,7 +168,7 @@ def draw_holding(data: Data) -> Mapping[str, Figure]:
         )
         labels.append(f"{row['curve']}, {row['ratio']:g}× from {row['from']:,.0f}")
     forest.axvline(0, color="#666666", lw=0.9)
-    forest.set_yticks(range(len(labels)), row_labels(fig, labels, 7.5, lines=1), fontsize=7.5)
+    forest.set_yticks(range(len(labels)), row_labels(fig, labels, 7.5), fontsize=7.5)
     forest.invert_yaxis()
     forest.xaxis.set_major_formatter(FuncFormatter(_change))
     forest.xaxis.set_major_locator(FixedLocator(list(np.log([0.25, 0.5, 1, 1.5, 2.5, 4]))))
