@@ -1,6 +1,7 @@
 """Kernels on disk: no two bear on each other, and one that is not what it was is never used."""
 
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from kernels import Kind as Named
@@ -111,6 +113,41 @@ def test_a_kernel_with_one_constant_changed_is_named_and_made_again(
     assert str(path) in said
     assert made == [kind]
     assert digest(kernels, kind) == stored.digest
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        TANH,
+        RELU,
+        *(
+            pytest.param(Kind(width=1, activation=name, optimizer=how), marks=pytest.mark.slow)
+            for name, how in (
+                ("gelu", "momentum"),
+                ("gelu", "adamw"),
+                ("twisted_tanh", "scaled_sgd"),
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_every_constant_bears_on_the_digest(kind: Kind) -> None:
+    """Sixteen times as large, or as small: a bit of its exponent."""
+    _, _, stored = stored_file(kind)
+    flipped = 0
+    for part, code in stored.codes.items():
+        for section in llvm.ObjectFileRef.from_data(code).sections():
+            if section.name() != b".rodata.cst4":
+                continue
+            at = code.find(section.data())
+            for i in range(at, at + len(section.data()), 4):
+                word = np.frombuffer(code[i : i + 4], np.uint32) ^ np.uint32(1 << 25)
+                forged = stored.codes | {part: code[:i] + word.tobytes() + code[i + 4 :]}
+                kernels = ready.link(kind, forged, Processor.here())
+                assert digest(kernels, kind) != stored.digest, f"{part}, byte {i}"
+                flipped += 1
+    if platform.machine() == "x86_64" and sys.platform == "linux":  # elsewhere named otherwise
+        assert flipped > 40
 
 
 def test_a_kernel_that_stays_wrong_is_never_used(
