@@ -20,7 +20,7 @@ from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, tuning_json
 from analysis.validate import Rolling, validate
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 
 __all__ = [
     "Rolling",

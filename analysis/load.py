@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.shown import folder_html, folder_text
 from scaling.errors import InputError
-from scaling.store import State, Store, Torn, state_of, unpack_correct
+from scaling.store.store import State, Store, Torn, state_of, unpack_correct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

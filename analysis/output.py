@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from analysis.sections.whole import measure_whole, of_whole
 from analysis.shown import Numbers
 from analysis.style import as_png, as_svg
 from analysis.tuning import find_tunings, tuning_json
-from scaling.store import Store
+from scaling.store.store import Store
 
 
 def report(

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from jobs.space import TUNABLES, USUAL
-from scaling.architecture import MODEL
 from scaling.check.command import add_arguments
-from scaling.datasets import NAMES
+from scaling.data.datasets import NAMES
 from scaling.engines import DEVICES
 from scaling.engines import NAMES as ENGINES
-from scaling.models import MODELS
-from scaling.recipes import ALIASES, RECIPES
+from scaling.models.architecture import MODEL
+from scaling.models.registry import MODELS
+from scaling.recipes.registry import ALIASES, RECIPES
 
 
 class Parser(argparse.ArgumentParser):

@@ -12,8 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaling import strokes
-from scaling.data import Examples, to_unit_range
+from scaling.data import strokes
+from scaling.data.selection import Examples, to_unit_range
 from scaling.engines import available_cores, compiled
 from scaling.errors import InputError
 from scaling.progress import Progress

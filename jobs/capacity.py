@@ -16,7 +16,7 @@ from ray.exceptions import RayError
 from jobs import cluster
 from jobs.batches import Slots
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 
 Amounts = Mapping[str, float]
 ASK_S = 60.0  # assumed: for a task on a head that has to start a process

@@ -8,7 +8,7 @@ from jobs.placing import OVERHEAD
 from jobs.planning import Forecast, Price, forecast
 from scaling import engines
 from scaling.progress import duration
-from scaling.store import State
+from scaling.store.store import State
 from scaling.study import Job, Study
 
 TIMES = (1, 2, 4)

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.inspecting import existing
 from jobs.training import name_torn, overridden
-from scaling import datasets
+from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.study import plan, resolve
 

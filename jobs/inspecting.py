@@ -11,12 +11,12 @@ from jobs.standing import about, standing
 from jobs.studies import all_studies
 from jobs.training import cost_by, failures, name_torn
 from jobs.watching import watch
-from scaling import datasets
-from scaling.data import Array, DatasetInfo, test_order
-from scaling.download import Unavailable
+from scaling.data import datasets
+from scaling.data.download import Unavailable
+from scaling.data.selection import Array, DatasetInfo, test_order
 from scaling.errors import InputError
 from scaling.progress import duration
-from scaling.store import Store
+from scaling.store.store import Store
 from scaling.study import resolve
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
-from scaling.store import Store
+from scaling.store.store import Store
 
 
 class Journal(BaseJournalBackend):

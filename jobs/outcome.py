@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from scaling.store import State, Store, state_of
+from scaling.store.store import State, Store, state_of
 from scaling.study import Job
 
 COLUMNS = ["run_id", "epoch", "epochs", "seed", "val_loss", "val_misses", "val_n"]

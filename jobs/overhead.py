@@ -18,10 +18,11 @@ from jobs.batches import MOST_S
 from jobs.sweep import Options, sweep
 from jobs.training import cost_by
 from jobs.trial import train_job
-from scaling import datasets, engines
+from scaling import engines
+from scaling.data import datasets
 from scaling.engines import Trained
-from scaling.recipes import find_recipe
-from scaling.store import Store
+from scaling.recipes.registry import find_recipe
+from scaling.store.store import Store
 from scaling.study import Grid, Job, Study, evaluated_epochs, resolve
 
 TRIALS_PER_SLOT = 20

@@ -14,24 +14,24 @@ from typing import Any
 
 from jobs.training import name_torn
 from jobs.verify import verify
-from scaling.again import check_weights, trained_again
-from scaling.archive import Archive, Model, latest, merged
-from scaling.archive_file import (
+from scaling.archive.models import Archive, Model, latest, merged
+from scaling.archive.parquet_file import (
     read_checked,
     read_folder,
     read_published,
     to_bytes,
     write_published,
 )
-from scaling.errors import InputError
-from scaling.store import Store
-from scaling.weight_file import (
+from scaling.archive.reproduce import check_weights, trained_again
+from scaling.archive.weights import (
     MOST_MODELS,
     arrays_from_bytes,
     weights_from_bytes,
     weights_to_bytes,
 )
-from scaling.weights import Weights
+from scaling.errors import InputError
+from scaling.models.weights import Weights
+from scaling.store.store import Store
 
 INTO = Path("docs/published")
 VERIFIED = 0.02  # share of the models that are trained again before any is published

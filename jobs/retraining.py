@@ -6,12 +6,12 @@ from functools import partial
 
 from scaling import engines
 from scaling.errors import InputError
+from scaling.models.weights import Weights
 from scaling.progress import Progress
 from scaling.study import Job, predicted_seconds
 from scaling.verifying.again import Again, Lot, evidence, train_again, unsure
 from scaling.verifying.bounds import Unequal
 from scaling.verifying.ledger import BOUNDS, EQUAL, Ledger
-from scaling.weights import Weights
 
 NEIGHBOURS = "who trained beside it in lock-step is not known"
 

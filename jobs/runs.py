@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from jobs.batches import Batch, Slots, work
 from jobs.placing import OVERHEAD, expected
-from scaling.store import Store, now
+from scaling.store.store import Store, now
 
 
 @contextmanager

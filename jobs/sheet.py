@@ -7,8 +7,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from scaling import datasets
-from scaling.data import Array, to_unit_range, training_order
+from scaling.data import datasets
+from scaling.data.selection import Array, to_unit_range, training_order
 from scaling.errors import InputError
 
 ROWS = 12  # images of each class

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from scaling.errors import InputError
-from scaling.recipe import Recipe
+from scaling.recipes.recipe import Recipe
 from scaling.study import Job
 
 Range = tuple[float, float]

@@ -30,8 +30,8 @@ from jobs.cluster import settings
 from jobs.head import Head, reach
 from jobs.training import overridden
 from scaling.errors import InputError
-from scaling.rows import provenance
-from scaling.store import check_uri
+from scaling.store.rows import provenance
+from scaling.store.store import check_uri
 
 AGAIN_S = 1.0  # assumed: between looks at a job whose log says nothing, or at a head not ready
 READY_S = 60.0  # assumed: two busy cores took 25 s from `ray start` until the head took a job

@@ -18,7 +18,7 @@ from jobs.journal import Journal
 from jobs.outcome import outcome, run_ids
 from jobs.space import EDGE, Range, Side, Tunable, spread, suggested
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 from scaling.study import Job, cell_identity
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

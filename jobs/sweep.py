@@ -25,7 +25,7 @@ from jobs.trials import asks, run_trials
 from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import Progress
-from scaling.store import State, Store
+from scaling.store.store import State, Store
 from scaling.study import Job, Study, plan
 
 

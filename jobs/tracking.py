@@ -19,7 +19,7 @@ from ray import tune
 from ray.tune.logger import LoggerCallback
 
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 
 PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow"}
 MLFLOW_SERVER = "MLFLOW_TRACKING_URI"  # MLflow's own variable

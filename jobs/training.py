@@ -17,14 +17,15 @@ from jobs.dry_run import dry_run, on_cluster
 from jobs.planning import Price, parse_cluster, parse_price
 from jobs.standing import about, models_line
 from jobs.studies import find_study
-from scaling import datasets, engines
-from scaling.data import WARNING
+from scaling import engines
+from scaling.data import datasets
+from scaling.data.selection import WARNING
 from scaling.engines import Evaluation, NumericFailure, Trained
 from scaling.errors import InputError
 from scaling.progress import duration
-from scaling.recipes import find_recipe
-from scaling.rows import failure_row, metric_rows, prediction_row
-from scaling.store import State, Store, Torn
+from scaling.recipes.registry import find_recipe
+from scaling.store.rows import failure_row, metric_rows, prediction_row
+from scaling.store.store import State, Store, Torn
 from scaling.study import (
     Cell,
     Job,

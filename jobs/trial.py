@@ -9,12 +9,13 @@ from typing import Any
 from ray import tune
 
 from jobs.batches import Batch
-from scaling import datasets, engines
-from scaling.checkpoints import Checkpoints
+from scaling import engines
+from scaling.data import datasets
 from scaling.engines import Evaluation, NumericFailure
 from scaling.pretraining import start_of
-from scaling.rows import failure_row, metric_rows, prediction_row
-from scaling.store import Store
+from scaling.store.checkpoints import Checkpoints
+from scaling.store.rows import failure_row, metric_rows, prediction_row
+from scaling.store.store import Store
 from scaling.study import Cell, Job, Member, evaluated_epochs
 
 Report = Callable[[dict[str, Any]], None]

@@ -11,7 +11,7 @@ from ray.tune.search import Searcher
 
 from jobs import cluster
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 
 # Tune would send the driver's AWS keys to its trials in their runtime environment, which every node
 # writes into a log: keys are each node's own. There is no public switch, hence a private name.

@@ -21,9 +21,9 @@ from jobs.trial import train_job
 from jobs.trials import Source, asks, run_trials
 from jobs.tuning import best_so_far
 from scaling import engines
-from scaling.checkpoints import Checkpoints
 from scaling.progress import Progress, duration
-from scaling.store import State, Store
+from scaling.store.checkpoints import Checkpoints
+from scaling.store.store import State, Store
 from scaling.study import Job, Study, plan
 
 

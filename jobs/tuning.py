@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.space import choose_space
 from jobs.training import closing, cost_by, print_note
-from scaling import datasets, engines
-from scaling.architecture import MODEL
+from scaling import engines
+from scaling.data import datasets
 from scaling.errors import InputError
-from scaling.recipe import Recipe
-from scaling.recipes import RECIPES, find_recipe
-from scaling.store import Store
+from scaling.models.architecture import MODEL
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import RECIPES, find_recipe
+from scaling.store.store import Store
 from scaling.study import Job, make_cell, make_members
 
 if TYPE_CHECKING:

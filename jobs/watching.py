@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scaling.progress import duration
-from scaling.store import Stamp, State, Store, now
+from scaling.store.store import Stamp, State, Store, now
 
 # Assumed: often enough for a person, and looking never takes more than a tenth of the time.
 EVERY_S, SHARE = 2.0, 0.1

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.data import Array, checksum
+from scaling.data.selection import Array, checksum
 from scaling.errors import InputError
 
 Arrays = dict[str, Array]

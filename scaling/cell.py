@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
-from scaling.architecture import MODEL, VERSION, Architecture
-from scaling.data import DatasetInfo, Split
+from scaling.data.selection import DatasetInfo, Split
 from scaling.errors import InputError
-from scaling.models import Sizes, find_model
+from scaling.models.architecture import MODEL, VERSION, Architecture
+from scaling.models.registry import Sizes, find_model
 from scaling.plain import from_plain
-from scaling.recipe import Recipe
+from scaling.recipes.recipe import Recipe
 from scaling.rules import check_recipe
 
 # What plans say beside a cell's own fields.

@@ -8,11 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from scaling import cache, datasets, engines
+from scaling import cache, engines
+from scaling.data import datasets
 from scaling.engines import Trained
 from scaling.errors import InputError
+from scaling.models.weights import Weights
 from scaling.study import Cell, Member, make_members
-from scaling.weights import Weights
 
 
 def pretrained(cell: Cell, source: str, member: Member) -> Weights:

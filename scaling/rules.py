@@ -1,8 +1,8 @@
 """Which recipes make sense, for which model."""
 
-from scaling.architecture import MODEL
 from scaling.errors import InputError
-from scaling.recipe import Recipe
+from scaling.models.architecture import MODEL
+from scaling.recipes.recipe import Recipe
 
 
 def check_recipe(recipe: Recipe, model: str, n_train: int) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
-from scaling.architecture import MODEL
 from scaling.cell import (
     Cell,
     Member,
@@ -20,10 +19,11 @@ from scaling.cell import (
     make_members,
     members_from_plan,
 )
-from scaling.data import DatasetInfo, Split
+from scaling.data.selection import DatasetInfo, Split
 from scaling.errors import InputError
-from scaling.recipe import Recipe
-from scaling.recipes import OF_SIZE, find_recipe, is_built_in
+from scaling.models.architecture import MODEL
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import OF_SIZE, find_recipe, is_built_in
 
 __all__ = [
     "OF_SIZE",

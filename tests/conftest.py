@@ -10,9 +10,9 @@ import pytest
 
 os.environ["SCALING_OFFLINE"] = "1"  # before anything is imported; workers inherit it
 
-from scaling import datasets
 from scaling.check.cases import noise
-from scaling.data import Dataset
+from scaling.data import datasets
+from scaling.data.selection import Dataset
 
 
 @pytest.fixture(scope="session", autouse=True)

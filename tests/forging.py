@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scaling.store import pack_correct, unpack_correct
+from scaling.store.store import pack_correct, unpack_correct
 
 Change = Callable[[list[dict[str, Any]]], object]
 

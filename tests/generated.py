@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
+from scaling.recipes.tricks import cosine, dropout, gelu, shift
 from scaling.study import Cell, Grid, Start, Study
-from scaling.tricks import cosine, dropout, gelu, shift
 
 CE, OLD, MODERN = (find_recipe(name) for name in ("ce", "1989", "dropout_relu"))
 SAME_NAME = shift(gelu(CE))  # of another content, and still called ce

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.cli import main
-from scaling.store import Store
+from scaling.store.store import Store
 
 TRAIN = ["--n-train", "40", "--n-test", "90", "--epochs", "2"]
 POPULATION = ["--batch-size", "7", "--seeds", "3"]  # three models in lock-step

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from scaling import engines
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines import NumericFailure, Trained
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Cell, Member
 
 DIRECT, STEPS, EPOCHS = 20, 36, 2  # half of the steps are recorded

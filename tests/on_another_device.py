@@ -13,11 +13,11 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from scaling.data import Dataset, DatasetInfo
+from scaling.data.selection import Dataset, DatasetInfo
 from scaling.engines.population import network, products
 from scaling.engines.population.model import Population
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import make_cell, make_members
 
 DEVICE, IMAGES = "pretended", 8

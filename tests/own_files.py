@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from hypothesis import strategies as st
 
-from scaling.formats import inspect_npz
+from scaling.data.formats import inspect_npz
 
 Arrays = dict[str, np.ndarray]
 TO_SCALE: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.cells import Measured
-from scaling.data import DatasetInfo
+from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, Score, Trained
-from scaling.rows import metric_rows, prediction_row
-from scaling.store import Store
+from scaling.store.rows import metric_rows, prediction_row
+from scaling.store.store import Store
 from scaling.study import Cell, Study, plan, resolve
 
 Truth = Callable[[Cell], float]  # a cell's error

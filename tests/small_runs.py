@@ -9,10 +9,10 @@ import pytest
 
 from jobs import publish
 from jobs.publish import main
-from scaling.data import DatasetInfo
+from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
-from scaling.rows import failure_row, metric_rows, prediction_row
-from scaling.store import Store
+from scaling.store.rows import failure_row, metric_rows, prediction_row
+from scaling.store.store import Store
 from scaling.study import Grid, Study, plan, resolve
 
 INFO = DatasetInfo(name="mnist", version="1", n_train=60_000, n_test=101, n_val=10, note="a note")

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scaling import datasets, engines
+from scaling import engines
+from scaling.data import datasets
 from scaling.engines import Trained
-from scaling.ladder import LADDER
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.recipes.ladder import LADDER
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import make_cell, make_members
 
 SEEDS = range(20)

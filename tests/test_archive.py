@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from small_runs import INFO, LABELS, published
 
-from scaling import archive_file
-from scaling.archive import Archive
-from scaling.archive_file import from_bytes, read_folder, to_bytes
+from scaling.archive import parquet_file
+from scaling.archive.models import Archive
+from scaling.archive.parquet_file import from_bytes, read_folder, to_bytes
+from scaling.archive.weights import weights_from_bytes, weights_to_bytes
 from scaling.errors import InputError
-from scaling.weight_file import weights_from_bytes, weights_to_bytes
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 def test_a_forged_row_is_refused_in_one_line(
     found: Archive, column: str, value: object, said: str
 ) -> None:
-    rows, header = archive_file.packed(found)
+    rows, header = parquet_file.packed(found)
     rows[1] = {**rows[1], column: value}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive_file, "packed", lambda _: (rows, header))
+        patch.setattr(parquet_file, "packed", lambda _: (rows, header))
         body = to_bytes(found)
     with pytest.raises(InputError, match=said) as caught:
         from_bytes(body)
@@ -85,11 +85,11 @@ def test_a_forged_row_is_refused_in_one_line(
     ],
 )
 def test_a_forged_header_is_refused_in_one_line(found: Archive, change: Any) -> None:
-    rows, header = archive_file.packed(found)
+    rows, header = parquet_file.packed(found)
     header = json.loads(json.dumps(header))
     change(header)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive_file, "packed", lambda _: (rows, header))
+        patch.setattr(parquet_file, "packed", lambda _: (rows, header))
         body = to_bytes(found)
     with pytest.raises(InputError) as caught:
         from_bytes(body)
@@ -112,7 +112,7 @@ def test_other_files_are_refused(found: Archive, monkeypatch: pytest.MonkeyPatch
         from_bytes(bytes(sink.getvalue()))
     for limit in ("_MOST_MODELS", "_MOST_VALUES", "_MOST_MEMORY"):
         with monkeypatch.context() as patch:
-            patch.setattr(archive_file, limit, 3)
+            patch.setattr(parquet_file, limit, 3)
             with pytest.raises(InputError, match="too many"):
                 from_bytes(body)
 
@@ -170,7 +170,7 @@ def test_a_file_of_weights_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for models in unfit:  # a file that nobody can read is not written either
         with pytest.raises(InputError, match="cannot be published"):
             weights_to_bytes(models)
-    monkeypatch.setattr("scaling.weight_file._MOST_MEMORY", 100)
+    monkeypatch.setattr("scaling.archive.weights._MOST_MEMORY", 100)
     with pytest.raises(InputError, match="at most 100"):
         weights_from_bytes(body)
 

@@ -12,7 +12,7 @@ from jobs import trial
 from jobs.batches import Packed, make_batches, remaining
 from jobs.studies import find_study
 from jobs.training import cost_by
-from scaling import datasets
+from scaling.data import datasets
 from scaling.study import make_members, resolve
 
 cost = cost_by()

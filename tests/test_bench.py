@@ -15,20 +15,20 @@ import torch
 from jobs import bench as command
 from jobs.cli import main
 from scaling import engines
-from scaling.architecture import Architecture
 from scaling.bench import processes, rounds, steps, together
 from scaling.bench.floor import fastest_fma, step_flop
 from scaling.bench.fma import FACTOR, LANES, TERM, make_fma
 from scaling.bench.plain import PlainLoop, PlainNetwork
 from scaling.bench.rounds import Contender, interleaved, ratio
 from scaling.bench.steps import Effort, one_thread
-from scaling.data import Dataset, select
+from scaling.data.counter_rng import keep_mask, presentation_keys, shifts
+from scaling.data.selection import Dataset, select
 from scaling.engines import Trained, compiled
-from scaling.randomness import keep_mask, presentation_keys, shifts
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.models.architecture import Architecture
+from scaling.models.weights import Weights, initial_weights
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import make_cell, make_members
-from scaling.weights import Weights, initial_weights
 
 CONTRACT = [
     "engine",

@@ -23,8 +23,8 @@ from scaling.check.child import attempt, cases_of
 from scaling.check.plan import Task, tasks
 from scaling.check.runner import Report
 from scaling.engines.population import tracing
+from scaling.models.weights import initial_weights
 from scaling.study import make_members
-from scaling.weights import initial_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaling import checkpoints as module
-from scaling.checkpoints import Checkpoints
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines import NumericFailure, Trained, compiled, train
 from scaling.engines.saved import Keeper, Saved
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
-from scaling.store import Store
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
+from scaling.recipes.tricks import batch_norm
+from scaling.store import checkpoints as module
+from scaling.store.checkpoints import Checkpoints
+from scaling.store.store import Store
 from scaling.study import Cell, Member, make_cell, make_members
-from scaling.tricks import batch_norm
 
 EPOCHS = 4
 RECIPES = {

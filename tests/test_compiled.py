@@ -8,18 +8,18 @@ import torch
 import torch.nn.functional as F  # noqa: N812  everybody's name for it
 
 from scaling import engines
-from scaling.architecture import Architecture
-from scaling.curvature import DAMPING, curvature
-from scaling.data import Dataset, select, shift_images
+from scaling.data.augment import present
+from scaling.data.counter_rng import keep_mask, presentation_keys, shifts
+from scaling.data.selection import Dataset, select, shift_images
 from scaling.engines import Trained
 from scaling.engines.compiled.layout import Layout
-from scaling.model import Network
-from scaling.presentation import present
-from scaling.randomness import keep_mask, presentation_keys, shifts
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.models.architecture import Architecture
+from scaling.models.lecun1989 import Network
+from scaling.models.weights import Weights, initial_weights
+from scaling.optim.sdlm import DAMPING, curvature
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
-from scaling.weights import Weights, initial_weights
 
 STEPS, EPOCHS = 300, 3  # the schedule moves, and the counting of presentations goes on
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from lockstep import recipe
 
-from scaling.data import Dataset, Examples, select
+from scaling.data.selection import Dataset, Examples, select
 from scaling.engines.compiled.layout import Layout
-from scaling.model import Network
+from scaling.models.lecun1989 import Network
+from scaling.models.weights import initial_weights
 from scaling.study import make_cell, make_members
-from scaling.weights import initial_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

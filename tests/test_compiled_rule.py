@@ -12,13 +12,13 @@ import pytest
 from lockstep import recipe, train
 
 from scaling import engines
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines import NumericFailure, Trained, compiled
 from scaling.errors import InputError
-from scaling.ladder import LADDER
-from scaling.recipes import find_recipe
+from scaling.models.weights import Weights
+from scaling.recipes.ladder import LADDER
+from scaling.recipes.registry import find_recipe
 from scaling.study import make_cell, make_members
-from scaling.weights import Weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

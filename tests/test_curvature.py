@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from scaling.architecture import Architecture
-from scaling.curvature import curvature
-from scaling.model import Network
-from scaling.recipes import find_recipe
-from scaling.weights import initial_weights
+from scaling.models.architecture import Architecture
+from scaling.models.lecun1989 import Network
+from scaling.models.weights import initial_weights
+from scaling.optim.sdlm import curvature
+from scaling.recipes.registry import find_recipe
 
 RECIPES = {
     "mse": find_recipe("1989"),

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling import datasets, drawn
-from scaling.data import Dataset, DatasetInfo, select, shift_images, test_order, training_order
+from scaling.data import datasets, drawn
+from scaling.data.selection import (
+    Dataset,
+    DatasetInfo,
+    select,
+    shift_images,
+    test_order,
+    training_order,
+)
 from scaling.errors import InputError
 
 MNIST = datasets.describe("mnist")

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaling import datasets, download, sources
 from scaling.cache import cache_dir
+from scaling.data import datasets, download, published
 from scaling.errors import InputError
 
 
@@ -50,13 +50,13 @@ def small(monkeypatch: pytest.MonkeyPatch, no_data: None) -> dict[str, bytes]:  
             f"{i % 10} " + " ".join(f"{g:.3f}" for g in rng.uniform(-1, 1, 256)) for i in range(n)
         ]
         raw[name] = "\n".join(rows).encode()
-    usps = sources.SOURCES["usps"]
+    usps = published.SOURCES["usps"]
     fake = replace(
         usps,
         info=replace(usps.info, n_train=30, n_test=20, n_val=6),
         files={name: download.hashlib.sha256(body).hexdigest() for name, body in raw.items()},
     )
-    monkeypatch.setitem(sources.SOURCES, "usps", fake)
+    monkeypatch.setitem(published.SOURCES, "usps", fake)
     monkeypatch.delenv("SCALING_OFFLINE")
     return {name: gzip.compress(body) for name, body in raw.items()}
 
@@ -196,7 +196,7 @@ def test_auto_does_not_hide_a_damaged_mnist(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    files = dict.fromkeys(sources.SOURCES["mnist"].files, b"broken")
+    files = dict.fromkeys(published.SOURCES["mnist"].files, b"broken")
     put(tmp_path / "data" / "mnist", files)
     monkeypatch.setenv("SCALING_DATA_DIR", str(tmp_path / "data"))
     with pytest.raises(InputError, match=r"train-images"):

@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from scaling import engines
-from scaling.data import Dataset, select
+from scaling.data.counter_rng import keep_mask, presentation_keys, shifts
+from scaling.data.selection import Dataset, select
 from scaling.engines import Evaluation, NumericFailure, Trained, reference
 from scaling.engines.reference import evaluate, predict
 from scaling.errors import InputError
-from scaling.ladder import LADDER
-from scaling.model import Network, loss_of
-from scaling.randomness import keep_mask, presentation_keys, shifts
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.models.lecun1989 import Network, loss_of
+from scaling.models.weights import initial_weights
+from scaling.recipes.ladder import LADDER
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
-from scaling.weights import initial_weights
 
 
 def cell_for(data: Dataset, recipe: Recipe | str, **more: object) -> Cell:
@@ -233,7 +233,7 @@ def test_a_gpu_gives_the_same_model_up_to_rounding(random_data: Dataset) -> None
 
 def test_real_digits_give_the_published_number_of_misses(data_dir) -> None:  # type: ignore[no-untyped-def]  # noqa: ARG001
     """A quarter of the published epochs; the whole run is `scaling train`, 60 to 115 of 2,007."""
-    from scaling import datasets
+    from scaling.data import datasets
 
     data = datasets.load(datasets.find("mnist")[0], 1)
     cell = make_cell(data.info, short("1989", epochs=5), n_train=7291, n_test=2007)

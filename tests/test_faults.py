@@ -13,9 +13,9 @@ from jobs import capacity, trials
 from jobs.batches import Slots
 from jobs.sweep import Options, sweep
 from jobs.training import cost_by
-from scaling import datasets
+from scaling.data import datasets
 from scaling.errors import InputError
-from scaling.store import State, Store
+from scaling.store.store import State, Store
 from scaling.study import Grid, Job, Study, resolve
 
 MODELS = 12

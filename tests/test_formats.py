@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from scaling.data.formats import bilinear, read_idx, read_npz, read_zip_digits
 from scaling.errors import InputError
-from scaling.formats import bilinear, read_idx, read_npz, read_zip_digits
 
 
 @pytest.mark.parametrize(("old", "new"), [(28, 16), (16, 16), (8, 16), (33, 16), (1, 16)])

@@ -23,9 +23,9 @@ from analysis.plots import scaling_figure
 from analysis.sections import KINDS
 from analysis.sections.extrapolation import draw_forecasts, read_forecasts, show_forecasts
 from analysis.style import line_styles
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
+from scaling.recipes.tricks import gelu, shift
 from scaling.study import Cell, Grid, Job, Study, cell_identity, plan, resolve
-from scaling.tricks import gelu, shift
 
 QUICK = {("grid", 0), ("negative", 0), ("ladder", 0), ("screening", 0)}
 

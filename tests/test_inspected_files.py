@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from own_files import TO_SCALE, digits, inspect, rescaled, scales, sizes
 
 from jobs.cli import main
-from scaling import cache, datasets, formats
-from scaling.formats import inspect_npz, read_idx, read_npz, read_zip_digits
-from scaling.sources import SOURCES, read_files
+from scaling import cache
+from scaling.data import datasets, formats
+from scaling.data.formats import inspect_npz, read_idx, read_npz, read_zip_digits
+from scaling.data.published import SOURCES, read_files
 
 
 @settings(max_examples=30, deadline=None)

@@ -17,7 +17,7 @@ import pytest
 from kernels import Kind as Named
 from kernels import digests, rotations
 
-from scaling.engines.compiled import agreement, kernel_file, ready
+from scaling.engines.compiled import agreement, kernel_cache, kernel_file
 from scaling.engines.compiled.kernel_file import Stored
 from scaling.engines.compiled.kernels import Kernels, Kind
 from scaling.engines.compiled.native import Native, Processor, emit
@@ -57,8 +57,8 @@ def test_no_kernel_bears_on_another_in_any_order(kinds: list[Named]) -> None:
 
 
 def stored_file(kind: Kind) -> tuple[Path, str, Stored]:
-    ready.ready(kind)
-    key = ready.key_of(kind, Processor.here())
+    kernel_cache.ready(kind)
+    key = kernel_cache.key_of(kind, Processor.here())
     path = kernel_file.private_folder() / f"{key}.kernel"
     stored = kernel_file.read(path, key, Kernels._fields)
     assert stored is not None
@@ -106,8 +106,8 @@ def test_a_kernel_with_one_constant_changed_is_named_and_made_again(
         made.append(kind)
         kernel_file.write(path, key, stored)
 
-    monkeypatch.setattr(ready, "_compile", compiled)
-    kernels = ready.ready.__wrapped__(kind)
+    monkeypatch.setattr(kernel_cache, "_compile", compiled)
+    kernels = kernel_cache.ready.__wrapped__(kind)
     said = capsys.readouterr().err
     assert "does not compute what it did when it was made" in said
     assert str(path) in said
@@ -143,7 +143,7 @@ def test_every_constant_bears_on_the_digest(kind: Kind) -> None:
             for i in range(at, at + len(section.data()), 4):
                 word = np.frombuffer(code[i : i + 4], np.uint32) ^ np.uint32(1 << 25)
                 forged = stored.codes | {part: code[:i] + word.tobytes() + code[i + 4 :]}
-                kernels = ready.link(kind, forged, Processor.here())
+                kernels = kernel_cache.link(kind, forged, Processor.here())
                 assert digest(kernels, kind) != stored.digest, f"{part}, byte {i}"
                 flipped += 1
     if platform.machine() == "x86_64" and sys.platform == "linux":  # elsewhere named otherwise
@@ -156,9 +156,9 @@ def test_a_kernel_that_stays_wrong_is_never_used(
     path, key, stored = copied
     wrong = replace(stored, digest="0" * 64)
     kernel_file.write(path, key, wrong)
-    monkeypatch.setattr(ready, "_compile", lambda *_: kernel_file.write(path, key, wrong))
+    monkeypatch.setattr(kernel_cache, "_compile", lambda *_: kernel_file.write(path, key, wrong))
     with pytest.raises(InputError, match="still does not compute what it should"):
-        ready.ready.__wrapped__(TANH)
+        kernel_cache.ready.__wrapped__(TANH)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_cache_that_cannot_be_used_is_one_line(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(InputError, match=r"cannot be used .*SCALING_CACHE_DIR"):
-        ready.ready.__wrapped__(TANH)
+        kernel_cache.ready.__wrapped__(TANH)
 
 
 def test_two_processes_with_an_empty_cache_compile_once(tmp_path: Path) -> None:
@@ -263,21 +263,21 @@ def test_sources_that_changed_since_a_process_began_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(ready, "CHECKSUMS", ["of an older source"])
+    monkeypatch.setattr(kernel_cache, "CHECKSUMS", ["of an older source"])
     with pytest.raises(InputError, match="changed while a process that uses them was running"):
-        ready.ready.__wrapped__(TANH)
+        kernel_cache.ready.__wrapped__(TANH)
 
 
 def test_a_kernel_that_does_not_train_as_autograd_does_is_refused() -> None:
     """Here the kernels of another activation; nothing of it is stored (making.py)."""
-    agreement.check_agreement(TANH, ready.ready(TANH))
+    agreement.check_agreement(TANH, kernel_cache.ready(TANH))
     with pytest.raises(InputError, match="does not compute what PyTorch does"):
-        agreement.check_agreement(replace(TANH, activation="relu"), ready.ready(TANH))
+        agreement.check_agreement(replace(TANH, activation="relu"), kernel_cache.ready(TANH))
 
 
 def test_a_kernel_that_evaluates_otherwise_is_refused() -> None:
     """The outputs give every stored loss, miss and prediction."""
-    sound = ready.ready(TANH)
+    sound = kernel_cache.ready(TANH)
 
     nothing = lambda *args: args[2].fill(0)  # noqa: E731
     with pytest.raises(InputError, match="an image has loss"):
@@ -292,7 +292,7 @@ def test_nothing_of_the_working_directory_is_run_in_compiling(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')", encoding="utf-8")
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     monkeypatch.chdir(tmp_path)
-    assert digest(ready.ready.__wrapped__(TANH), TANH)
+    assert digest(kernel_cache.ready.__wrapped__(TANH), TANH)
 
 
 def test_a_kernel_that_cannot_be_read_is_one_line(copied: tuple[Path, str, Stored]) -> None:
@@ -309,7 +309,7 @@ def test_a_compilation_that_fails_is_one_line(
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(InputError, match=r"cannot be made on this machine .*--engine reference"):
-        ready.ready.__wrapped__(TANH)
+        kernel_cache.ready.__wrapped__(TANH)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_a_kernel_refuses_arrays_that_it_was_not_made_for(
     change: Callable[[np.ndarray], object],
 ) -> None:
     with pytest.raises(TypeError, match="expected a contiguous array 1-d of float32"):
-        ready.ready(TANH).outputs(change(np.zeros(8, np.float32)), None, None, None)
+        kernel_cache.ready(TANH).outputs(change(np.zeros(8, np.float32)), None, None, None)
 
 
 def test_machine_code_that_needs_more_than_the_c_library_is_refused() -> None:
@@ -358,7 +358,7 @@ def test_machine_code_is_the_same_whatever_was_compiled_before() -> None:
 def test_a_program_that_ends_in_compiling_leaves_no_part(tmp_path: Path) -> None:
     asked = ("1", "tanh", "sgd", "no such key", str(tmp_path / "a.kernel"))
     done = subprocess.run(
-        [sys.executable, "-m", "scaling.engines.compiled.making", *asked],
+        [sys.executable, "-m", "scaling.engines.compiled.compile_kernel", *asked],
         capture_output=True,
         text=True,
         check=False,

@@ -39,13 +39,13 @@ def test_analysis_imports_study_and_store_only(path: Path) -> None:
     names = imported(path)
     assert not {name.split(".")[0] for name in names} & {"ray", "jobs", "torch", "optuna", "numba"}
     ours = {".".join(n.split(".")[:2]) for n in names if n.split(".")[0] == "scaling"}
-    assert ours <= {"scaling.store", "scaling.study", "scaling.errors"}
+    assert ours <= {"scaling.store.store", "scaling.study", "scaling.errors"}
 
 
 @pytest.mark.parametrize("path", files("scaling"), ids=str)
 def test_only_the_store_its_two_parts_and_the_archive_know_pyarrow(path: Path) -> None:
     knows = "pyarrow" in {name.split(".")[0] for name in imported(path)}
-    assert knows == (path.name in ("archive_file.py", "store.py", "schema.py", "files.py"))
+    assert knows == (path.name in ("parquet_file.py", "store.py", "schema.py", "files.py"))
 
 
 @pytest.mark.parametrize("package", ["scaling", "jobs", "analysis"])

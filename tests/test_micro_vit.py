@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from scaling import engines
-from scaling.architecture import Architecture
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines import Trained
 from scaling.errors import InputError
-from scaling.micro_vit import MicroViT, initial_weights
-from scaling.micro_vit_module import MicroViTModule
-from scaling.recipes import find_recipe
+from scaling.models.architecture import Architecture
+from scaling.models.micro_vit import MicroViT, initial_weights
+from scaling.models.micro_vit_module import MicroViTModule
+from scaling.recipes.registry import find_recipe
 from scaling.study import make_cell, make_members
 
 RECIPE = find_recipe("gelu")

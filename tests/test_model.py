@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from scaling.architecture import Architecture
 from scaling.errors import InputError
-from scaling.model import Network, loss_of
-from scaling.recipes import find_recipe
-from scaling.weights import initial_weights
+from scaling.models.architecture import Architecture
+from scaling.models.lecun1989 import Network, loss_of
+from scaling.models.weights import initial_weights
+from scaling.recipes.registry import find_recipe
 
 RECIPE = find_recipe("1989")
 

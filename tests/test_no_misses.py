@@ -21,10 +21,10 @@ from analysis.effects import Resampler
 from analysis.multiplier import worth
 from analysis.one_run import one_run
 from analysis.uncertainty import crossed_bootstrap, limit_of_none, summarise
-from scaling.data import DatasetInfo
+from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, Score, Trained
-from scaling.rows import metric_rows, prediction_row
-from scaling.store import Store
+from scaling.store.rows import metric_rows, prediction_row
+from scaling.store.store import Store
 from scaling.study import Cell, Grid, Study, plan, resolve
 
 SIZES = (64, 128, 256, 512, 1024, 2048, 4096)

@@ -12,10 +12,10 @@ import pytest
 from buckets import BUCKET, Bucket, s3_server
 
 from jobs.cli import main
-from scaling import files as files_module
 from scaling.errors import InputError
-from scaling.files import Files, Unwritable
-from scaling.store import Store
+from scaling.store import files as files_module
+from scaling.store.files import Files, Unwritable
+from scaling.store.store import Store
 
 
 @pytest.fixture(scope="module")

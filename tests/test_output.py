@@ -12,8 +12,8 @@ from simulated import fill_study
 from analysis.output import find_output
 from jobs.cli import main
 from scaling.errors import InputError
-from scaling.files import Files
-from scaling.store import Store
+from scaling.store.files import Files
+from scaling.store.store import Store
 from scaling.study import Grid, Study
 
 NOT_UTF8 = {

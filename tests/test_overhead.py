@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from jobs import overhead
-from scaling.store import Store
+from scaling.store.store import Store
 from scaling.study import Job
 
 

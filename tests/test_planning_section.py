@@ -12,7 +12,7 @@ from jobs.batches import Batch, Slots
 from jobs.runs import recorded
 from jobs.studies import find_study
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 from scaling.study import Cell
 
 STUDY = find_study("data").override(n_train=(911, 1823))

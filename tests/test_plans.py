@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobs.studies import find_study, names
-from scaling import datasets
+from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.study import Job, cell_from_plan, members_from_plan, plan, resolve
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from lockstep import EPOCHS, STEPS, recipe, train
 
-from scaling.data import Dataset
-from scaling.models import initial_weights
-from scaling.recipe import Recipe
+from scaling.data.selection import Dataset
+from scaling.models.registry import initial_weights
+from scaling.recipes.recipe import Recipe
 from scaling.study import make_cell, make_members
 
 pytestmark = pytest.mark.usefixtures("recorded")

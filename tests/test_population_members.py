@@ -7,16 +7,16 @@ import pytest
 import torch
 from lockstep import STEPS, assert_equal, recipe, train
 
-from scaling.data import Dataset, Examples, select, shift_images
+from scaling.data.augment import present
+from scaling.data.counter_rng import keep_mask, presentation_keys, shifts
+from scaling.data.selection import Dataset, Examples, select, shift_images
 from scaling.engines import NumericFailure, Trained, population
 from scaling.engines.population.engine import train_population
+from scaling.engines.population.epoch_batches import Showing
 from scaling.engines.population.images import Images
-from scaling.engines.population.showing import Showing
-from scaling.models import initial_weights
-from scaling.presentation import present
-from scaling.randomness import keep_mask, presentation_keys, shifts
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.models.registry import initial_weights
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Member, make_cell, make_members
 
 pytestmark = pytest.mark.usefixtures("recorded")

@@ -9,19 +9,19 @@ from lockstep import DIRECT, recipe, train
 from torch import Tensor
 
 from scaling import engines
-from scaling.data import Dataset, DatasetInfo
+from scaling.data.counter_rng import keep_mask, presentation_keys
+from scaling.data.selection import Dataset, DatasetInfo
 from scaling.engines import compiled, population
 from scaling.engines.population import draws
 from scaling.engines.population import model as population_model
 from scaling.engines.population.network import Networks, distances
 from scaling.engines.population.products import convolve
 from scaling.engines.population.tracing import Traced
-from scaling.model import Classifier, loss_of
-from scaling.models import initial_weights
-from scaling.muon import MuonAndAdamW, hidden_matrices
-from scaling.networks import build_network
-from scaling.randomness import keep_mask, presentation_keys
-from scaling.recipes import find_recipe
+from scaling.models.build import build_network
+from scaling.models.lecun1989 import Classifier, loss_of
+from scaling.models.registry import initial_weights
+from scaling.optim.muon import MuonAndAdamW, hidden_matrices
+from scaling.recipes.registry import find_recipe
 from scaling.study import make_cell, make_members
 
 pytestmark = pytest.mark.usefixtures("recorded")

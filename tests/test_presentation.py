@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from scaling.data import Examples
-from scaling.presentation import distorted, mixing, present
-from scaling.randomness import presentation_keys
-from scaling.recipes import find_recipe
+from scaling.data.augment import distorted, mixing, present
+from scaling.data.counter_rng import presentation_keys
+from scaling.data.selection import Examples
+from scaling.recipes.registry import find_recipe
 
 KEYS = presentation_keys(0, 0, 4000)
 RECIPE = find_recipe("1989")

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from jobs.trial import train_job
-from scaling import datasets, engines
+from scaling import engines
+from scaling.data import datasets
 from scaling.engines import Trained
 from scaling.pretraining import pretrained, start_of
-from scaling.recipes import find_recipe
-from scaling.store import Store
+from scaling.recipes.registry import find_recipe
+from scaling.store.store import Store
 from scaling.study import Cell, Grid, Job, Start, Study, make_members, resolve
 
 RECIPE = replace(find_recipe("1989"), epochs=1)

@@ -16,14 +16,21 @@ from small_runs import fill, published
 from jobs import publish
 from jobs.publish import main, published_weights
 from jobs.trial import train_job
-from scaling import archive_file, datasets
-from scaling.archive import Model, Row
-from scaling.archive_file import read_folder, read_published, tables, to_bytes, write_published
+from scaling.archive import parquet_file
+from scaling.archive.models import Model, Row
+from scaling.archive.parquet_file import (
+    read_folder,
+    read_published,
+    tables,
+    to_bytes,
+    write_published,
+)
+from scaling.archive.weights import weights_to_bytes
+from scaling.data import datasets
 from scaling.errors import InputError
-from scaling.recipes import find_recipe
-from scaling.store import Store
+from scaling.recipes.registry import find_recipe
+from scaling.store.store import Store
 from scaling.study import Grid, Start, Study, plan, resolve
-from scaling.weight_file import weights_to_bytes
 
 PUBLISHED = Path(__file__).parent.parent / "docs" / "published"
 
@@ -55,7 +62,7 @@ def test_what_the_repository_publishes_is_whole() -> None:
     assert len(models) == len(set(models))
     assert set(weights) <= {run for run, _ in models}
     assert len(weights) <= 30
-    assert sum(path.stat().st_size for path in PUBLISHED.iterdir()) <= archive_file.MOST_BYTES
+    assert sum(path.stat().st_size for path in PUBLISHED.iterdir()) <= parquet_file.MOST_BYTES
 
 
 @pytest.mark.parametrize("fail", [None, 1])
@@ -156,7 +163,7 @@ def test_the_folder_stays_below_its_limit(
 ) -> None:
     _, into = published(tmp_path)
     (first,) = into.iterdir()
-    monkeypatch.setattr(archive_file, "MOST_BYTES", 2 * first.stat().st_size - 1000)
+    monkeypatch.setattr(parquet_file, "MOST_BYTES", 2 * first.stat().st_size - 1000)
     fill(tmp_path / "second", seeds=(5, 6))
     assert main([str(tmp_path / "second"), "--into", str(into)]) == 2
     assert "publish fewer models" in capsys.readouterr().err

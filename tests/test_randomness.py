@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scaling.randomness import keep_mask, presentation_keys, shifts
+from scaling.data.counter_rng import keep_mask, presentation_keys, shifts
 
 KEYS = presentation_keys(7, 0, 20_000)
 

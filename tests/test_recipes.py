@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from scaling.errors import InputError
-from scaling.ladder import LADDER
-from scaling.recipes import find_recipe
+from scaling.recipes.ladder import LADDER
+from scaling.recipes.registry import find_recipe
 
 
 def test_the_ladder_is_cumulative_and_in_historical_order() -> None:

@@ -14,12 +14,12 @@ from printed import unknown_numbers
 from analysis import load, report
 from analysis.commands import write_comparison
 from analysis.curves import find_curves
-from scaling.data import DatasetInfo
+from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.errors import InputError
-from scaling.recipes import RECIPES, find_recipe
-from scaling.rows import failure_row, metric_rows, prediction_row
-from scaling.store import Store
+from scaling.recipes.registry import RECIPES, find_recipe
+from scaling.store.rows import failure_row, metric_rows, prediction_row
+from scaling.store.store import Store
 from scaling.study import Grid, Study, plan, resolve
 
 INFO = DatasetInfo(name="mnist", version="1", n_train=60_000, n_test=4000, n_val=10, note="a note")
@@ -267,7 +267,7 @@ def test_the_browser_sees_what_is_wrong(tmp_path: Path) -> None:
 
 def test_recipes_have_names_that_people_read() -> None:
     from analysis.style import RECIPE_TITLES
-    from scaling.ladder import LADDER
+    from scaling.recipes.ladder import LADDER
 
     assert LADDER.keys() <= RECIPE_TITLES.keys() <= {*RECIPES, "scratch", "fine_tune"}
     assert find_recipe("modern").name in RECIPE_TITLES

@@ -13,10 +13,11 @@ from jobs.capacity import most
 from jobs.placing import place, predicted, seconds_by_model
 from jobs.queue import Queue
 from jobs.trials import asks
-from scaling import datasets, engines
+from scaling import engines
+from scaling.data import datasets
 from scaling.engines import population
 from scaling.errors import InputError
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Grid, Job, Study, make_cell, make_members, resolve
 
 INFO = datasets.describe("mnist")

@@ -11,9 +11,9 @@ from jobs.batches import Slots
 from jobs.cli import main
 from jobs.planning import Price, forecast, parse_cluster, parse_price
 from jobs.schedule import Overhead, simulate
-from scaling.data import DatasetInfo
+from scaling.data.selection import DatasetInfo
 from scaling.errors import InputError
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Job, make_cell, make_members
 
 NONE = Overhead()

@@ -23,7 +23,7 @@ from analysis.style import change_label
 from analysis.verdicts import CONTRADICTED, SUPPORTED
 from jobs.studies import find_study, names
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 from scaling.study import Cell
 
 SECTIONED = [find_study(name) for name in names() if name in KINDS]

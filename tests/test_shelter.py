@@ -13,8 +13,8 @@ import pytest
 
 from jobs import shelter
 from jobs.cli import COMMANDS
-from scaling import strokes
-from scaling.data import Dataset
+from scaling.data import strokes
+from scaling.data.selection import Dataset
 
 ROOT = Path(__file__).parent.parent
 PR_CAPBSET_DROP = 24  # <linux/prctl.h>

@@ -8,7 +8,7 @@ import pytest
 from test_report import fill
 
 from analysis import fit, load, report
-from scaling.store import Store
+from scaling.store.store import Store
 
 POINTS = [911, 1823, 3646, 7291], [0.114, 0.086, 0.068, 0.055]
 SHORT = 1000  # characters

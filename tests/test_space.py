@@ -7,7 +7,7 @@ import pytest
 from jobs.space import TUNABLES, Tunable, choose_space, suggested
 from jobs.tuning import make_tuning
 from scaling.errors import InputError
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
 
 # A recipe that uses every value there is.
 ALL = replace(

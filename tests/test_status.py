@@ -8,7 +8,7 @@ import pytest
 from simulated import fill_study
 
 from jobs.cli import main
-from scaling.store import Store
+from scaling.store.store import Store
 from scaling.study import Grid, Study
 
 

@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llvmlite import binding
 
-from scaling import files
-from scaling import store as store_module
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines import train
 from scaling.engines.versions import VERSIONS, made_by, processor
 from scaling.errors import InputError
-from scaling.recipes import find_recipe
-from scaling.rows import metric_rows, prediction_row
-from scaling.store import Store, Unwritable, pack_correct, unpack_correct
+from scaling.recipes.registry import find_recipe
+from scaling.store import files
+from scaling.store import store as store_module
+from scaling.store.rows import metric_rows, prediction_row
+from scaling.store.store import Store, Unwritable, pack_correct, unpack_correct
 from scaling.study import Cell, evaluated_epochs, make_cell, make_members
 
 METRICS = """run_id, cell_id, study, dataset, test_set_id, split, n_train, n_test, width, recipe,

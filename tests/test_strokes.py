@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scaling import strokes
+from scaling.data import strokes
 
 RANGES = (strokes.TRAIN_START, strokes.TEST_START, strokes.VALIDATION_START)
 N = strokes.IMAGES_PER_WRITER

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.studies import all_studies, find_study, names
-from scaling import datasets, engines
+from scaling import engines
+from scaling.data import datasets
 from scaling.errors import InputError
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import (
     Grid,
     Job,

@@ -18,7 +18,7 @@ from ports import folder_of_a_ray, free_port
 
 from jobs.cli import main
 from jobs.token import keep_private
-from scaling.store import Store
+from scaling.store.store import Store
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

@@ -15,11 +15,11 @@ from jobs.outcome import outcome
 from jobs.space import choose_space
 from jobs.suggestions import PATIENCE, STARTUP, Suggestion, Suggestions
 from jobs.trial import train_job
-from scaling import datasets
+from scaling.data import datasets
 from scaling.errors import InputError
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
-from scaling.store import Store
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
+from scaling.store.store import Store
 from scaling.study import Job, make_cell, make_members
 
 LR = ("lr",)

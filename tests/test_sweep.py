@@ -15,10 +15,10 @@ from tiny import tiny
 
 from jobs.sweep import Options, sweep
 from jobs.training import cost_by
-from scaling import datasets
+from scaling.data import datasets
 from scaling.errors import InputError
-from scaling.recipes import find_recipe
-from scaling.store import State, Store
+from scaling.recipes.registry import find_recipe
+from scaling.store.store import State, Store
 from scaling.study import Job, Study, resolve
 
 RESULT = ["run_id", "epoch", "train_loss", "train_misses", "test_loss", "test_misses"]

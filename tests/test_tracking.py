@@ -23,7 +23,7 @@ from jobs import tracking
 from jobs.cli import main
 from jobs.sweep import Options, sweep
 from jobs.training import cost_by
-from scaling.store import Store
+from scaling.store.store import Store
 from scaling.study import Grid, Study
 
 

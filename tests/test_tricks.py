@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from scaling import engines
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines import Trained
 from scaling.errors import InputError
-from scaling.ladder import LADDER
-from scaling.recipe import Recipe
-from scaling.recipes import RECIPES, find_recipe
+from scaling.recipes.ladder import LADDER
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import RECIPES, find_recipe
+from scaling.recipes.tricks import TRICKS, Trick
+from scaling.recipes.variants import LADDER_TRICKS, PAPER_TRICKS, factorial
 from scaling.study import make_cell, make_members
-from scaling.tricks import TRICKS, Trick
-from scaling.variants import LADDER_TRICKS, PAPER_TRICKS, factorial
 
 # The first epochs that a trick needs to show: a warm-up of five has its fifth of the rate at once.
 EPOCHS, IMAGES = 2, 24

@@ -25,11 +25,11 @@ from jobs.training import cost_by
 from jobs.trial import train_job
 from jobs.tune import tune
 from jobs.tuning import make_tuning, summary_lines, tuned_recipe
-from scaling import datasets
+from scaling.data import datasets
 from scaling.errors import InputError
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
-from scaling.store import Store
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
+from scaling.store.store import Store
 from scaling.study import Grid, Study, resolve
 
 RESULT = ["run_id", "epoch", "lr", "train_loss", "val_misses", "val_loss", "test_misses"]

@@ -19,7 +19,7 @@ from forging import (
 )
 from honest import ONE_ULP, run, run_ids, verified
 
-from scaling.store import Store
+from scaling.store.store import Store
 
 
 def test_what_was_trained_honestly_holds_and_stays_as_it_is(

@@ -13,7 +13,7 @@ from forging import (
 )
 from honest import run, verified
 
-from scaling.store import Store
+from scaling.store.store import Store
 
 
 def test_torn_and_missing_files_are_named(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:

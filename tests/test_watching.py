@@ -10,8 +10,8 @@ import pytest
 from jobs import watching
 from jobs.cli import main
 from jobs.watching import Counter, Screen, pace, watch
-from scaling.files import Files
-from scaling.store import State, Store, now
+from scaling.store.files import Files
+from scaling.store.store import State, Store, now
 
 PLAN: dict[str, Any] = {
     "name": "tiny",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from scaling import datasets
+from scaling.data import datasets
 from scaling.study import Grid, Job, Study, resolve
 
 

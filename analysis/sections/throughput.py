@@ -14,7 +14,7 @@ from analysis.sections.section import Data, Picture, Section, Table
 from analysis.style import recipe_title, styled
 from analysis.words import NONE
 from scaling.errors import InputError
-from scaling.store import Store
+from scaling.store.store import Store
 
 FILE = "bench.json"
 NAME = "throughput"

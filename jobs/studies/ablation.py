@@ -2,8 +2,8 @@
 
 from itertools import combinations
 
+from scaling.recipes.variants import LADDER_TRICKS, factorial
 from scaling.study import Grid, Study
-from scaling.variants import LADDER_TRICKS, factorial
 
 STUDY = Study(
     name="ablation",

@@ -1,6 +1,6 @@
 """The published rows of the 2022 write-up, each with the noise that one run did not show."""
 
-from scaling.ladder import LADDER
+from scaling.recipes.ladder import LADDER
 from scaling.study import Grid, Study
 
 SEEDS = tuple(range(20))

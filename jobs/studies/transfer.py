@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Grid, Start, Study
 
 N_TRAIN = (10, 30, 100, 300, 911, 1823, 7291)

@@ -1,8 +1,8 @@
 """The ladder on the data of the 1989/1990 papers, beside the paper's own 10 and 102 misses."""
 
-from scaling.ladder import LADDER
+from scaling.recipes.ladder import LADDER
+from scaling.recipes.variants import PAPER_TRICKS
 from scaling.study import Grid, Study
-from scaling.variants import PAPER_TRICKS
 
 SUSPECTS = (*(trick.name for trick in PAPER_TRICKS), "paper")
 

@@ -11,9 +11,9 @@ from time import perf_counter
 import numpy as np
 
 from scaling import engines
-from scaling.data import Dataset, DatasetInfo, Examples
+from scaling.data.selection import Dataset, DatasetInfo, Examples
 from scaling.engines import NumericFailure
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Cell, make_cell, make_members
 
 EXAMPLES = 500  # of noise: an engine's arithmetic does not depend on what it sees

@@ -9,8 +9,8 @@ from time import perf_counter
 
 import numpy as np
 
-from scaling.architecture import Architecture
-from scaling.recipe import Optimizer, Recipe
+from scaling.models.architecture import Architecture
+from scaling.recipes.recipe import Optimizer, Recipe
 
 # A multiply-accumulate is 2 FLOP. AdamW, as in engines/compiled/optimizers.py: mean 3, square 4,
 # step 5 (its square root and division counted as one each), weight and its decay 2.

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812  everybody's name for it
 from torch import Tensor, nn
 
-from scaling.architecture import BACKGROUND, N_CLASSES, PADDING, STRIDE
-from scaling.data import Examples
-from scaling.recipe import Recipe
-from scaling.weights import Weights
+from scaling.data.selection import Examples
+from scaling.models.architecture import BACKGROUND, N_CLASSES, PADDING, STRIDE
+from scaling.models.weights import Weights
+from scaling.recipes.recipe import Recipe
 
 
 class PlainNetwork(nn.Module):

@@ -16,12 +16,12 @@ from scaling.bench import together
 from scaling.bench.floor import step_flop
 from scaling.bench.plain import PlainLoop, PlainNetwork
 from scaling.bench.rounds import Contender, Spread, interleaved, ratio, sized
-from scaling.data import DatasetInfo, Examples
+from scaling.data.selection import DatasetInfo, Examples
 from scaling.engines import population
 from scaling.engines.training import Model
-from scaling.recipes import find_recipe
+from scaling.models.weights import initial_weights
+from scaling.recipes.registry import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
-from scaling.weights import initial_weights
 
 RECIPES = ("1989", "dropout_relu")  # the two ends of the ladder
 WIDTHS = (1, 2, 4, 8)

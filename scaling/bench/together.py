@@ -7,7 +7,7 @@ from time import perf_counter
 import torch
 
 from scaling.bench.rounds import Contender, sized
-from scaling.data import Dataset, DatasetInfo, Examples
+from scaling.data.selection import Dataset, DatasetInfo, Examples
 from scaling.engines.population.model import Population
 from scaling.engines.population.tracing import DIRECT
 from scaling.study import Cell, make_members

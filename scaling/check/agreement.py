@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from scaling import engines
 from scaling.check.cases import Case, Found, noise, trained
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines import NumericFailure, Trained
 from scaling.engines.saved import Keeper, Saved
-from scaling.models import initial_weights
-from scaling.recipe import Recipe
-from scaling.recipes import find_recipe
+from scaling.models.registry import initial_weights
+from scaling.models.weights import Weights
+from scaling.recipes.recipe import Recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
-from scaling.weights import Weights
 
 STEPS, EPOCHS = 36, 2
 MOVED = 100  # times the difference allowed: the least that training moves a weight

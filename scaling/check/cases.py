@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scaling import engines
-from scaling.data import Dataset, DatasetInfo, Examples
+from scaling.data.selection import Dataset, DatasetInfo, Examples
 from scaling.engines import NumericFailure, Trained
 from scaling.study import Cell, Member
 

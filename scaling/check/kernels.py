@@ -13,7 +13,7 @@ import numpy as np
 from scaling.check.agreement import CPU, beside_reference, cell_of, distances, recipe
 from scaling.check.cases import Case, Found, noise, trained
 from scaling.engines import Trained
-from scaling.recipe import Recipe
+from scaling.recipes.recipe import Recipe
 from scaling.study import make_members
 
 

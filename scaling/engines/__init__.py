@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines import compiled, population
 from scaling.engines.result import Evaluation, NumericFailure, Trained
 from scaling.engines.saved import Keeper
 from scaling.errors import InputError
+from scaling.models.weights import Weights
 from scaling.study import Cell, Member
-from scaling.weights import Weights
 
 Observer = Callable[[Member, Evaluation], None]
 NAMES = ("compiled", "population", "reference")  # the fastest first

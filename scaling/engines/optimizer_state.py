@@ -3,7 +3,7 @@
 import torch
 
 from scaling.engines.saved import Arrays
-from scaling.muon import MuonAndAdamW
+from scaling.optim.muon import MuonAndAdamW
 
 
 def optimizer_arrays(optimizer: torch.optim.Optimizer) -> Arrays:

@@ -13,22 +13,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scaling.curvature import rate_scales as rate_scales_of
-from scaling.data import Dataset, Examples, select, shift_images
+from scaling.data.augment import present
+from scaling.data.counter_rng import keep_mask, presentation_keys, shifts
+from scaling.data.selection import Dataset, Examples, select, shift_images
 from scaling.engines.optimizer_state import load_optimizer, optimizer_arrays
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.engines.saved import Arrays, Keeper
 from scaling.engines.training import train_model
 from scaling.errors import InputError
-from scaling.model import Classifier, Network, loss_of
-from scaling.models import initial_weights
-from scaling.muon import MuonAndAdamW
-from scaling.networks import build_network
-from scaling.presentation import present
-from scaling.randomness import keep_mask, presentation_keys, shifts
-from scaling.recipe import Recipe
+from scaling.models.build import build_network
+from scaling.models.lecun1989 import Classifier, Network, loss_of
+from scaling.models.registry import initial_weights
+from scaling.models.weights import Weights
+from scaling.optim.muon import MuonAndAdamW
+from scaling.optim.sdlm import rate_scales as rate_scales_of
+from scaling.recipes.recipe import Recipe
 from scaling.study import Cell, Member
-from scaling.weights import Weights
 
 ENGINE = "reference"
 EVALUATION_BATCH = 1000  # fixed: the order of the sums is part of the result

@@ -19,8 +19,8 @@ SAID = "said"  # the name of the array that holds everything that is none, as JS
 class Saved:
     """After an epoch: what its members have been through so far, in their order.
 
-    There is no random state: all draws are counted (scaling/randomness.py), and the epoch tells
-    how far. Times are those of `Evaluation`.
+    There is no random state: all draws are counted (scaling/data/counter_rng.py), and the epoch
+    tells how far. Times are those of `Evaluation`.
     """
 
     epoch: int

@@ -9,11 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.data import Examples, Selection
+from scaling.data.selection import Examples, Selection
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.engines.saved import Arrays, Keeper, Saved
+from scaling.models.weights import Weights
 from scaling.study import Cell, Member
-from scaling.weights import Weights
 
 TRAIN_SAMPLE = 2000  # training images evaluated before the last epoch: enough for a curve
 

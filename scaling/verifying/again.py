@@ -15,19 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from scaling import datasets, engines
+from scaling import engines
+from scaling.data import datasets
 from scaling.engines import NumericFailure, Trained
 from scaling.engines.versions import VERSIONS, processor, uses_torch
 from scaling.errors import InputError
-from scaling.models import find_model
+from scaling.models.registry import find_model
+from scaling.models.weights import Weights
 from scaling.pretraining import train_start
-from scaling.store import pack_correct
+from scaling.recipes.tricks import TRICKS
+from scaling.store.store import pack_correct
 from scaling.study import Cell, Member, make_members
-from scaling.tricks import TRICKS
 from scaling.verifying.bounds import Unequal, beyond
 from scaling.verifying.folder import Stored
 from scaling.verifying.plans import Planned
-from scaling.weights import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

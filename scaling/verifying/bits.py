@@ -6,12 +6,12 @@ Shapes: M test images.
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling import datasets
-from scaling.architecture import N_CLASSES
-from scaling.data import Labels, test_order
-from scaling.download import Unavailable
+from scaling.data import datasets
+from scaling.data.download import Unavailable
+from scaling.data.selection import Labels, test_order
 from scaling.errors import InputError
-from scaling.store import pack_correct, unpack_correct
+from scaling.models.architecture import N_CLASSES
+from scaling.store.store import pack_correct, unpack_correct
 from scaling.study import Cell
 from scaling.verifying.folder import Stored
 from scaling.verifying.ledger import BITS, LABELS, Ledger

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaling.store import Read, Store
+from scaling.store.store import Read, Store
 from scaling.verifying.ledger import FILES, Ledger
 
 Row = Mapping[str, Any]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaling.datasets import NAMES
+from scaling.data.datasets import NAMES
 from scaling.errors import InputError
 from scaling.plain import from_plain
 from scaling.study import Cell, Member

@@ -6,8 +6,8 @@ from typing import Any
 from scaling.engines import DEVICES, NAMES
 from scaling.engines.training import TRAIN_SAMPLE
 from scaling.errors import InputError
-from scaling.rows import planned_columns
-from scaling.store import SCHEMA_VERSION
+from scaling.store.rows import planned_columns
+from scaling.store.store import SCHEMA_VERSION
 from scaling.verifying.folder import Row, Stored
 from scaling.verifying.ledger import PLANNED, ROWS, Ledger, Page
 from scaling.verifying.plans import Planned

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling import datasets, engines
+from scaling import engines
+from scaling.data import datasets
 from scaling.engines import Trained
 from scaling.study import Cell, Member
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from scaling.data import Labels
+from scaling.data.selection import Labels
 from scaling.verifying.bits import check_counts, check_labels, labels_of
 from scaling.verifying.folder import Folder, Row
 from scaling.verifying.ledger import FAILURES, Ledger

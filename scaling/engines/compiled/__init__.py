@@ -18,7 +18,7 @@ Sixteen members in the lanes of the vectors, at width 1, are not built: they wou
 
 from functools import cache
 
-from scaling.architecture import MODEL
+from scaling.models.architecture import MODEL
 from scaling.study import Cell
 
 

@@ -5,8 +5,8 @@ The slope is kept beside the value for the way back, whatever the function; drop
 
 import math
 
-from scaling.architecture import TWIST
 from scaling.engines.compiled.lanewise import at_least, at_most, exponential, is_positive
+from scaling.models.architecture import TWIST
 
 # x p(x^2) / q(x^2), error below 3e-7 where |x| < SATURATED, beyond which float32 has nothing left.
 # Source: Eigen's ptanh_float (MathFunctionsImpl.h).

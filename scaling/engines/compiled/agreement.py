@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling.data import DatasetInfo, Examples
+from scaling.data.selection import DatasetInfo, Examples
 from scaling.engines.compiled.engine import CompiledModel
 from scaling.engines.compiled.kernels import Kernels, Kind
 from scaling.errors import InputError
-from scaling.ladder import LADDER
-from scaling.recipe import Recipe
+from scaling.models.weights import initial_weights
+from scaling.recipes.ladder import LADDER
+from scaling.recipes.recipe import Recipe
 from scaling.study import make_cell, make_members
-from scaling.weights import initial_weights
 
 TOLERANCE = 1e-6
 LOSS = 1e-5  # by which the losses of an image may differ, relative to them (assumed)

@@ -8,21 +8,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.architecture import N_CLASSES
-from scaling.data import Dataset, Examples, select
+from scaling.data.augment import present
+from scaling.data.counter_rng import presentation_keys, shifts
+from scaling.data.selection import Dataset, Examples, select
+from scaling.engines.compiled.kernel_cache import ready
 from scaling.engines.compiled.kernels import Kernels, Kind, Memory, Method
 from scaling.engines.compiled.layout import Layout, aligned_zeros
 from scaling.engines.compiled.objective import Objective, squashed
 from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, step_rates, update_of
-from scaling.engines.compiled.ready import ready
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.engines.saved import Arrays, Keeper
 from scaling.engines.training import train_model
-from scaling.presentation import present
-from scaling.randomness import presentation_keys, shifts
-from scaling.recipe import Recipe
+from scaling.models.architecture import N_CLASSES
+from scaling.models.weights import Weights, initial_weights
+from scaling.recipes.recipe import Recipe
 from scaling.study import Cell, Member
-from scaling.weights import Weights, initial_weights
 
 ENGINE = "compiled"
 
@@ -182,9 +182,9 @@ class CompiledModel:
 
     def _rate_scales(self) -> Weights:
         """Of every weight, by its curvature; the one thing here that takes PyTorch."""
-        from scaling.curvature import rate_scales
         from scaling.engines.reference import deterministic
-        from scaling.model import Network
+        from scaling.models.lecun1989 import Network
+        from scaling.optim.sdlm import rate_scales
 
         present_weights = self._layout.unpack(self._params)
         network = Network(self._architecture, self._recipe, present_weights)

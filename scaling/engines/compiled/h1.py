@@ -3,8 +3,8 @@
 Shapes as in layout.py: A planes with the repetition, C without, G of a group, L lanes.
 """
 
-from scaling.architecture import KERNEL
 from scaling.engines.compiled.layout import H1_SIDE, INPUT_SIDE, MAP_SIDE
+from scaling.models.architecture import KERNEL
 
 
 def make_h1(layout, ops, jit, activate, update):

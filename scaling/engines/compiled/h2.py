@@ -11,10 +11,10 @@ At odd widths a vector holds V = 8 of the planes seen for each of two neighbouri
 Shapes as in layout.py: A planes of H1 with the repetition, C planes, G of a group, S seen.
 """
 
-from scaling.architecture import KERNEL
 from scaling.engines.compiled.lanewise import sum_high, sum_lanes, sum_low
 from scaling.engines.compiled.layout import H1_SIDE, H2_SIDE, LANES, MAP_SIDE, TAPS
 from scaling.engines.compiled.vectors import vector_ops
+from scaling.models.architecture import KERNEL
 
 TILE = 16  # sums at once: half of the registers of AVX-512
 PIXELS = H2_SIDE**2

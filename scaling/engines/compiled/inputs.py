@@ -1,13 +1,13 @@
 """What a presentation brings besides the weights: the image, moved, and the dropout mask.
 
-The draws are those of scaling/randomness.py, number by number.
+The draws are those of scaling/data/counter_rng.py, number by number.
 """
 
 import numpy as np
 
-from scaling.architecture import BACKGROUND, IMAGE_SIDE, PADDING
+from scaling.data.counter_rng import GOLDEN
 from scaling.engines.compiled.layout import INPUT_SIDE
-from scaling.randomness import GOLDEN
+from scaling.models.architecture import BACKGROUND, IMAGE_SIDE, PADDING
 
 
 def make_place_image(jit):
@@ -29,7 +29,7 @@ def make_place_image(jit):
 
 
 def make_mix(jit):
-    """`mix` of scaling/randomness.py, on one word; numba widens every sum to 64 bits."""
+    """`mix` of scaling/data/counter_rng.py, on one word; numba widens every sum to 64 bits."""
 
     @jit
     def mix(h):

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float32, int64, njit, typeof, uint8, uint32
 
-from scaling.architecture import BACKGROUND, N_CLASSES
 from scaling.engines.compiled.activations import make_activation
 from scaling.engines.compiled.dense import make_dense
 from scaling.engines.compiled.h1 import make_h1
@@ -30,7 +29,8 @@ from scaling.engines.compiled.layout import (
 from scaling.engines.compiled.objective import Objective, make_output_gradient
 from scaling.engines.compiled.optimizers import Update, make_update
 from scaling.engines.compiled.vectors import vector_ops
-from scaling.recipe import Activation, Recipe
+from scaling.models.architecture import BACKGROUND, N_CLASSES
+from scaling.recipes.recipe import Activation, Recipe
 
 # A product may be fused into a sum and the sign of zero is free; sums keep their written order, so
 # the same machine always gives the same bits, and NaN and infinity mean what they mean.

@@ -10,14 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, type_callable
 
-from scaling.engines.compiled.vectors import (
-    FLOAT,
-    INT,
-    Vector,
-    ir_constant,
-    ir_splat,
-    ir_vector,
-)
+from scaling.engines.compiled.vectors import FLOAT, INT, Vector, ir_constant, ir_splat, ir_vector
 
 
 def _arithmetic(python, llvm):

@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.architecture import KERNEL, N_CLASSES, PADDING, Architecture
-from scaling.weights import Weights
+from scaling.models.architecture import KERNEL, N_CLASSES, PADDING, Architecture
+from scaling.models.weights import Weights
 
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int64]

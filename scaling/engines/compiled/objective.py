@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scaling.architecture import N_CLASSES, TWIST
 from scaling.engines.compiled.activations import make_tanh
 from scaling.engines.compiled.layout import Floats
-from scaling.recipe import Output, Recipe
+from scaling.models.architecture import N_CLASSES, TWIST
+from scaling.recipes.recipe import Output, Recipe
 
 # What an output is of its sum: amplitude x tanh(stretch x sum) + twist x sum; see model.py.
 SQUASHED: dict[Output, tuple[float, float, float]] = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from scaling.engines.compiled.lanewise import square_root, without_tiny
 from scaling.engines.compiled.layout import Floats
-from scaling.recipe import Recipe
+from scaling.recipes.recipe import Recipe
 
 Update = Literal["sgd", "scaled_sgd", "momentum", "adamw"]
 

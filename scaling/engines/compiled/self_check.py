@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.architecture import IMAGE_SIDE, N_CLASSES
+from scaling.data.counter_rng import mix
 from scaling.engines.compiled.kernels import Kernels, Kind, Memory, Method
 from scaling.engines.compiled.lanewise import TINY
 from scaling.engines.compiled.layout import Floats, Layout, aligned_zeros
 from scaling.engines.compiled.objective import Objective
 from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT
-from scaling.randomness import mix
-from scaling.recipe import Recipe
+from scaling.models.architecture import IMAGE_SIDE, N_CLASSES
+from scaling.recipes.recipe import Recipe
 
 STEPS = 6
 # Of the optimizer's first memories: small and ordinary ones, and as many about where they are cut.

@@ -1,4 +1,4 @@
-"""What chance does to each presentation: scaling/randomness.py and shift_images, on the device.
+"""What chance does to each presentation: counter_rng and shift_images, on the device.
 
 The dropout of an epoch is far larger than its keys, so it is drawn where it is used. PyTorch has
 no arithmetic on uint32; int32 wraps alike, and only shifts and comparisons need care.
@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scaling.architecture import BACKGROUND
-from scaling.randomness import GOLDEN
-from scaling.recipe import ShiftFill
+from scaling.data.counter_rng import GOLDEN
+from scaling.models.architecture import BACKGROUND
+from scaling.recipes.recipe import ShiftFill
 
 SIGN = -(2**31)
 
 
 def mix(h: Tensor) -> Tensor:
-    """`scaling.randomness.mix` on words of uint32 held in int32."""
+    """`scaling.data.counter_rng.mix` on words of uint32 held in int32."""
     h = (h ^ (h >> 16 & 0xFFFF)) * 0x7FEB352D  # masked: >> copies the sign
     h = (h ^ (h >> 15 & 0x1FFFF)) * (0x846CA68B - 2**32)
     return h ^ (h >> 16 & 0xFFFF)
@@ -33,7 +33,7 @@ def keep_factors(keys_KC: Tensor, n_units: int, rate: float) -> Tensor:
 
 
 def shift_images(x_KCHW: Tensor, rows_KC: Tensor, columns_KC: Tensor, fill: ShiftFill) -> Tensor:
-    """`scaling.data.shift_images`: what leaves on one side comes back on the other, or not."""
+    """Shift as scaling/data/selection.py does: what leaves on one side comes back, or not."""
     height, width = x_KCHW.shape[-2:]
     rows = (torch.arange(height, device=x_KCHW.device) - rows_KC[..., None])[..., :, None]
     columns = (torch.arange(width, device=x_KCHW.device) - columns_KC[..., None])[..., None, :]

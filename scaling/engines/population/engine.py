@@ -15,15 +15,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.data import Dataset
+from scaling.data.selection import Dataset
 from scaling.engines.population import at_once
 from scaling.engines.population.model import Population
 from scaling.engines.reference import deterministic
 from scaling.engines.result import Evaluation, NumericFailure, Trained
 from scaling.engines.saved import Keeper, Saved
 from scaling.engines.training import TRAIN_SAMPLE, failure
+from scaling.models.weights import Weights
 from scaling.study import Cell, Member
-from scaling.weights import Weights
 
 ENGINE = "population"
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaling.data import (
+from scaling.data.selection import (
     Dataset,
     Examples,
     Indexed,
@@ -61,7 +61,7 @@ class Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selections:
-    """`scaling.data.Selection` for K members at once."""
+    """`scaling.data.selection.Selection` for K members at once."""
 
     train: Images
     val: Images | None
@@ -77,7 +77,7 @@ class Selections:
 
 
 def select_all(cell: Cell, members: Sequence[Member], data: Dataset, device: str) -> Selections:
-    """The images of each member: the very ones that `scaling.data.select` gives it."""
+    """The images of each member: the very ones that `scaling.data.selection.select` gives it."""
     info, k = data.info, len(members)
     info.check(cell.n_train, cell.n_test, cell.split)
     orders = [training_order(info, cell.n_train, member.seed) for member in members]

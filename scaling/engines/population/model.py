@@ -10,20 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaling.curvature import IMAGES, rate_scales
-from scaling.data import Dataset, Examples
+from scaling.data.selection import Dataset, Examples
 from scaling.engines.population.capture import Captured
+from scaling.engines.population.epoch_batches import Showing, Shown
 from scaling.engines.population.images import Images, select_all
 from scaling.engines.population.network import Networks
 from scaling.engines.population.optimizers import Optimizer, learning
-from scaling.engines.population.showing import Showing, Shown
 from scaling.engines.result import Score
 from scaling.engines.saved import Arrays
-from scaling.model import Network, loss_of
-from scaling.models import initial_weights
-from scaling.networks import build_network
+from scaling.models.build import build_network
+from scaling.models.lecun1989 import Network, loss_of
+from scaling.models.registry import initial_weights
+from scaling.models.weights import Weights
+from scaling.optim.sdlm import IMAGES, rate_scales
 from scaling.study import Cell, Member
-from scaling.weights import Weights
 
 PREPARED = 64  # presentations of a member at once: assumed, 3 MB for 32 members
 # Images of each member evaluated at once, and those of all of them on a GPU (assumed).

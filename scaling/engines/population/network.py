@@ -17,8 +17,8 @@ from torch.func import functional_call, vmap
 
 from scaling.engines.population.products import ConvolutionsAsProducts
 from scaling.engines.population.tracing import Tensors, Traced
-from scaling.recipe import Recipe
-from scaling.weights import Weights
+from scaling.models.weights import Weights
+from scaling.recipes.recipe import Recipe
 
 Shapes = Mapping[str, torch.Size]
 
@@ -131,8 +131,8 @@ class Networks:
 def distances(recipe: Recipe, z_KB10: Tensor, target_KB10: Tensor) -> Tensor:
     """The loss of each example (K, B) by what its outputs should be, as probabilities.
 
-    Its gradient is that of scaling/model.py's `loss_of`, of mixed labels too, where the losses
-    differ by a constant.
+    Its gradient is that of `loss_of` in scaling/models/lecun1989.py, of mixed labels too, where the
+    losses differ by a constant.
     """
     if recipe.loss == "cross_entropy":
         return -(F.log_softmax(z_KB10, dim=2) * target_KB10).sum(dim=2)

@@ -1,6 +1,6 @@
 """What moves the weights: each member at its own rates, all weights of all members at once.
 
-The arithmetic is that of PyTorch's SGD and AdamW, and of scaling/muon.py.
+The arithmetic is that of PyTorch's SGD and AdamW, and of scaling/optim/muon.py.
 
 Shapes: K members; W weights, of which the last V are Muon's, if that is the optimizer.
 """
@@ -11,8 +11,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from scaling.muon import MOMENTUM, hidden_matrices, orthogonal, step_size
-from scaling.recipe import Recipe
+from scaling.optim.muon import MOMENTUM, hidden_matrices, orthogonal, step_size
+from scaling.recipes.recipe import Recipe
 from scaling.study import Member
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # PyTorch's defaults; Kingma & Ba 2014 (arXiv 1412.6980)

@@ -1,0 +1,111 @@
+"""A stored model's weights: trained again, or judged by what they predict.
+
+Either they are those of its rows, or an error says what differs.
+"""
+
+import numpy as np
+
+from scaling import engines
+from scaling.archive.models import Model, Row
+from scaling.data import datasets
+from scaling.data.selection import take, test_order
+from scaling.engines import Trained
+from scaling.errors import InputError
+from scaling.models.registry import initial_weights
+from scaling.models.weights import Weights
+from scaling.pretraining import start_of
+from scaling.recipes.tricks import TRICKS
+from scaling.study import Cell, Member, cell_from_plan, make_cell, members_from_plan
+from scaling.verifying.again import differences
+from scaling.verifying.folder import Stored
+
+# Assumed: engines sum in different orders, so that two outputs that are equal but for their last
+# digits can change places in the prediction of an image.
+MOST_UNLIKE = 2
+
+
+def trained_again(entry: Row, model: Model) -> Weights:
+    """The weights of a model, trained anew by the engine that trained it.
+
+    Raises InputError unless its rows are those of the stored model, to the bit.
+    """
+    cell, member, source = _planned(entry, model)
+    last = model.rows[-1]
+    of_start = cell.start.dataset if cell.start else ""  # all that older plans say
+    (result,) = engines.train(
+        cell,
+        [member],
+        datasets.load(source, cell.n_train),
+        engine=last["engine"],
+        device=last["device"],
+        epochs_evaluated=[row["epoch"] for row in model.rows],
+        start=start_of(cell, entry.get("start_source", of_start)),
+    )
+    if not isinstance(result, Trained):
+        raise InputError(f"model {model.run_id} failed when it was trained again: {result.error}")
+    stored = Stored(
+        run_id=model.run_id,
+        rows=model.rows,
+        prediction=model.prediction,
+        metrics_file="",
+        predictions_file="",
+    )
+    if unequal := list(differences(stored, result)):
+        what, now, then = unequal[0]
+        raise InputError(
+            f"model {model.run_id} came out differently when it was trained again ({what}: got"
+            f" {now}, stored is {then}): its weights are not those of the stored row"
+        )
+    return result.weights
+
+
+def check_weights(entry: Row, model: Model, weights: Weights) -> None:
+    """Raises InputError unless weights predict the test images as the stored model does.
+
+    The reference engine predicts, whichever trained: on a few images it may differ.
+    """
+    cell, member, source = _planned(entry, model)
+    like = initial_weights(cell.sizes, cell.recipe, member.seed)
+    expected = {name: (array.shape, array.dtype) for name, array in like.items()}
+    found = {name: (array.shape, array.dtype) for name, array in weights.items()}
+    for name in sorted({*expected, *found}):
+        if expected.get(name) != found.get(name):
+            got = "{0[0]} of {0[1]}".format(found[name]) if name in found else "no such array"
+            raise InputError(
+                f"weights of {model.run_id}: {name} is {got}, expected the arrays of its model:"
+                f" use --train-weights {model.run_id}"
+            )
+    if cell.recipe.norm == "batch":
+        raise InputError(
+            f"weights of {model.run_id} cannot be checked, as batch normalization also needs"
+            f" averages that are not stored: use --train-weights {model.run_id}"
+        )
+    from scaling.engines.reference import deterministic, predict  # torch takes seconds to import
+    from scaling.models.build import build_network
+
+    data = datasets.load(source, cell.n_train)
+    test = take(data.x_test, data.y_test, test_order(data.info, cell.n_test))
+    with deterministic():
+        predicted = predict(build_network(cell.sizes, cell.recipe, weights), test)
+    unlike = np.count_nonzero(predicted != np.frombuffer(model.prediction["predicted"], np.uint8))
+    if unlike > MOST_UNLIKE:
+        raise InputError(
+            f"weights of {model.run_id} are not those of its row: {unlike:,} images are predicted"
+            f" otherwise, expected at most {MOST_UNLIKE}; use --train-weights {model.run_id}"
+        )
+
+
+def _planned(entry: Row, model: Model) -> tuple[Cell, Member, str]:
+    """Cell, member and source of a model. Raises InputError if they mean something else today."""
+    cell = cell_from_plan(entry)
+    member = next(m for m in members_from_plan(cell, entry) if cell.run_id(m) == model.run_id)
+    source = entry.get("source", cell.dataset)
+    _, info = datasets.find(source)
+    shape = {name: getattr(cell, name) for name in ("n_train", "n_test", "split", "width", "model")}
+    odd = [name for name, v in cell.recipe.tricks if name in TRICKS and TRICKS[name].version != v]
+    if odd or make_cell(info, cell.recipe, start=cell.start, **shape) != cell:
+        raise InputError(
+            f"model {model.run_id} cannot be trained or judged again: the data set {info.name} has"
+            f" version {info.version}, or a trick has changed its meaning, since it was trained"
+        )
+    return cell, member, source

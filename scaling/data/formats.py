@@ -1,0 +1,160 @@
+"""Bytes to images: the file formats of MNIST and of the zip-code digits, and the cut to 16x16.
+
+Pure functions of bytes and arrays. Shapes: N images of H x W pixels.
+"""
+
+import io
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.data import greys, inspection
+from scaling.errors import InputError
+from scaling.models.architecture import IMAGE_SIDE
+
+Bytes = NDArray[np.uint8]
+Arrays = dict[str, NDArray[Any]]
+NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def read_idx(raw: bytes) -> Bytes:
+    """The array of an IDX file of unsigned bytes.
+
+    Source: "The IDX file format", yann.lecun.com/exdb/mnist.
+    """
+    if raw[:3] != b"\0\0\x08":
+        raise InputError(f"an IDX file starts with 00 00 08, this one with {raw[:3].hex(' ')}")
+    shape = tuple(np.frombuffer(raw, ">u4", count=raw[3], offset=4).tolist())
+    body = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
+    if body.size != math.prod(shape):
+        raise InputError(f"an IDX file of shape {shape} holds {body.size:,} values")
+    return body.reshape(shape)
+
+
+def read_zip_digits(raw: bytes) -> tuple[NDArray[np.float32], Bytes]:
+    """Images (N, 16, 16) in [-1, 1] and labels (N,) of rows "label 256 greys".
+
+    Source: Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, zip.info.txt.
+    """
+    table = np.loadtxt(io.BytesIO(raw), dtype=np.float32, ndmin=2)
+    if table.shape[1] != 1 + IMAGE_SIDE**2:
+        raise InputError(f"zip-code digits have 257 numbers a row, this file {table.shape[1]}")
+    return table[:, 1:].reshape(-1, IMAGE_SIDE, IMAGE_SIDE), table[:, 0].astype(np.uint8)
+
+
+def bilinear(x_NHW: NDArray[np.float32], side: int = IMAGE_SIDE) -> NDArray[np.float32]:
+    """Resize by bilinear interpolation, half-pixel centres, no anti-aliasing: (N, side, side).
+
+    The same bits on every machine, hence not as a product of matrices, which each BLAS rounds in
+    its own way.
+    Source: torch.nn.functional.interpolate(mode="bilinear"), as in lecun1989-repro, prepro.py.
+    """
+    return _interpolated(_interpolated(x_NHW, 1, side), 2, side)
+
+
+def _interpolated(x: NDArray[np.float32], axis: int, new: int) -> NDArray[np.float32]:
+    """Along one axis: the two nearest old pixels, weighed."""
+    old = x.shape[axis]
+    centre = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    low = np.minimum(centre.astype(int), max(old - 2, 0))
+    high = np.minimum(low + 1, old - 1)
+    weight = np.expand_dims((centre - low).astype(np.float32), tuple(range(1, x.ndim - axis)))
+    mixed: NDArray[np.float32] = x.take(low, axis) * (1 - weight) + x.take(high, axis) * weight
+    return mixed
+
+
+def read_npz(path: str) -> Arrays:
+    """Read the four arrays of a user's FILE.npz: images as 16x16 in [-1, 1], labels as uint8.
+
+    Raises InputError as `inspect_npz` does.
+    """
+    return inspect_npz(path)[0]
+
+
+def inspect_npz(path: str) -> tuple[Arrays, tuple[str, ...]]:
+    """Read the same arrays and return them with warnings about them.
+
+    Grey levels may be uint8 (0 .. 255), or floats in [0, 1] or [-1, 1].
+    Raises InputError for a missing or torn file, a missing array, one that is no image, and for
+    training and test images that contradict each other.
+    """
+    arrays = _open_npz(path)
+    raw = {name: _square_images(path, name, arrays.pop(name)) for name in ("x_train", "x_test")}
+    scale = _grey_scale(path, **raw)
+    zero, unit = np.float32(sum(scale) / 2), np.float32((scale[1] - scale[0]) / 2)
+    prepared: Arrays = {}
+    for part in ("train", "test"):
+        x, y = raw[f"x_{part}"], arrays[f"y_{part}"]
+        prepared[f"y_{part}"] = _labels(path, f"y_{part}", y, len(x))
+        grey = (x - zero) / unit
+        prepared[f"x_{part}"] = grey if grey.shape[1] == IMAGE_SIDE else bilinear(grey)
+    train = greys.look("training", "x_train", raw["x_train"])
+    test = greys.look("test", "x_test", raw["x_test"])
+    if found := greys.contradiction(train, test, scale):
+        raise InputError(f"{path}: {found}")
+    return prepared, inspection.warnings(train, test, scale, raw, prepared)
+
+
+def _open_npz(path: str) -> dict[str, NDArray[Any]]:
+    try:
+        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            missing = [name for name in NPZ_ARRAYS if name not in file.files]
+            if missing:
+                raise InputError(
+                    f"{path} has no {', '.join(missing)} but {', '.join(file.files) or 'nothing'}:"
+                    f" expected the arrays {', '.join(NPZ_ARRAYS)}"
+                )
+            arrays = {name: file[name] for name in NPZ_ARRAYS}
+            if odd := [name for name, found in arrays.items() if isinstance(found, bytes)]:
+                raise ValueError(f"{', '.join(odd)} is no array of numpy's")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        # numpy advises to unpickle what it does not know
+        why = "it is none, or holds objects" if "pickle" in str(error) else error
+        raise InputError(
+            f"{path} cannot be read as an .npz file ({why}): write it with numpy.savez"
+        ) from error
+    return arrays
+
+
+def _square_images(path: str, name: str, x: NDArray[np.generic]) -> NDArray[np.float32]:
+    if x.ndim == 4 and 1 in (x.shape[1], x.shape[3]):  # a channel axis, first or last
+        x = x.squeeze(1 if x.shape[1] == 1 else 3)
+    if x.ndim != 3 or x.shape[1] != x.shape[2] or 0 in x.shape:
+        raise InputError(
+            f"{path}: {name} has shape {x.shape}, expected square grey images (N, S, S)"
+        )
+    if x.dtype.kind not in "uif":
+        raise InputError(f"{path}: {name} is of type {x.dtype}, expected uint8 or float")
+    with np.errstate(over="ignore"):  # what becomes infinite is on no scale
+        return x.astype(np.float32)
+
+
+def _grey_scale(path: str, **images: NDArray[np.float32]) -> greys.Scale:
+    """Find the scale that holds the greys of all images together."""
+    ranges = {name: (float(x.min()), float(x.max())) for name, x in images.items()}
+    low, high = np.min([*ranges.values()]), np.max([*ranges.values()])  # NaN where one is
+    for scale in greys.SCALES:
+        if scale[0] <= low and high <= scale[1]:
+            return scale
+    each = ", ".join(f"{name} {least:g} to {most:g}" for name, (least, most) in ranges.items())
+    same = len(set(map(str, ranges.values()))) == 1
+    raise InputError(
+        f"{path}: greys go from {low:g} to {high:g}{'' if same else f' ({each})'}, expected 0 to"
+        " 255, 0 to 1 or -1 to 1, in training and test images alike"
+    )
+
+
+def _labels(path: str, name: str, y: NDArray[np.generic], expected: int) -> Bytes:
+    if y.shape != (expected,):
+        raise InputError(f"{path}: {name} has shape {y.shape}, expected ({expected},)")
+    if y.dtype.kind not in "ui":
+        raise InputError(f"{path}: {name} is of type {y.dtype}, expected whole numbers from 0 to 9")
+    if int(y.min()) < 0 or int(y.max()) > 9:
+        raise InputError(
+            f"{path}: {name} goes from {y.min()} to {y.max()}, expected whole numbers from 0 to 9"
+        )
+    return y.astype(np.uint8)

@@ -1,0 +1,147 @@
+"""The 1989 network as numbers: its layers, and what they cost, at any width. No torch.
+
+Source: LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition", section 3;
+the H2 connections, which the paper leaves open, as in Karpathy 2022 (lecun1989-repro, repro.py).
+"""
+
+from dataclasses import dataclass
+
+from scaling.errors import InputError
+from scaling.recipes.recipe import Norm
+
+MODEL = "lecun1989"
+VERSION = 1  # part of the identity of every result: raise it when the network's meaning changes
+
+IMAGE_SIDE = 16
+KERNEL, STRIDE, PADDING = 5, 2, 2
+BACKGROUND = -1.0  # what lies beyond the edge of the image and of the feature maps
+N_CLASSES = 10
+TWIST = 0.02  # assumed: the authors speak of a small linear term of the tanh, without a figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer's exact size; a unit is connected to `fan_in` inputs and has a bias of its own."""
+
+    name: str
+    units: int
+    fan_in: int
+    weights: int  # shared weights count once
+    gains: int = 0  # of a normalization
+
+    @property
+    def n_params(self) -> int:
+        return self.weights + self.units + self.gains
+
+    @property
+    def connections(self) -> int:
+        """As the paper counts them: every use of a weight, and every bias."""
+        return self.units * (self.fan_in + 1)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one example's forward pass; biases are not counted."""
+        return self.units * self.fan_in
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The 1989 network, its planes and hidden units multiplied by `width` (a multiple of 1/2).
+
+    A normalization has a gain for each plane of H1 and H2 and each unit of H3, and where it is of
+    the weights for each output; the units' own biases are its shifts.
+    """
+
+    width: float
+    norm: Norm = "none"
+
+    def __post_init__(self) -> None:
+        if not (self.width > 0 and float(2 * self.width).is_integer()):
+            raise InputError(
+                f"width {self.width:g}: expected a positive multiple of 0.5, such as 1, 2 or 4"
+            )
+
+    @property
+    def group(self) -> int:
+        """H1 planes come in three groups of this many; an H2 plane sees two of the three."""
+        return round(4 * self.width)
+
+    @property
+    def planes(self) -> int:
+        return 3 * self.group
+
+    @property
+    def h3_units(self) -> int:
+        return round(30 * self.width)
+
+    @property
+    def h2_side(self) -> int:
+        return IMAGE_SIDE // STRIDE // STRIDE
+
+    @property
+    def h2_units(self) -> int:
+        return self.planes * self.h2_side**2
+
+    @property
+    def dropped_units(self) -> int:
+        """Units that dropout may drop: the inputs of H3."""
+        return self.h2_units
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        taps, seen = KERNEL**2, 2 * self.group
+        normed = self.norm != "none"
+        return (
+            Layer(
+                name="H1",
+                units=self.planes * (IMAGE_SIDE // STRIDE) ** 2,
+                fan_in=taps,
+                weights=self.planes * taps,
+                gains=normed * self.planes,
+            ),
+            Layer(
+                name="H2",
+                units=self.h2_units,
+                fan_in=taps * seen,
+                weights=self.planes * taps * seen,
+                gains=normed * self.planes,
+            ),
+            Layer(
+                name="H3",
+                units=self.h3_units,
+                fan_in=self.h2_units,
+                weights=self.h2_units * self.h3_units,
+                gains=normed * self.h3_units,
+            ),
+            Layer(
+                name="output",
+                units=N_CLASSES,
+                fan_in=self.h3_units,
+                weights=self.h3_units * N_CLASSES,
+                gains=(self.norm == "weight") * N_CLASSES,
+            ),
+        )
+
+    @property
+    def n_params(self) -> int:
+        return sum(layer.n_params for layer in self.layers)
+
+    @property
+    def n_units(self) -> int:
+        """With the 256 input pixels, as the paper counts."""
+        return IMAGE_SIDE**2 + sum(layer.units for layer in self.layers)
+
+    @property
+    def n_connections(self) -> int:
+        return sum(layer.connections for layer in self.layers)
+
+    @property
+    def n_macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+    def train_flop(self, examples_seen: int) -> int:
+        """6 FLOP per MAC and example: 2 forward, 4 backward, the field's convention.
+
+        Source: Kaplan et al. 2020 (arXiv 2001.08361), section 2.1.
+        """
+        return 6 * self.n_macs * examples_seen
