@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.training import name_torn
-from jobs.verify import verify
+from jobs.cli.training import name_torn
+from jobs.cli.verify import verify
 from scaling.archive.models import Archive, Model, latest, merged
 from scaling.archive.parquet_file import (
     read_checked,

@@ -26,9 +26,9 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
     """One Ray of two slots for the tests of a file; a sweep uses the Ray of its process."""
-    from jobs import cluster  # Ray takes a second to import
+    from jobs.execution import connect  # Ray takes a second to import
 
-    with cluster.connected("local", 2):
+    with connect.connected("local", 2):
         yield
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling.store.store import Store
 
 TRAIN = ["--n-train", "40", "--n-test", "90", "--epochs", "2"]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tiny import tiny
 
-from jobs import batches as batches_module
-from jobs import trial
-from jobs.batches import Packed, make_batches, remaining
+from jobs.cli.training import cost_by
+from jobs.execution import worker
+from jobs.planning import batches as batches_module
+from jobs.planning.batches import Packed, make_batches, remaining
 from jobs.studies import find_study
-from jobs.training import cost_by
 from scaling.data import datasets
 from scaling.study import make_members, resolve
 
@@ -79,7 +79,7 @@ def test_what_is_stored_is_taken_out(tiny_npz: Path) -> None:
 def test_progress_is_told_now_and_then_and_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def told() -> list[dict[str, object]]:
         reports: list[dict[str, object]] = []
-        teller = trial.Teller(reports.append)
+        teller = worker.Teller(reports.append)
         for seconds in (1.0, 2.0, 3.0):
             teller.reached("a", seconds)
             teller.reached("b", 2 * seconds)
@@ -87,7 +87,7 @@ def test_progress_is_told_now_and_then_and_adds_up(monkeypatch: pytest.MonkeyPat
         return reports
 
     assert told() == [{"seconds": 10.0, "finished": "a"}]
-    monkeypatch.setattr(trial, "TELL_S", 0.0)
+    monkeypatch.setattr(worker, "TELL_S", 0.0)
     every = told()
     assert len(every) == 7
     assert sum(float(str(report["seconds"])) for report in every) == 10.0

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from jobs import bench as command
-from jobs.cli import main
+from jobs.cli import bench as command
+from jobs.cli.main import main
 from scaling import engines
 from scaling.bench import processes, rounds, steps, together
 from scaling.bench.floor import fastest_fma, step_flop

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling import cache
 from scaling.check import child, kernels, runner
 from scaling.check.agreement import CPU, beside_reference, cell_of, population_cases, recipe

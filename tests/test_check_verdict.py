@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling.check.plan import Task, tasks
 from scaling.check.runner import Report
 

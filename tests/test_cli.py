@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.cli import main
+from jobs.cli.main import main
 
 SMALL = ["--n-train", "40", "--epochs", "2"]
 

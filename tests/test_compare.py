@@ -17,7 +17,7 @@ from analysis.compare.difference import BY_BOTH, BY_IMAGE, BY_NOTHING, apart, di
 from analysis.compare.show import headline
 from analysis.effects import Resampler
 from analysis.links import unlinked
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling.study import Cell, Grid, Study
 
 SIZES = (911, 1823, 3646, 7291)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from raycluster import Driver, Nodes, assert_same, nodes, stored
 
-from jobs import capacity, trials
-from jobs.batches import Slots
-from jobs.sweep import Options, sweep
-from jobs.training import cost_by
+from jobs.cli.training import cost_by
+from jobs.execution import capacity, ray_trials
+from jobs.execution.sweep import Options, sweep
+from jobs.planning.batches import Slots
 from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.store.store import State, Store
@@ -111,7 +111,7 @@ def test_a_model_that_cannot_be_stored_is_named_and_trained_by_the_same_command(
 ) -> None:
     (job,) = two_models[1]
     first, second = map(job.cell.run_id, job.members)
-    monkeypatch.setattr(trials, "INFRASTRUCTURE_RETRIES", 0)  # they are not what is asked here
+    monkeypatch.setattr(ray_trials, "INFRASTRUCTURE_RETRIES", 0)  # they are not what is asked here
     obstacle = tmp_path / "metrics" / f"{first}.parquet"
     obstacle.mkdir(parents=True)
     state = sweep_here(two_models, tmp_path)
@@ -137,7 +137,7 @@ def test_when_nothing_can_be_written_the_sweep_ends_in_one_line_and_goes_on_late
         return slots(*asked)
 
     monkeypatch.setattr(capacity, "slots", lose)
-    monkeypatch.setattr(trials, "INFRASTRUCTURE_RETRIES", 0)
+    monkeypatch.setattr(ray_trials, "INFRASTRUCTURE_RETRIES", 0)
     with pytest.raises(InputError, match=r"cannot be written.*run the same command again") as error:
         sweep_here(two_models, tmp_path)
     assert "\n" not in str(error.value)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from own_files import TO_SCALE, digits, inspect, rescaled, scales, sizes
 
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling import cache
 from scaling.data import datasets, formats
 from scaling.data.formats import inspect_npz, read_idx, read_npz, read_zip_digits

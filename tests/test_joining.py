@@ -12,7 +12,7 @@ import pytest
 import ray
 from ports import folder_of_a_ray, free_port, listens
 
-from jobs import cluster
+from jobs.execution import connect
 from scaling.errors import InputError
 
 
@@ -70,7 +70,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(ray, "init", refuse)
     with (
         pytest.raises(InputError, match=r"127.0.0.1:1.*ray start --head") as error,
-        cluster.connected("127.0.0.1:1"),
+        connect.connected("127.0.0.1:1"),
     ):
         pass
     assert "\n" not in str(error.value)
@@ -81,13 +81,13 @@ def test_a_local_folder_on_several_nodes_is_refused_unless_shared(
 ) -> None:
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}, {"Alive": True}, {"Alive": False}])
     with pytest.raises(InputError, match=r"2 nodes.*--shared-fs"):
-        cluster.check_shared("out", is_local=True, shared_fs=False)
-    cluster.check_shared("out", is_local=True, shared_fs=True)
+        connect.check_shared("out", is_local=True, shared_fs=False)
+    connect.check_shared("out", is_local=True, shared_fs=True)
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}])
-    cluster.check_shared("out", is_local=True, shared_fs=False)
+    connect.check_shared("out", is_local=True, shared_fs=False)
     with pytest.raises(InputError, match=r"autoscaler.*--shared-fs"):
-        cluster.check_shared("out", is_local=True, shared_fs=False, grows=True)
-    cluster.check_shared("s3://bucket", is_local=False, shared_fs=False)
+        connect.check_shared("out", is_local=True, shared_fs=False, grows=True)
+    connect.check_shared("s3://bucket", is_local=False, shared_fs=False)
 
 
 def test_a_local_ray_leaves_no_token_that_others_can_read(tmp_path: Path) -> None:

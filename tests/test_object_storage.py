@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from buckets import BUCKET, Bucket, s3_server
 
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling.errors import InputError
 from scaling.store import files as files_module
 from scaling.store.files import Files, Unwritable

@@ -10,7 +10,7 @@ import pytest
 from simulated import fill_study
 
 from analysis.output import find_output
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling.errors import InputError
 from scaling.store.files import Files
 from scaling.store.store import Store

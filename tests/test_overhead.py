@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs import overhead
+from jobs.execution import overhead
 from scaling.store.store import Store
 from scaling.study import Job
 

@@ -8,8 +8,8 @@ from simulated import fill_study
 
 from analysis import load, report
 from analysis.sections import planning
-from jobs.batches import Batch, Slots
-from jobs.runs import recorded
+from jobs.execution.run_record import recorded
+from jobs.planning.batches import Batch, Slots
 from jobs.studies import find_study
 from scaling.errors import InputError
 from scaling.store.store import Store

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.cli import main
+from jobs.cli.main import main
 
 SIZES = [1, 2, 4, 8, 16, 32]
 ERRORS = [0.5, 0.4, 0.3, 0.25, 0.2, 0.18]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.trial import train_job
+from jobs.execution.worker import train_job
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import Trained

@@ -14,8 +14,8 @@ import pytest
 from small_runs import fill, published
 
 from jobs import publish
+from jobs.execution.worker import train_job
 from jobs.publish import main, published_weights
-from jobs.trial import train_job
 from scaling.archive import parquet_file
 from scaling.archive.models import Model, Row
 from scaling.archive.parquet_file import (

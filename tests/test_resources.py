@@ -7,12 +7,12 @@ import pytest
 import ray
 from ray.tune.search import Searcher
 
-from jobs import capacity
-from jobs.batches import Batch, Slots, divide
-from jobs.capacity import most
-from jobs.placing import place, predicted, seconds_by_model
-from jobs.queue import Queue
-from jobs.trials import asks
+from jobs.execution import capacity
+from jobs.execution.capacity import most
+from jobs.execution.queue import Queue
+from jobs.execution.ray_trials import asks
+from jobs.planning.batches import Batch, Slots, divide
+from jobs.planning.placement import place, predicted, seconds_by_model
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import population
@@ -180,7 +180,7 @@ def test_a_gpu_that_is_not_there_is_not_replaced_in_silence(
 def test_an_engine_that_has_no_gpu_is_refused_with_auto(
     tiny_npz: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from jobs.cli import main
+    from jobs.cli.main import main
 
     words = ["sweep", "quickstart", "--dataset", str(tiny_npz), "--n-train", "30", "--dry-run"]
     assert main([*words, "--device", "auto", "--engine", "compiled"]) == 2

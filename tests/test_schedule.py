@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import placing
-from jobs.batches import Slots
-from jobs.cli import main
-from jobs.planning import Price, forecast, parse_cluster, parse_price
-from jobs.schedule import Overhead, simulate
+from jobs.cli.main import main
+from jobs.planning import placement
+from jobs.planning.batches import Slots
+from jobs.planning.cluster_forecast import Price, forecast, parse_cluster, parse_price
+from jobs.planning.simulate import Overhead, simulate
 from scaling.data.selection import DatasetInfo
 from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe
@@ -81,7 +81,7 @@ def test_more_nodes_are_quicker_until_one_model_is_all_that_is_waited_for() -> N
     assert spans == sorted(spans, reverse=True)
     assert found[0].limit == "work"
     assert found[-1].limit == "longest batch"
-    least = placing.OVERHEAD.start + found[-1].longest_model
+    least = placement.OVERHEAD.start + found[-1].longest_model
     assert least < spans[-1] < least + 64 * 0.05
     assert found[0].cost(Price(cpu=3600.0)) == pytest.approx(4 * spans[0])
 
@@ -91,7 +91,7 @@ def test_more_nodes_do_not_make_the_driver_slower() -> None:
     jobs = (job(911, 10_000),)
     fewer, more = (forecast(jobs, Slots(cpu=n), None, "cpu").schedule for n in (200, 2000))
     assert more.makespan < 1.05 * fewer.makespan
-    assert more.trials * placing.OVERHEAD.dispatch < more.makespan / 2 + placing.OVERHEAD.start
+    assert more.trials * placement.OVERHEAD.dispatch < more.makespan / 2 + placement.OVERHEAD.start
 
 
 def test_a_study_uses_what_makes_it_quicker() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs import cluster
-from jobs.cli import main
+from jobs.cli.main import main
+from jobs.execution import connect
 
 ROOT = Path(__file__).parent.parent
 FILES = [
@@ -20,7 +20,7 @@ FILES = [
 ]
 # What unpickles what no result or data goes into:
 # a driver's batches within its own memory.
-KNOWN = {ROOT / "jobs/batches.py"}
+KNOWN = {ROOT / "jobs/planning/batches.py"}
 UNPICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
 
@@ -89,6 +89,6 @@ def test_a_hostile_data_file_is_refused_and_not_run(
 def test_trials_are_told_our_own_variables_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("SCALING_OFFLINE", "1")
-    told = cluster.settings()
+    told = connect.settings()
     assert told["SCALING_OFFLINE"] == "1"
     assert all(name.startswith("SCALING_") for name in told)

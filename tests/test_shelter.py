@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs import shelter
-from jobs.cli import COMMANDS
+from jobs.cli.main import COMMANDS
+from jobs.execution import shelter
 from scaling.data import strokes
 from scaling.data.selection import Dataset
 

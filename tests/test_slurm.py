@@ -7,8 +7,8 @@ import pytest
 from clusters import ROOT
 from ray.scripts.symmetric_run import curate_and_validate_ray_start_args
 
-from jobs.arguments import build_parser
-from jobs.cli import COMMANDS
+from jobs.cli.arguments import build_parser
+from jobs.cli.main import COMMANDS
 
 SCRIPT = ROOT / "jobs" / "slurm.sh"
 ARGUMENTS = ["quickstart", "--out", "a folder", "--seeds", "2"]

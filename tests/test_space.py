@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.space import TUNABLES, Tunable, choose_space, suggested
-from jobs.tuning import make_tuning
+from jobs.cli.tune import make_tuning
+from jobs.tuning.search_space import TUNABLES, Tunable, choose_space, suggested
 from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe
 

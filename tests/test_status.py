@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from simulated import fill_study
 
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling.store.store import Store
 from scaling.study import Grid, Study
 

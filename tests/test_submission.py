@@ -14,12 +14,20 @@ import pytest
 import requests
 from ray.job_submission import JobStatus
 
-from jobs import head as head_module
-from jobs import submit as submit_module
-from jobs.arguments import build_parser
-from jobs.cli import COMMANDS, main
-from jobs.head import Head, _runs_here, url_of
-from jobs.submit import attempts_of, environment, exit_status, follow, gather, identity, place
+from jobs.cli.arguments import build_parser
+from jobs.cli.main import COMMANDS, main
+from jobs.submission import head as head_module
+from jobs.submission import submit as submit_module
+from jobs.submission.head import Head, _runs_here, url_of
+from jobs.submission.submit import (
+    attempts_of,
+    environment,
+    exit_status,
+    follow,
+    gather,
+    identity,
+    place,
+)
 from scaling.errors import InputError
 
 

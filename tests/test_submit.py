@@ -16,8 +16,8 @@ import requests
 from buckets import BUCKET, Bucket, s3_server
 from ports import folder_of_a_ray, free_port
 
-from jobs.cli import main
-from jobs.token import keep_private
+from jobs.cli.main import main
+from jobs.execution.auth_token import keep_private
 from scaling.store.store import Store
 
 ROOT = Path(__file__).parent.parent

@@ -10,11 +10,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-import jobs.suggestions
-from jobs.outcome import outcome
-from jobs.space import choose_space
-from jobs.suggestions import PATIENCE, STARTUP, Suggestion, Suggestions
-from jobs.trial import train_job
+from jobs.execution.worker import train_job
+from jobs.tuning import optuna_study
+from jobs.tuning.objective import outcome
+from jobs.tuning.optuna_study import PATIENCE, STARTUP, Suggestion, Suggestions
+from jobs.tuning.search_space import choose_space
 from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.recipes.recipe import Recipe
@@ -41,7 +41,7 @@ def opened(
 
 def pretend(monkeypatch: pytest.MonkeyPatch, error: Callable[[float], float | None]) -> None:
     """Results as if models with this learning rate had been trained."""
-    monkeypatch.setattr(jobs.suggestions, "outcome", lambda job, _: error(job.members[0].lr))
+    monkeypatch.setattr(optuna_study, "outcome", lambda job, _: error(job.members[0].lr))
 
 
 class Trained:
@@ -199,7 +199,9 @@ def test_a_small_space_ends_when_there_is_nothing_new(
 ) -> None:
     seen: list[int] = []
     monkeypatch.setattr(
-        jobs.suggestions, "outcome", lambda job, _: 0.1 if job.cell.recipe.epochs in seen else None
+        optuna_study,
+        "outcome",
+        lambda job, _: 0.1 if job.cell.recipe.epochs in seen else None,
     )
     job = job_of(tiny_npz, Recipe(name="short", epochs=1, lr=0.1))
     suggestions = opened(Store(tmp_path), job, 40, space=("epochs",))

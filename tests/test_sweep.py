@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from tiny import tiny
 
-from jobs.sweep import Options, sweep
-from jobs.training import cost_by
+from jobs.cli.training import cost_by
+from jobs.execution.sweep import Options, sweep
 from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe

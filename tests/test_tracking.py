@@ -19,10 +19,10 @@ from simulated import fill_study
 from tensorboardX.proto.event_pb2 import Event
 from tiny import tiny
 
-from jobs import tracking
-from jobs.cli import main
-from jobs.sweep import Options, sweep
-from jobs.training import cost_by
+from jobs.cli.main import main
+from jobs.cli.training import cost_by
+from jobs.execution import tracking
+from jobs.execution.sweep import Options, sweep
 from scaling.store.store import Store
 from scaling.study import Grid, Study
 

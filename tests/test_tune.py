@@ -18,13 +18,13 @@ import pytest
 
 from analysis import load, report
 from analysis.curves import find_curves
-from jobs.cli import main
-from jobs.suggestions import Suggestions
-from jobs.sweep import Options, sweep
-from jobs.training import cost_by
-from jobs.trial import train_job
-from jobs.tune import tune
-from jobs.tuning import make_tuning, summary_lines, tuned_recipe
+from jobs.cli.main import main
+from jobs.cli.training import cost_by
+from jobs.cli.tune import make_tuning, summary_lines, tuned_recipe
+from jobs.execution.sweep import Options, sweep
+from jobs.execution.worker import train_job
+from jobs.tuning.optuna_study import Suggestions
+from jobs.tuning.run import tune
 from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.recipes.recipe import Recipe
@@ -166,7 +166,7 @@ def test_suggestions_that_diverge_are_named_and_the_tuning_goes_on(
     )
     plan, state = tune(tuning, cost_by(), Store(tmp_path), Options(), lambda _: None, "again")
     from analysis.commands import write_tuning
-    from jobs.training import closing
+    from jobs.cli.training import closing
 
     assert closing(plan, state, "out") == 1
     assert "failed (numeric)" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.tuning import Tuned, tuned_of
-from jobs.tuning import best_so_far, summary_lines
+from jobs.cli.tune import best_so_far, summary_lines
 
 N = 100  # validation images a seed
 

@@ -12,7 +12,7 @@ from analysis.calibration import RATIOS, learn_k, quantile, read_bank, widened
 from analysis.combine import CANDIDATES, COMBINED, forecast_windows
 from analysis.series import make_series, rolling_windows, split_window
 from analysis.validate import Rolling, validate
-from jobs.cli import main
+from jobs.cli.main import main
 from scaling.errors import InputError
 
 SIZES = np.ceil(16 * 2 ** (np.arange(0, 93) / 8))

@@ -54,8 +54,8 @@ def test_a_sweep_holds_with_models_that_begin_on_others(
 ) -> None:
     from tiny import tiny
 
-    from jobs.sweep import Options, sweep
-    from jobs.training import cost_by
+    from jobs.cli.training import cost_by
+    from jobs.execution.sweep import Options, sweep
     from scaling.study import Start
 
     start = Start(dataset=str(rows_npz), n_train=50, recipe="1989")

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs import watching
-from jobs.cli import main
-from jobs.watching import Counter, Screen, pace, watch
+from jobs.cli.main import main
+from jobs.cli.watch import Counter, Screen, pace, watch
 from scaling.store.files import Files
 from scaling.store.store import State, Store, now
 

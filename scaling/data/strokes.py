@@ -7,8 +7,8 @@ on a mathematical library either (assumed for machines other than x86-64).
 
 A writer owns IMAGES_PER_WRITER neighbouring indices and has a hand: a preferred form of each digit
 (scaling/data/glyphs.py), its own shape of each form, and the values of STYLE. An image wobbles
-around its writer's hand, is fitted into a box as NIST's digits were, and inked by the distance of each
-pixel to the nearest stroke.
+around its writer's hand, is fitted into a box as NIST's digits were, and inked by the distance of
+each pixel to the nearest stroke.
 
 Shapes: style (K, 3), hand (K,), a form's points (P, 2) and ends (S + 1,) of S strokes, path (V, 3),
 depth and out (16, 16). Units: heights of the digit up to `_fit`, pixels from there on.

@@ -5,8 +5,8 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from jobs.batches import Batch, Slots
-from jobs.trials import Source
+from jobs.execution.ray_trials import Source
+from jobs.planning.batches import Batch, Slots
 
 
 class Queue(Source):

@@ -11,15 +11,15 @@ from typing import Any
 from ray import tune as ray_tune
 from ray.tune.search import Searcher
 
-from jobs import capacity, cluster
-from jobs.batches import Slots, remaining
-from jobs.outcome import last_rows, run_ids, stored
-from jobs.space import Tunable, suggested
-from jobs.suggestions import Suggestion, Suggestions
-from jobs.sweep import Options, alone, note_failures
-from jobs.trial import train_job
-from jobs.trials import Source, asks, run_trials
-from jobs.tuning import best_so_far
+from jobs.cli.tune import best_so_far
+from jobs.execution import capacity, connect
+from jobs.execution.ray_trials import Source, asks, run_trials
+from jobs.execution.sweep import Options, alone, note_failures
+from jobs.execution.worker import train_job
+from jobs.planning.batches import Slots, remaining
+from jobs.tuning.objective import last_rows, run_ids, stored
+from jobs.tuning.optuna_study import Suggestion, Suggestions
+from jobs.tuning.search_space import Tunable, suggested
 from scaling import engines
 from scaling.progress import Progress, duration
 from scaling.store.checkpoints import Checkpoints
@@ -69,7 +69,7 @@ def tune(
         left = tuning.suggestions - settled
         told = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
         seconds = cost(tuning.job) * left
-        with cluster.connected(options.address, options.cpus) as where:
+        with connect.connected(options.address, options.cpus) as where:
             slots = capacity.room(options.device, options.cpus, store, options.shared_fs)
             engines.warm_up([tuning.job.cell], options.engine, options.device)
             at_once = min(slots.cpu + slots.gpu, left)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from jobs.batches import Batch, Slots, work
-from jobs.placing import OVERHEAD, expected
+from jobs.planning.batches import Batch, Slots, work
+from jobs.planning.placement import OVERHEAD, expected
 from scaling.store.store import Store, now
 
 

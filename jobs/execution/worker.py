@@ -8,7 +8,7 @@ from typing import Any
 
 from ray import tune
 
-from jobs.batches import Batch
+from jobs.planning.batches import Batch
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import Evaluation, NumericFailure

@@ -73,7 +73,7 @@ def measured(effort: "Effort", *, ray: bool) -> list[dict[str, Any]]:
     for row in rows:
         row["machine"] = machine(effort.device)
     if ray:
-        from jobs import overhead
+        from jobs.execution import overhead
 
         found = overhead.measure(rows[0]["us"])
         rows[0] |= {f"sweep_{key}": _rounded(value) for key, value in found.items()}

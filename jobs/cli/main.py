@@ -7,10 +7,10 @@ import os
 import shlex
 import sys
 
-from jobs import bench, fitting, inspecting, training, tuning, verify
-from jobs.arguments import build_parser
-from jobs.printing import check_words, printable
-from jobs.shelter import take_shelter
+from jobs.cli import bench, fitting, inspecting, training, tune, verify
+from jobs.cli.arguments import build_parser
+from jobs.cli.printing import check_words, printable
+from jobs.execution.shelter import take_shelter
 from scaling.check.command import check
 from scaling.errors import InputError
 
@@ -20,7 +20,7 @@ COMMANDS = {
     "studies": inspecting.studies,
     "sweep": training.sweep,
     "submit": training.submit,
-    "tune": tuning.tune,
+    "tune": tune.tune,
     "status": inspecting.status,
     "fit": fitting.fit,
     "validate": fitting.validate,
@@ -57,7 +57,3 @@ def main(argv: list[str] | None = None) -> int:
 
 def entry() -> None:
     sys.exit(main())
-
-
-if __name__ == "__main__":  # python -m jobs.cli
-    entry()

@@ -5,8 +5,8 @@ import json
 import sys
 from typing import Any
 
-from jobs.inspecting import existing
-from jobs.training import name_torn, overridden
+from jobs.cli.inspecting import existing
+from jobs.cli.training import name_torn, overridden
 from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.study import plan, resolve

@@ -10,7 +10,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from jobs.token import expanded, token_file
+from jobs.execution.auth_token import expanded, token_file
 from scaling.cache import cache_dir
 from scaling.errors import InputError
 

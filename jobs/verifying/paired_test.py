@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from analysis.paired import FAILS, HOLDS, LEAST, UNDECIDED, Paired, paired
 from analysis.verdicts import holm
-from jobs.retraining import Retrainer, Undecided
+from jobs.verifying.retrain import Retrainer, Undecided
 from scaling.progress import duration
 from scaling.verifying.again import Lot
 

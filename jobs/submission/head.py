@@ -18,7 +18,7 @@ from ray.dashboard.modules import dashboard_sdk
 from ray.dashboard.modules.job import sdk
 from ray.job_submission import JobSubmissionClient
 
-from jobs.token import keep_private
+from jobs.execution.auth_token import keep_private
 from scaling.errors import InputError
 
 DEFAULT = "http://127.0.0.1:8265"  # where `ray start --head` and `ray dashboard` put it

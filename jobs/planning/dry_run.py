@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 
-from jobs.batches import Slots, remaining
-from jobs.placing import OVERHEAD
-from jobs.planning import Forecast, Price, forecast
+from jobs.planning.batches import Slots, remaining
+from jobs.planning.cluster_forecast import Forecast, Price, forecast
+from jobs.planning.placement import OVERHEAD
 from scaling import engines
 from scaling.progress import duration
 from scaling.store.store import State

@@ -25,10 +25,10 @@ from ray.job_submission import JobDetails
 import analysis
 import jobs
 import scaling
-from jobs.arguments import sweep_words
-from jobs.cluster import settings
-from jobs.head import Head, reach
-from jobs.training import overridden
+from jobs.cli.arguments import sweep_words
+from jobs.cli.training import overridden
+from jobs.execution.connect import settings
+from jobs.submission.head import Head, reach
 from scaling.errors import InputError
 from scaling.store.rows import provenance
 from scaling.store.store import check_uri

@@ -14,9 +14,9 @@ import optuna
 from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from jobs.journal import Journal
-from jobs.outcome import outcome, run_ids
-from jobs.space import EDGE, Range, Side, Tunable, spread, suggested
+from jobs.tuning.journal import Journal
+from jobs.tuning.objective import outcome, run_ids
+from jobs.tuning.search_space import EDGE, Range, Side, Tunable, spread, suggested
 from scaling.errors import InputError
 from scaling.store.store import Store
 from scaling.study import Job, cell_identity

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from jobs.batches import Batch, Slots, work
-from jobs.placing import OVERHEAD, expected, place
-from jobs.schedule import Schedule
+from jobs.planning.batches import Batch, Slots, work
+from jobs.planning.placement import OVERHEAD, expected, place
+from jobs.planning.simulate import Schedule
 from scaling import engines
 from scaling.errors import InputError
 from scaling.study import Job, predicted_seconds

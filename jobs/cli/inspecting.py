@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from jobs.standing import about, standing
+from jobs.cli.standing import about, standing
+from jobs.cli.training import cost_by, failures, name_torn
+from jobs.cli.watch import watch
 from jobs.studies import all_studies
-from jobs.training import cost_by, failures, name_torn
-from jobs.watching import watch
 from scaling.data import datasets
 from scaling.data.download import Unavailable
 from scaling.data.selection import Array, DatasetInfo, test_order
@@ -45,7 +45,7 @@ def data(a: argparse.Namespace) -> int:
                 raise
             listed.append({"name": name, "missing": str(error.__cause__)})
     if a.sheet:
-        from jobs.sheet import draw
+        from jobs.cli.sheet import draw
 
         draw([row["source"] for row in listed if "source" in row], a.sheet)
     if a.json:

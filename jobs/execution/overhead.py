@@ -13,11 +13,11 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from jobs import capacity, cluster
-from jobs.batches import MOST_S
-from jobs.sweep import Options, sweep
-from jobs.training import cost_by
-from jobs.trial import train_job
+from jobs.cli.training import cost_by
+from jobs.execution import capacity, connect
+from jobs.execution.sweep import Options, sweep
+from jobs.execution.worker import train_job
+from jobs.planning.batches import MOST_S
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import Trained
@@ -78,7 +78,7 @@ def measure(us: float) -> dict[str, Any]:
     and head_mb: the most memory of this process and of Ray's beside it.
     """
     load = os.getloadavg()[0]
-    with cluster.connected("local"):
+    with connect.connected("local"):
         rounds = [(sweep_overhead(us, cpus=1), sweep_overhead(us)) for _ in range(ROUNDS)]
         one, found = (_median(each) for each in zip(*rounds, strict=True))
         short = sweep_overhead(us, SHORT_S)

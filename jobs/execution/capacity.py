@@ -13,8 +13,8 @@ import ray
 import yaml
 from ray.exceptions import RayError
 
-from jobs import cluster
-from jobs.batches import Slots
+from jobs.execution import connect
+from jobs.planning.batches import Slots
 from scaling.errors import InputError
 from scaling.store.store import Store
 
@@ -49,7 +49,7 @@ def room(device: str, cpus: int | None, store: Store, shared_fs: bool) -> Slots:
     Raises InputError where there is none, or where other nodes would not see the store's folder.
     """
     could = promised()
-    cluster.check_shared(store.out, store.is_local, shared_fs, grows=bool(could))
+    connect.check_shared(store.out, store.is_local, shared_fs, grows=bool(could))
     return slots(device, cpus, could)
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from jobs.space import choose_space
-from jobs.training import closing, cost_by, print_note
+from jobs.cli.training import closing, cost_by, print_note
+from jobs.tuning.search_space import choose_space
 from scaling import engines
 from scaling.data import datasets
 from scaling.errors import InputError
@@ -22,7 +22,7 @@ from scaling.store.store import Store
 from scaling.study import Job, make_cell, make_members
 
 if TYPE_CHECKING:
-    from jobs.tune import Tuning
+    from jobs.tuning.run import Tuning
 
 FLAGS = {  # of `train`
     "lr": "--lr",
@@ -36,8 +36,8 @@ SHORT = {"epochs": "e", "batch_size": "b", "weight_decay": "wd"}  # in names of 
 def tune(a: argparse.Namespace) -> int:
     """Tune a recipe's learning rate and other values at one cell, by validation images."""
     from analysis import commands
-    from jobs.sweep import Options
-    from jobs.tune import tune as run
+    from jobs.execution.sweep import Options
+    from jobs.tuning.run import tune as run
 
     tuning = make_tuning(
         dataset=a.dataset,
@@ -98,7 +98,7 @@ def make_tuning(
 
     Raises InputError for what cannot be trained or tuned.
     """
-    from jobs.tune import Tuning
+    from jobs.tuning.run import Tuning
 
     base = find_recipe(recipe) if isinstance(recipe, str) else recipe
     chosen = choose_space(base, space, fixed=("epochs",) if epochs else ())

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from jobs.batches import DISPATCH_S, Batch, Slots, divide, make_batches, work
-from jobs.schedule import Overhead, Schedule, simulate
+from jobs.planning.batches import DISPATCH_S, Batch, Slots, divide, make_batches, work
+from jobs.planning.simulate import Overhead, Schedule, simulate
 from scaling import engines
 from scaling.progress import duration
 from scaling.study import Job

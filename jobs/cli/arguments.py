@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from jobs.space import TUNABLES, USUAL
+from jobs.tuning.search_space import TUNABLES, USUAL
 from scaling.check.command import add_arguments
 from scaling.data.datasets import NAMES
 from scaling.engines import DEVICES

@@ -14,8 +14,8 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
-from jobs.shelter import lend_token
-from jobs.token import keep_private
+from jobs.execution.auth_token import keep_private
+from jobs.execution.shelter import lend_token
 from scaling.engines import available_cores
 from scaling.errors import InputError
 

@@ -9,7 +9,7 @@ from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 
-from jobs import cluster
+from jobs.execution import connect
 from scaling.errors import InputError
 from scaling.store.store import Store
 
@@ -68,7 +68,7 @@ def run_trials(
     given = tune.with_parameters(
         trainable,
         out=store.out if not store.is_local else str(store.root),
-        settings=cluster.settings(),
+        settings=connect.settings(),
         **told,
     )
     with tempfile.TemporaryDirectory(prefix="scaling-tune-") as scratch:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from jobs.inspecting import existing
-from jobs.retraining import Retrainer
-from jobs.sampling import sample
+from jobs.cli.inspecting import existing
+from jobs.verifying.retrain import Retrainer
+from jobs.verifying.sample import sample
 from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import duration
@@ -20,12 +20,12 @@ from scaling.verifying.small import BEYOND, WITHIN, WORST, near
 from scaling.verifying.stored import check_stored
 
 if TYPE_CHECKING:
-    from jobs.deciding import Decision
+    from jobs.verifying.paired_test import Decision
 
 
 def verify(a: argparse.Namespace) -> int:
     """Check stored results against themselves, and train a sample of the models again."""
-    from jobs.deciding import decide  # pandas and scipy take a second to import
+    from jobs.verifying.paired_test import decide  # pandas and scipy take a second to import
 
     ledger = Ledger()
     folder = read_folder(existing(a.out), ledger)

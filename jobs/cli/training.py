@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from jobs.arguments import chosen_seeds
-from jobs.batches import Slots
-from jobs.dry_run import dry_run, on_cluster
-from jobs.planning import Price, parse_cluster, parse_price
-from jobs.standing import about, models_line
+from jobs.cli.arguments import chosen_seeds
+from jobs.cli.standing import about, models_line
+from jobs.planning.batches import Slots
+from jobs.planning.cluster_forecast import Price, parse_cluster, parse_price
+from jobs.planning.dry_run import dry_run, on_cluster
 from jobs.studies import find_study
 from scaling import engines
 from scaling.data import datasets
@@ -129,8 +129,8 @@ def sweep(a: argparse.Namespace) -> int:
         return 0
     assert store is not None
 
-    from jobs.sweep import Options  # Ray takes a second to import: only when it is used
-    from jobs.sweep import sweep as run
+    from jobs.execution.sweep import Options  # Ray takes a second to import: only when it is used
+    from jobs.execution.sweep import sweep as run
 
     options = Options(
         address=a.address,
@@ -157,7 +157,7 @@ def _asked_cluster(a: argparse.Namespace) -> tuple[Slots | None, Price | None]:
 
 def submit(a: argparse.Namespace) -> int:
     """Run a study on a Ray cluster as a job, the same as `ray job submit`."""
-    from jobs.submit import submit as run  # Ray takes a second to import
+    from jobs.submission.submit import submit as run  # Ray takes a second to import
 
     return run(a)
 

@@ -1,0 +1,201 @@
+"""A study onto Ray Tune and into the store: train what is not yet stored, and nothing else.
+
+`python -m jobs.sweep STUDY --out URI` is `scaling sweep`, for use as a Ray job.
+"""
+
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from filelock import FileLock, Timeout
+from ray import tune
+
+from jobs.execution import capacity, connect, tracking
+from jobs.execution.queue import Queue
+from jobs.execution.ray_trials import asks, run_trials
+from jobs.execution.run_record import recorded
+from jobs.execution.worker import train_batch
+from jobs.planning.batches import Batch, Packed, Slots, remaining
+from jobs.planning.placement import place, predicted, seconds_by_model
+from scaling import engines
+from scaling.errors import InputError
+from scaling.progress import Progress
+from scaling.store.store import State, Store
+from scaling.study import Job, Study, plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a sweep runs; none of it bears on its results."""
+
+    address: str = "auto"
+    cpus: int | None = None
+    device: str = "cpu"
+    engine: str | None = None
+    retry_failed: bool = False
+    shared_fs: bool = False
+    track: str | None = None  # where metrics go besides: tensorboard or mlflow
+
+
+def sweep(
+    study: Study,
+    jobs: Sequence[Job],
+    cost: Callable[[Job], float],
+    store: Store,
+    options: Options,
+    say: Callable[[str], None],
+    command: str = "",
+    gpu_cost: Callable[[Job], float] | None = None,
+) -> State:
+    """Train the models of a study that are not stored; what is stored afterwards.
+
+    `cost` predicts a job's seconds on the device of the options; where that is `auto`, on a core,
+    and `gpu_cost` on a GPU.
+
+    Raises InputError where results cannot be written, the cluster cannot do it, or another sweep
+    is writing to the same folder.
+    """
+    if options.track:
+        tracking.check(options.track, store)
+    tracker = tracking.find_tracker(options.track, store, study.name)
+    store.check_writable()
+    with alone(store):
+        store.write_plan(plan(study, jobs, [cost(job) for job in jobs], command))
+        state = store.state()
+        for torn in state.torn:
+            say(f"warning: {torn}: its model is trained again")
+        left = remaining(jobs, _done(jobs, state, options.retry_failed))
+        total = sum(len(job.members) for job in jobs)
+        models = sum(len(job.members) for job in left)
+        if not models:
+            say(f"{study.name}: all {total} models are stored in {store.out}, nothing to train")
+            _track(tracker, jobs, state)
+            return state
+        stored = f"{total - models} of {total} are stored, " if models < total else ""
+        say(f"{study.name}: {stored}{models} models to train")
+        with connect.connected(options.address, options.cpus) as where:
+            slots = capacity.room(options.device, options.cpus, store, options.shared_fs)
+            batches = place(left, cost, gpu_cost or cost, slots, options.engine)
+            on_cpus = [j.cell for b in batches if b.device == "cpu" for j in b.jobs]
+            engines.warm_up(on_cpus, options.engine)
+            say(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
+            seconds = seconds_by_model(batches, cost, gpu_cost or cost)
+            with recorded(store, study.name, batches, slots, options.device, command):
+                _track(tracker, jobs, state)  # of an earlier sweep, which may have been killed
+                _run(study, batches, seconds, store, options, slots, tracker)
+        state = store.state()
+        _track(tracker, jobs, state)  # stored by a worker that was killed before it could report
+        return state
+
+
+def _track(tracker: tracking.Tracker | None, jobs: Sequence[Job], state: State) -> None:
+    """Make a run of each stored model of these jobs that has none."""
+    if tracker:
+        runs = (job.cell.run_id(member) for job in jobs for member in job.members)
+        tracker.track(run for run in runs if run in state.finished)
+
+
+def _run(
+    study: Study,
+    batches: Sequence[Batch],
+    seconds: Mapping[str, float],
+    store: Store,
+    options: Options,
+    slots: Slots,
+    tracker: tracking.Tracker | None,
+) -> None:
+    def ask(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        batch = batches[config["batch"]]
+        return asks(batch.device, batch.share)
+
+    models = sum(batch.n_models for batch in batches)
+    with Progress(study.name, sum(batch.seconds for batch in batches)) as bar:
+        lost = run_trials(
+            train_batch,
+            Queue(batches, slots),
+            count=len(batches),
+            at_once=slots.cpu + round(slots.gpu / min(batch.share for batch in batches)),
+            resources=ask,
+            store=store,
+            callbacks=[Watcher(bar, models), *([tracker] if tracker else ())],
+            batches=Packed(batches),
+            seconds=seconds,
+            study=study.name,
+            engine=options.engine,
+        )
+    note_failures([(batches[config["batch"]].jobs, error) for config, error in lost], store)
+
+
+class Watcher(tune.Callback):
+    """Turns what trials report into the progress line."""
+
+    def __init__(self, bar: Progress, models: int) -> None:
+        self.bar, self.models = bar, models
+        self.finished: set[str] = set()
+        self.failed = 0
+        self.last = ""
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if result.get("said"):
+            self.bar.say(result["said"])
+        if result.get("finished"):
+            self.finished.add(result["finished"])
+            self.failed += result["failed"]
+            self.last = f" ({result['text']})"
+        failed = f", {self.failed} failed" if self.failed else ""
+        text = f"{len(self.finished)} of {self.models} models{failed}{self.last}"
+        self.bar.advance(result.get("seconds", 0.0), text)
+
+
+@contextmanager
+def alone(store: Store) -> Iterator[None]:
+    """Holds the results folder, so that two sweeps do not train the same models.
+
+    The lock goes with its process, however that ends. Object stores have no locks; there the worst
+    is double work, as equal models have equal names.
+    """
+    if not store.is_local:
+        yield
+        return
+    try:
+        with FileLock(store.root / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            f"another sweep is writing to {store.out}: wait for it, or name another folder"
+        ) from None
+
+
+def _done(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
+    """Models that need no training: finished, or failed in a way that would happen again."""
+    runs = [job.cell.run_id(member) for job in jobs for member in job.members]
+    return {
+        run
+        for run in runs
+        if run in state.finished or (state.failed(run, "numeric") and not retry_failed)
+    }
+
+
+def note_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: Store) -> None:
+    """A trial that was given up leaves a row for each of its models that is not stored."""
+    if not lost:
+        return
+    finished = store.state().finished
+    for jobs, error in lost:
+        trace = re.sub(r"\x1b\[\d+m", "", "".join(traceback.format_exception(error)))  # Ray colours
+        for job in remaining(jobs, finished):
+            for member in job.members:
+                store.write_failure(
+                    {
+                        "cell_id": job.cell.cell_id,
+                        "run_id": job.cell.run_id(member),
+                        "kind": "infrastructure",
+                        "error": trace.strip().splitlines()[-1][:500],
+                        "traceback": trace,
+                    }
+                )
