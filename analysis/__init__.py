@@ -1,8 +1,8 @@
 """Parquet in, conclusions out: `from analysis import load, fit, report`. No torch, no Ray."""
 
-from analysis.fit import Fit, fit
-from analysis.forecasts import Outlook, forecast
-from analysis.load import Results, load
-from analysis.report import report
+from analysis.forecasts.preregistered import Outlook, forecast
+from analysis.laws.fit import Fit, fit
+from analysis.report.build import report
+from analysis.results.load import Results, load
 
 __all__ = ["Fit", "Outlook", "Results", "fit", "forecast", "load", "report"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.cells import Measured
+from analysis.results.cell_results import Measured
 from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, Score, Trained
 from scaling.store.rows import metric_rows, prediction_row

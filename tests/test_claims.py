@@ -14,7 +14,7 @@ from simulated import fill_study
 
 from analysis import load
 from analysis.claims import CLAIMS, any_run, evidence, judge_all
-from analysis.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED, UNKNOWABLE
+from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNDECIDED, UNKNOWABLE
 from jobs.studies import find_study
 from scaling.study import Cell, Grid, Study
 

@@ -11,12 +11,12 @@ import pytest
 from simulated import difficulties, fill_study, measured, misses
 
 from analysis import load
-from analysis.commands import write_comparison
+from analysis.api import write_comparison
 from analysis.compare import FEWER, IDENTICAL, MORE, NOISE, ONE_SEED, compare
 from analysis.compare.difference import BY_BOTH, BY_IMAGE, BY_NOTHING, apart, differ, p_value
 from analysis.compare.show import headline
-from analysis.effects import Resampler
-from analysis.links import unlinked
+from analysis.effects.paired import Resampler
+from analysis.present.links import unlinked
 from jobs.cli.main import main
 from scaling.study import Cell, Grid, Study
 

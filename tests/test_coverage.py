@@ -6,11 +6,11 @@ from false_forms import FALSE, Curve, measured, power_law
 from test_forms import SURFACES
 
 from analysis import fit
-from analysis.calibration import LEVEL, RATIOS, make_cases, read_bank
-from analysis.combine import COMBINED, forecast_windows
-from analysis.forms import FORMS
-from analysis.series import make_series, split_window
-from analysis.validate import score_cases
+from analysis.forecasts.backtest import score_cases
+from analysis.forecasts.calibration import LEVEL, RATIOS, make_cases, read_bank
+from analysis.forecasts.ensemble import COMBINED, forecast_windows
+from analysis.laws.forms import FORMS
+from analysis.laws.learning_curve import make_series, split_window
 
 DESIGNS = {  # sizes that are fitted: our studies', and those of LCDB's curves
     "octaves": 7291 * np.exp2(np.arange(-5.0, 1)),

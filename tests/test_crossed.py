@@ -7,7 +7,7 @@ from simulated import fill_study
 
 from analysis import load
 from analysis.claims import evidence
-from analysis.sections import crossed
+from analysis.report.sections import interaction
 from jobs.studies import find_study
 from scaling.study import Cell
 
@@ -28,7 +28,7 @@ def more_with_more(cell: Cell) -> float:
 
 def rows_of(out: Path) -> list[dict[str, object]]:
     found = evidence(load(out))
-    return crossed.measure(found, found.cells.find("grid"))
+    return interaction.measure(found, found.cells.find("grid"))
 
 
 @pytest.mark.parametrize("planted", [False, True])
@@ -37,10 +37,10 @@ def test_an_interaction_is_found_where_there_is_one(tmp_path: Path, planted: boo
     fill_study(tmp_path, find_study("grid"), truth, only=corners)
     rows = rows_of(tmp_path)
     assert [row["recipe"] for row in rows] == ["1989", "dropout_relu"]
-    for row, said in zip(rows, crossed.show("grid", rows), strict=True):
-        interaction = row["interaction"]
-        assert (interaction["high"] < 0) == planted
-        assert interaction["low"] < (-0.5 if planted else 0.0) < interaction["high"]
+    for row, said in zip(rows, interaction.show("grid", rows), strict=True):
+        found = row["interaction"]
+        assert (found["high"] < 0) == planted
+        assert found["low"] < (-0.5 if planted else 0.0) < found["high"]
         assert ("more with more data" in said) == planted
         assert "7,291" in said
         assert "width 1 to 4" in said

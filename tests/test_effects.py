@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from simulated import difficulties, measured, misses
 
-from analysis.cells import Measured
 from analysis.claims.claim import row_of, words_of
-from analysis.effects import Effect, Resampler
-from analysis.verdicts import (
+from analysis.effects.decision_rules import (
     CONTRADICTED,
     SUPPORTED,
     UNDECIDED,
@@ -23,6 +21,8 @@ from analysis.verdicts import (
     is_worse,
     no_gain,
 )
+from analysis.effects.paired import Effect, Resampler
+from analysis.results.cell_results import Measured
 
 N_IMAGES = 1500
 

@@ -8,7 +8,7 @@ import pytest
 from simulated import fill_study
 
 from analysis import load, report
-from analysis.sections import engines
+from analysis.report.sections import engines
 from scaling.study import Cell, Grid, Study
 
 STUDY = Study(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from simulated import measured
 
-from analysis.cells import Measured
-from analysis.effects import Resampler
-from analysis.factorial import combinations_of, interactions, missing_of, worths
+from analysis.effects.paired import Resampler
+from analysis.effects.shapley import combinations_of, interactions, missing_of, worths
+from analysis.results.cell_results import Measured
 
 N_IMAGES = 8000
 FACTORS = {"ce": 0.5, "adamw": 0.75, "shift": 1.0}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.facts import fact, facts
+from analysis.reference.facts import fact, facts
 
 OWN = {"mnist_test_label_errors"}  # not in the reference: from its paper
 MEDIANS = "backtest33_median_"  # in the reference they stand in the coverages' unit

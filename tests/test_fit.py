@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from analysis import Fit, fit
-from analysis.forms import FORMS
-from analysis.profile import profile
+from analysis.laws.forms import FORMS
+from analysis.laws.profile import profile
 from scaling.errors import InputError
 
 SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000], float)

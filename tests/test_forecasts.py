@@ -8,10 +8,10 @@ import pytest
 from test_report import INFO, SIZES, fill
 
 from analysis import forecast, load
-from analysis.combine import _open
-from analysis.commands import predict_cells
-from analysis.forecasts import compare
-from analysis.forms import FORMS
+from analysis.api import predict_cells
+from analysis.forecasts.ensemble import _open
+from analysis.forecasts.preregistered import compare
+from analysis.laws.forms import FORMS
 from scaling.errors import InputError
 from scaling.study import Grid, Study, plan, resolve
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import fit
-from analysis.forms import FORMS, Form
+from analysis.laws.forms import FORMS, Form
 
 CURVE = np.geomspace(100, 1e5, 16)
 GRID = np.array(list(product(np.geomspace(100, 1e5, 7), np.geomspace(10, 1e4, 5)))).T

@@ -14,21 +14,21 @@ from simulated import fill_study
 from test_claims import truth
 
 from analysis import load
-from analysis.cells import Cells
 from analysis.claims import CLAIMS, Evidence, evidence
-from analysis.curves import Curve
-from analysis.facts import Fact, Rate
-from analysis.form_set import try_forms
-from analysis.links import unlinked
-from analysis.load import Results
-from analysis.numbers import plain
-from analysis.project2055 import look_far, main_curves, project_2055
-from analysis.sections.future import draw, show
-from analysis.training_time import Seconds, measured_seconds, time_scenarios
-from analysis.trends import outlooks, put_to_test
-from analysis.uncertainty import Summary
-from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE
-from analysis.words import raised, scientific, seconds
+from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNKNOWABLE
+from analysis.forecasts.far_future import look_far, main_curves, project_2055
+from analysis.forecasts.form_tests import try_forms
+from analysis.laws.curves import Curve
+from analysis.present.formatting import raised, scientific, seconds
+from analysis.present.links import unlinked
+from analysis.reference.facts import Fact, Rate
+from analysis.reference.training_time import Seconds, measured_seconds, time_scenarios
+from analysis.reference.trends import outlooks, put_to_test
+from analysis.report.numbers import plain
+from analysis.report.sections.future import draw, show
+from analysis.results.cell_results import Cells
+from analysis.results.load import Results
+from analysis.stats.bootstrap import Summary
 from jobs.studies import find_study
 
 SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000, 60000])
@@ -193,7 +193,7 @@ def test_whatever_there_is_it_can_be_shown(
     cells: Cells, shape: Curve | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also a curve of one size, of which nothing is said but what is missing."""
-    monkeypatch.setattr("analysis.form_set.DRAWN", 50)
+    monkeypatch.setattr("analysis.forecasts.form_tests.DRAWN", 50)
     few = curve(np.array([0.05]), SIZES[:1], seeds=1)
     data = plain(project_2055([shape or few], cells))
     figures = draw(data)

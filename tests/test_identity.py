@@ -15,14 +15,14 @@ from generated import CE, MODERN, OLD, SAME_NAME, check_legend, check_tables, er
 from simulated import INFO, fill_study
 
 from analysis import load, report
-from analysis.commands import predict_cells, write_comparison
-from analysis.curves import find_curves
-from analysis.identity import curve_id, facts_of
-from analysis.labels import labels
-from analysis.plots import scaling_figure
-from analysis.sections import KINDS
-from analysis.sections.extrapolation import draw_forecasts, read_forecasts, show_forecasts
-from analysis.style import line_styles
+from analysis.api import predict_cells, write_comparison
+from analysis.laws.curves import find_curves
+from analysis.present.labels import labels
+from analysis.present.style import line_styles
+from analysis.report.figures import scaling_figure
+from analysis.report.sections import KINDS
+from analysis.report.sections.forecasts import draw_forecasts, read_forecasts, show_forecasts
+from analysis.results.identity import curve_id, facts_of
 from scaling.recipes.registry import find_recipe
 from scaling.recipes.tricks import gelu, shift
 from scaling.study import Cell, Grid, Job, Study, cell_identity, plan, resolve

@@ -65,7 +65,7 @@ def test_text_files_name_their_encoding(package: str) -> None:
 
 
 def test_importing_the_analysis_imports_neither_torch_nor_ray() -> None:
-    code = "import sys, analysis.commands; print(sorted({'torch', 'ray'} & set(sys.modules)))"
+    code = "import sys, analysis.api; print(sorted({'torch', 'ray'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

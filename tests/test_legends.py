@@ -14,22 +14,22 @@ from test_report import fill
 
 from analysis import load
 from analysis.compare.plot import comparison_figure
-from analysis.curves import Curve, find_curves
-from analysis.legends import MOST, inches, place_legend, row_labels, shortened
-from analysis.multiplier import Multiplier, Worth
-from analysis.multiplier_plot import worth_figure
-from analysis.plots import learning_figure, scaling_figure
-from analysis.sections import (
+from analysis.laws.curves import Curve, find_curves
+from analysis.present.legends import MOST, inches, place_legend, row_labels, shortened
+from analysis.present.style import styled
+from analysis.report.figures import learning_figure, scaling_figure
+from analysis.report.sections import (
+    ablation,
     comparison_plots,
     epochs,
-    extrapolation,
+    forecasts,
     frontier,
     ladder_plot,
     outlook,
     screening,
-    worth,
 )
-from analysis.style import styled
+from analysis.report.sections.multiplier_plot import worth_figure
+from analysis.stats.effective_data import Multiplier, Worth
 
 LEAST = 0.6  # of a figure's width and of its height
 CHANGE = {"change": -0.1, "low": -0.2, "high": 0.1, "level": 0.9}
@@ -89,8 +89,8 @@ def of_screening(titles: list[str]) -> Figure:
 
 
 def of_worth(titles: list[str]) -> Figure:
-    rows = [{"trick": name, **dict.fromkeys(worth.WAYS, CHANGE)} for name in titles]
-    return worth.draw({"tricks": rows, "study": "s"})["s"]
+    rows = [{"trick": name, **dict.fromkeys(ablation.WAYS, CHANGE)} for name in titles]
+    return ablation.draw({"tricks": rows, "study": "s"})["s"]
 
 
 def of_ladder(titles: list[str]) -> Figure:
@@ -108,7 +108,7 @@ def of_multipliers(titles: list[str]) -> Figure:
 def of_forecasts(titles: list[str]) -> Figure:
     row = {"error": 0.1, "low": 0.05, "high": 0.2, "actual": 0.1}
     rows = [row | {"curve": name, "n_train": n} for name in titles for n in SIZES]
-    return extrapolation.draw_forecasts({"rows": rows})["forecasts"]
+    return forecasts.draw_forecasts({"rows": rows})["forecasts"]
 
 
 def of_frontier(titles: list[str]) -> Figure:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from analysis import fit
-from analysis.counts import fit_counts
-from analysis.profile import profile
+from analysis.laws.count_fit import fit_counts
+from analysis.laws.profile import profile
 from scaling.errors import InputError
 
 SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000], float)

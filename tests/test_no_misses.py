@@ -15,12 +15,12 @@ from simulated import fill_study, measured
 from test_sections import STUDIES, few
 
 from analysis import load, report
-from analysis.commands import write_comparison
+from analysis.api import write_comparison
 from analysis.compare.difference import apart
-from analysis.effects import Resampler
-from analysis.multiplier import worth
-from analysis.one_run import one_run
-from analysis.uncertainty import crossed_bootstrap, limit_of_none, summarise
+from analysis.effects.paired import Resampler
+from analysis.stats.bootstrap import crossed_bootstrap, limit_of_none, summarise
+from analysis.stats.effective_data import worth
+from analysis.stats.prediction_interval import one_run
 from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, Score, Trained
 from scaling.store.rows import metric_rows, prediction_row

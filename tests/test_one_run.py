@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.one_run import one_run
-from analysis.published import find_published, published
+from analysis.reference.published import find_published, published
+from analysis.stats.prediction_interval import one_run
 
 
 @pytest.mark.parametrize("n_seeds", [3, 20])

@@ -8,9 +8,9 @@ import pytest
 from test_report import SIZES, fill
 
 from analysis import load, report
-from analysis.curves import find_curves
-from analysis.outlook import measure_outlook
-from analysis.profile import profile
+from analysis.forecasts.outlook import measure_outlook
+from analysis.laws.curves import find_curves
+from analysis.laws.profile import profile
 
 
 def test_the_report_shows_how_far_its_curves_reach(tmp_path: Path) -> None:

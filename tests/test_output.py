@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from simulated import fill_study
 
-from analysis.output import find_output
+from analysis.report.output import find_output
 from jobs.cli.main import main
 from scaling.errors import InputError
 from scaling.store.files import Files

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.paired import FAILS, HOLDS, UNDECIDED, paired
+from analysis.stats.sign_flip import FAILS, HOLDS, UNDECIDED, paired
 
 CELLS = ["a"] * 20
 

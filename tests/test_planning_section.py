@@ -7,7 +7,7 @@ import pytest
 from simulated import fill_study
 
 from analysis import load, report
-from analysis.sections import planning
+from analysis.report.sections import cost
 from jobs.execution.run_record import recorded
 from jobs.planning.batches import Batch, Slots
 from jobs.studies import find_study
@@ -26,7 +26,7 @@ def filled(out: Path) -> Store:
 
 def test_core_time_is_compared_by_engine_and_cell(tmp_path: Path) -> None:
     filled(tmp_path)
-    data = planning.measure(load(tmp_path))
+    data = cost.measure(load(tmp_path))
     assert data is not None
     assert (data["models"], data["runs"], len(data["cells"])) == (12, [], 4)
     assert data["predicted_s"] == pytest.approx(4.0)
@@ -41,7 +41,7 @@ def test_models_that_are_not_there_are_in_neither_sum(tmp_path: Path) -> None:
         return cell.n_train == 911 or seed == 0
 
     fill_study(tmp_path, STUDY, lambda _: 0.05, seeds=range(3), leave_out=half)
-    data = planning.measure(load(tmp_path))
+    data = cost.measure(load(tmp_path))
     assert data is not None
     assert data["models"] == 4
     assert data["predicted_s"] == pytest.approx(4 / 3)
@@ -54,15 +54,15 @@ def test_a_folder_that_knows_no_cost_has_no_such_part(tmp_path: Path) -> None:
     for cell in plan["cells"]:
         del cell["predicted_s"]
     store.write_plan(plan)
-    assert planning.measure(load(tmp_path)) is None
+    assert cost.measure(load(tmp_path)) is None
     with recorded(
         store, "data", [Batch(jobs=(), seconds=60.0)], Slots(cpu=2), "cpu", "scaling sweep data"
     ):
         pass
-    data = planning.measure(load(tmp_path))
+    data = cost.measure(load(tmp_path))
     assert data is not None
     assert (data["models"], data["ratio"], len(data["runs"])) == (0, None, 1)
-    assert len(planning.show(data).tables) == 1
+    assert len(cost.show(data).tables) == 1
 
 
 def test_a_sweep_that_was_stopped_has_no_end(tmp_path: Path) -> None:

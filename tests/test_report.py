@@ -12,8 +12,8 @@ from browser import BROWSER, look
 from printed import unknown_numbers
 
 from analysis import load, report
-from analysis.commands import write_comparison
-from analysis.curves import find_curves
+from analysis.api import write_comparison
+from analysis.laws.curves import find_curves
 from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.errors import InputError
@@ -266,7 +266,7 @@ def test_the_browser_sees_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_recipes_have_names_that_people_read() -> None:
-    from analysis.style import RECIPE_TITLES
+    from analysis.present.style import RECIPE_TITLES
     from scaling.recipes.ladder import LADDER
 
     assert LADDER.keys() <= RECIPE_TITLES.keys() <= {*RECIPES, "scratch", "fine_tune"}

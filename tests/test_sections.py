@@ -13,14 +13,14 @@ from simulated import N_TEST, fill_study
 from test_claims import OTHERS, truth
 
 from analysis import load, report
+from analysis.api import predict_cells
 from analysis.claims import evidence, judge_all
-from analysis.commands import predict_cells
-from analysis.links import unlinked
-from analysis.sections import KINDS, measure_all
-from analysis.sections.comparison import COMPARISONS
-from analysis.sections.overall import show_claims
-from analysis.style import change_label
-from analysis.verdicts import CONTRADICTED, SUPPORTED
+from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED
+from analysis.present.links import unlinked
+from analysis.present.style import change_label
+from analysis.report.sections import KINDS, measure_all
+from analysis.report.sections.claims_table import show_claims
+from analysis.report.sections.comparison import COMPARISONS
 from jobs.studies import find_study, names
 from scaling.errors import InputError
 from scaling.store.store import Store

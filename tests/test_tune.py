@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from analysis import load, report
-from analysis.curves import find_curves
+from analysis.laws.curves import find_curves
 from jobs.cli.main import main
 from jobs.cli.training import cost_by
 from jobs.cli.tune import make_tuning, summary_lines, tuned_recipe
@@ -165,7 +165,7 @@ def test_suggestions_that_diverge_are_named_and_the_tuning_goes_on(
         dataset=str(tiny_npz), n_train=60, recipe=bad, suggestions=4, seeds=(0, 1), space=["lr"]
     )
     plan, state = tune(tuning, cost_by(), Store(tmp_path), Options(), lambda _: None, "again")
-    from analysis.commands import write_tuning
+    from analysis.api import write_tuning
     from jobs.cli.training import closing
 
     assert closing(plan, state, "out") == 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.tuning import Tuned, tuned_of
+from analysis.results.tuning import Tuned, tuned_of
 from jobs.cli.tune import best_so_far, summary_lines
 
 N = 100  # validation images a seed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import fit
-from analysis.uncertainty import crossed_bootstrap, summarise
+from analysis.stats.bootstrap import crossed_bootstrap, summarise
 
 N_IMAGES = 2000
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.calibration import RATIOS, learn_k, quantile, read_bank, widened
-from analysis.combine import CANDIDATES, COMBINED, forecast_windows
-from analysis.series import make_series, rolling_windows, split_window
-from analysis.validate import Rolling, validate
+from analysis.forecasts.backtest import Rolling, validate
+from analysis.forecasts.calibration import RATIOS, learn_k, quantile, read_bank, widened
+from analysis.forecasts.ensemble import CANDIDATES, COMBINED, forecast_windows
+from analysis.laws.learning_curve import make_series, rolling_windows, split_window
 from jobs.cli.main import main
 from scaling.errors import InputError
 
@@ -144,7 +144,9 @@ def test_a_curve_of_the_bank_is_judged_by_the_others() -> None:
 
 
 def test_what_was_learned_says_from_what() -> None:
-    stored = json.loads((Path(__file__).parent.parent / "analysis/calibration.json").read_text())
+    stored = json.loads(
+        (Path(__file__).parent.parent / "analysis/forecasts/calibration.json").read_text()
+    )
     assert set(stored["forms"]) == {*CANDIDATES, COMBINED}
     for source in stored["bank"]:
         assert {"source", "licence", "sha256", "windows"} <= set(source)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobs.cli import watch as watching
 from jobs.cli.main import main
 from jobs.cli.watch import Counter, Screen, pace, watch
 from scaling.store.files import Files

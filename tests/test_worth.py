@@ -10,12 +10,12 @@ from simulated import fill_study
 from test_claims import truth
 
 from analysis import load
-from analysis.cells import Cells
-from analysis.frontier import frontier
-from analysis.multiplier import worth
-from analysis.multiplier_plot import worth_figure
-from analysis.numbers import plain
-from analysis.sections.frontier import draw_frontier, measure_frontier, show_frontier
+from analysis.laws.frontier import frontier
+from analysis.report.numbers import plain
+from analysis.report.sections.frontier import draw_frontier, measure_frontier, show_frontier
+from analysis.report.sections.multiplier_plot import worth_figure
+from analysis.results.cell_results import Cells
+from analysis.stats.effective_data import worth
 from jobs.studies import find_study
 from scaling.errors import InputError
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from analysis.cells import Ambiguous
 from analysis.claims import (  # they fill the table  # noqa: F401
     beyond,
     future,
@@ -11,7 +10,8 @@ from analysis.claims import (  # they fill the table  # noqa: F401
     scale,
 )
 from analysis.claims.claim import CLAIMS, NOT_RUN, Claim, Evidence, NotRun, Outcome, evidence
-from analysis.verdicts import ALPHA, holm
+from analysis.effects.decision_rules import ALPHA, holm
+from analysis.results.cell_results import Ambiguous
 
 __all__ = ["CLAIMS", "Claim", "Evidence", "NotRun", "Outcome", "evidence", "judge_all"]
 

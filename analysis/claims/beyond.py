@@ -3,12 +3,20 @@
 import math
 from collections import Counter
 
-from analysis.cells import Measured, the_one
 from analysis.claims.claim import BASE_SIZE, Evidence, NotRun, Outcome, claim, outcome
-from analysis.identity import USUAL
-from analysis.one_run import one_run
-from analysis.published import find_published
-from analysis.verdicts import SUPPORTED, UNKNOWABLE, Judged, all_of, helps, is_worse, no_gain
+from analysis.effects.decision_rules import (
+    SUPPORTED,
+    UNKNOWABLE,
+    Judged,
+    all_of,
+    helps,
+    is_worse,
+    no_gain,
+)
+from analysis.reference.published import find_published
+from analysis.results.cell_results import Measured, the_one
+from analysis.results.identity import USUAL
+from analysis.stats.prediction_interval import one_run
 
 HALVED = -0.5
 OF_BOTH = ("test_set_id", "split", "n_train", "batch_size")  # of a convnet and a transformer

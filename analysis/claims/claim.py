@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.cells import Cells, Measured
-from analysis.effects import Effect, Resampler
-from analysis.load import Results
-from analysis.verdicts import Judged
-from analysis.words import change, raised
+from analysis.effects.decision_rules import Judged
+from analysis.effects.paired import Effect, Resampler
+from analysis.present.formatting import change, raised
+from analysis.results.cell_results import Cells, Measured
+from analysis.results.load import Results
 
 POST = "Karpathy 2022, karpathy.github.io/2022/03/14/lecun1989"
 BASE_SIZE = 7291  # cited: the training images of the 1989 paper

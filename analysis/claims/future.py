@@ -9,9 +9,9 @@ import math
 from typing import Any
 
 from analysis.claims.claim import Evidence, Outcome, claim, outcome
-from analysis.facts import Rate, fact
-from analysis.trends import AHEAD, BEFORE, HARDWARE, NETWORK, NOW, Growth, outlooks
-from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged
+from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged
+from analysis.reference.facts import Rate, fact
+from analysis.reference.trends import AHEAD, BEFORE, HARDWARE, NETWORK, NOW, Growth, outlooks
 
 YEARS = AHEAD - NOW
 

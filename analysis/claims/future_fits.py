@@ -6,15 +6,15 @@ error, the measure that the claim on details has; it is decided only where all f
 
 from typing import Any
 
-from analysis.cells import LEVEL, Measured
 from analysis.claims.beyond import HALVED
 from analysis.claims.claim import Evidence, NotRun, Outcome, claim, outcome
-from analysis.fit import fit
-from analysis.identity import like_curve
-from analysis.limits import open_ended
-from analysis.surface import find_all, largest_test_set, surface_cells, surfaces
-from analysis.verdicts import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged, helps
-from analysis.words import interval
+from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged, helps
+from analysis.laws.fit import fit
+from analysis.laws.limits import open_ended
+from analysis.present.formatting import interval
+from analysis.results.cell_results import LEVEL, Measured
+from analysis.results.identity import like_curve
+from analysis.results.surface import find_all, largest_test_set, surface_cells, surfaces
 
 MODERN = "dropout_relu"
 

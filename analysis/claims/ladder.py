@@ -3,10 +3,8 @@
 import numpy as np
 from scipy import stats
 
-from analysis.cells import Measured
 from analysis.claims.claim import BASE_SIZE, Evidence, NotRun, Outcome, claim, outcome
-from analysis.effects import Effect
-from analysis.verdicts import (
+from analysis.effects.decision_rules import (
     ALPHA,
     CONTRADICTED,
     SUPPORTED,
@@ -19,6 +17,8 @@ from analysis.verdicts import (
     is_about,
     no_gain,
 )
+from analysis.effects.paired import Effect
+from analysis.results.cell_results import Measured
 
 THREE_DAYS = 259_200.0  # seconds, cited: LeCun et al. 1989
 LAPTOP = 90.0  # seconds, cited: the write-up, on a laptop of 2020

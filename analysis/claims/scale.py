@@ -3,10 +3,10 @@
 import math
 from typing import Any
 
-from analysis.cells import Measured
 from analysis.claims.claim import BASE_SIZE, FULL_SIZE, Evidence, NotRun, Outcome, claim, outcome
-from analysis.effects import Effect
-from analysis.verdicts import Judged, all_of, helps, no_gain
+from analysis.effects.decision_rules import Judged, all_of, helps, no_gain
+from analysis.effects.paired import Effect
+from analysis.results.cell_results import Measured
 
 PASSES = (20, 40, 80)  # of the study's: nearest to 23, 46 and 80
 LONG = 160  # epochs of 7,291 images that are about as many updates as 23 of 50,000

@@ -5,17 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.cells import LEVEL, Measured, described, every_cell
 from analysis.claims.claim import row_of
 from analysis.compare.difference import differ, p_value, shared_seeds
 from analysis.compare.identity import identical_models
 from analysis.compare.laws import compare_laws
 from analysis.compare.matching import SAME, Matched, Pair, match_cells
-from analysis.effects import Resampler
-from analysis.labels import differing, labels
-from analysis.load import Results
-from analysis.methods import methods
-from analysis.verdicts import ALPHA, holm
+from analysis.effects.decision_rules import ALPHA, holm
+from analysis.effects.paired import Resampler
+from analysis.present.labels import differing, labels
+from analysis.results.cell_results import LEVEL, Measured, described, every_cell
+from analysis.results.load import Results
+from analysis.results.provenance import methods
 
 __all__ = ["FEWER", "IDENTICAL", "MORE", "NOISE", "ONE_SEED", "compare"]
 

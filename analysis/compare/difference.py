@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.cells import LEVEL, Measured
-from analysis.effects import Effect, Resampler, Thin, thin_effect
-from analysis.uncertainty import is_thin
+from analysis.effects.paired import Effect, Resampler, Thin, thin_effect
+from analysis.results.cell_results import LEVEL, Measured
+from analysis.stats.bootstrap import is_thin
 
 BY_BOTH, BY_IMAGE, BY_NOTHING = "seed and image", "image", "nothing"
 Matrix = NDArray[np.float64]

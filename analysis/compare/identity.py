@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.load import Results
+from analysis.results.load import Results
 
 MEASURED = [
     *("train_loss", "train_misses", "train_n", "val_loss", "val_misses", "val_n"),

@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.cells import LEVEL, Measured
 from analysis.compare.matching import Pair
-from analysis.curves import DRAWN, REPLICATES, noise_of
-from analysis.equations import Floats
-from analysis.fit import Fit, fit
-from analysis.forms import FORMS
-from analysis.identity import curve_id, rates_of
-from analysis.labels import in_common, labels
-from analysis.limits import can_be_fitted, floor_of, limit_of, open_ended
-from analysis.uncertainty import crossed_bootstrap, half_a_miss
+from analysis.laws.curves import DRAWN, REPLICATES, noise_of
+from analysis.laws.equations import Floats
+from analysis.laws.fit import Fit, fit
+from analysis.laws.forms import FORMS
+from analysis.laws.limits import can_be_fitted, floor_of, limit_of, open_ended
+from analysis.present.labels import in_common, labels
+from analysis.results.cell_results import LEVEL, Measured
+from analysis.results.identity import curve_id, rates_of
+from analysis.stats.bootstrap import crossed_bootstrap, half_a_miss
 
 # What is compared of a law: its factor A means nothing beside another exponent.
 COMPARED = ("alpha", "E")

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.cells import Measured
-from analysis.identity import rates_of
+from analysis.results.cell_results import Measured
+from analysis.results.identity import rates_of
 from scaling.study import identity_without
 
 Key = Callable[[Measured], tuple[object, ...]]

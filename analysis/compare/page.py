@@ -7,11 +7,11 @@ from typing import Any
 from analysis.compare import compare
 from analysis.compare.plot import comparison_figure
 from analysis.compare.show import FIGURE, headline, sections
-from analysis.load import Results
-from analysis.numbers import plain
-from analysis.output import find_output
-from analysis.rendering import Part, render
-from analysis.style import as_png, as_svg
+from analysis.present.style import as_png, as_svg
+from analysis.report.numbers import plain
+from analysis.report.output import find_output
+from analysis.report.rendering import Part, render
+from analysis.results.load import Results
 
 PAGE, TEXT, NUMBERS = "comparison.html", "comparison.md", "comparison_numbers.json"
 

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.compare import FEWER, MORE, Data
-from analysis.legends import place_legend
-from analysis.style import line_styles, percent_axis, styled
-from analysis.uncertainty import half_a_miss
+from analysis.present.legends import place_legend
+from analysis.present.style import line_styles, percent_axis, styled
+from analysis.stats.bootstrap import half_a_miss
 
 KEYS = 12  # with more kinds of pairs a legend says nothing
 

@@ -1,8 +1,8 @@
 """What may explain a difference between two results folders: cost, machines, versions, commits."""
 
 from analysis.compare import Data
-from analysis.sections.section import Section, Table
-from analysis.words import NONE, number
+from analysis.present.formatting import NONE, number
+from analysis.report.sections.section import Section, Table
 
 
 def provenance(data: Data) -> Section:

@@ -6,9 +6,9 @@ from typing import Any
 from analysis.compare import FEWER, MORE, Data
 from analysis.compare.matching import SAME
 from analysis.compare.provenance import provenance
-from analysis.links import link, row_anchor, table_anchor
-from analysis.sections.section import Picture, Section, Table
-from analysis.words import NONE, change, interval, number, of, p_value, percent, size
+from analysis.present.formatting import NONE, change, interval, number, of, p_value, percent, size
+from analysis.present.links import link, row_anchor, table_anchor
+from analysis.report.sections.section import Picture, Section, Table
 
 FIGURE = "comparison"
 PARAMETERS = {"alpha": "exponent alpha", "E": "floor E"}

@@ -14,11 +14,11 @@ from scaling.study import plan, resolve
 
 def fit(a: argparse.Namespace) -> int:
     """Fit scaling curves with intervals, to a results folder or to anybody's points."""
-    from analysis import commands
+    from analysis import api
 
     _one_source("fit", a)
     if a.points:
-        rows = commands.fit_points(
+        rows = api.fit_points(
             a.points,
             x=a.x,
             y=a.y,
@@ -31,22 +31,22 @@ def fit(a: argparse.Namespace) -> int:
             ceiling=a.ceiling,
         )
         return _print_fits(rows, as_json=a.json)
-    results = commands.load(existing(a.out))
-    _print_fits(commands.fit_results(results, form=a.form), as_json=a.json)
+    results = api.load(existing(a.out))
+    _print_fits(api.fit_results(results, form=a.form), as_json=a.json)
     return name_torn(results.torn)
 
 
 def validate(a: argparse.Namespace) -> int:
     """Predict what is known already, and score it: by form and by how far ahead."""
-    from analysis import commands
+    from analysis import api
 
     _one_source("validate", a)
-    rolling = commands.Rolling(
+    rolling = api.Rolling(
         window=a.window, min_origin=a.min_origin, ratios=tuple(a.ratios or (2.0, 4.0, 8.0))
     )
     torn: Any = ()
     if a.points:
-        scores = commands.validate_points(
+        scores = api.validate_points(
             a.points,
             x=a.x,
             y=a.y,
@@ -57,8 +57,8 @@ def validate(a: argparse.Namespace) -> int:
             progress=_say,
         )
     else:
-        results = commands.load(existing(a.out))
-        scores, torn = commands.validate_results(results, rolling, _say), results.torn
+        results = api.load(existing(a.out))
+        scores, torn = api.validate_results(results, rolling, _say), results.torn
     if a.json:
         print(json.dumps(scores, indent=1, allow_nan=False))
     else:
@@ -68,13 +68,13 @@ def validate(a: argparse.Namespace) -> int:
 
 def predict(a: argparse.Namespace) -> int:
     """Write forecasts with intervals for cells that are not trained yet, into OUT/forecasts."""
-    from analysis import commands
+    from analysis import api
 
     study = overridden(a)
     jobs = resolve(study, datasets.find)
-    results = commands.load(existing(a.out))
+    results = api.load(existing(a.out))
     planned = plan(study, jobs, [0.0] * len(jobs))
-    rows = commands.predict_cells(results, planned, wanted=a.cells, fit_to=a.fit_to)
+    rows = api.predict_cells(results, planned, wanted=a.cells, fit_to=a.fit_to)
     if a.json:
         print(json.dumps({"forecasts": rows}, indent=1, allow_nan=False))
     for row in [] if a.json else rows:

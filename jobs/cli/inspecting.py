@@ -116,21 +116,21 @@ def status(a: argparse.Namespace) -> int:
 
 def report(a: argparse.Namespace) -> int:
     """Write report.html, report.md and numbers.json of a results folder, or compare two."""
-    from analysis import commands
+    from analysis import api
 
     stores = [existing(out) for out in (a.out, a.out2) if out is not None]
-    output = commands.find_output(stores[0], a.html)  # before the work
+    output = api.find_output(stores[0], a.html)  # before the work
     if output.unwritable:
         print(
             f"scaling: {stores[0].out} cannot be written ({output.unwritable}): only {a.html} is",
             file=sys.stderr,
         )
-    results, *others = map(commands.load, stores)
+    results, *others = map(api.load, stores)
     for other in others:
-        for path in commands.write_comparison(results, other, html=a.html):
+        for path in api.write_comparison(results, other, html=a.html):
             print(path)
         return max(name_torn(results.torn), name_torn(other.torn))
-    for path in commands.write_report(results, html=a.html, test_images=_test_images):
+    for path in api.write_report(results, html=a.html, test_images=_test_images):
         print(path)
     return name_torn(results.torn)
 

@@ -35,7 +35,7 @@ SHORT = {"epochs": "e", "batch_size": "b", "weight_decay": "wd"}  # in names of 
 
 def tune(a: argparse.Namespace) -> int:
     """Tune a recipe's learning rate and other values at one cell, by validation images."""
-    from analysis import commands
+    from analysis import api
     from jobs.execution.sweep import Options
     from jobs.tuning.run import tune as run
 
@@ -68,7 +68,7 @@ def tune(a: argparse.Namespace) -> int:
         command=a.command,
     )
     status = closing(plan, state, a.out)
-    found, paths = commands.write_tuning(store, tuning.name)
+    found, paths = api.write_tuning(store, tuning.name)
     for line in summary_lines(found):
         print(line)
     print("\n".join(paths))

@@ -153,7 +153,7 @@ class Search(Source):
 
     def _so_far(self) -> str:
         """Return the number of suggestions and the best one, by the same rule as at the end."""
-        from analysis.tuning import tuned_of  # pandas: the driver's alone
+        from analysis.results.tuning import tuned_of  # pandas: the driver's alone
 
         finished = self.suggestions.finished()
         text = f"{len(finished)} of {self.suggestions.total} suggestions"

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.paired import FAILS, HOLDS, LEAST, UNDECIDED, Paired, paired
-from analysis.verdicts import holm
+from analysis.effects.decision_rules import holm
+from analysis.stats.sign_flip import FAILS, HOLDS, LEAST, UNDECIDED, Paired, paired
 from jobs.verifying.retrain import Retrainer, Undecided
 from scaling.progress import duration
 from scaling.verifying.again import Lot

@@ -1,0 +1,193 @@
+"""The forms a scaling curve may take: one frozen entry each.
+
+A new form is one more entry in FORMS, its equation a function in equations.py; fits, legends, the
+report and the recovery test pick it up.
+Shapes: K parameter vectors of P parameters; S starts; N points; V variables.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.laws import equations, grids, rescaling
+from analysis.laws.equations import Floats, LogSizes, Terms
+from scaling.errors import InputError
+
+CEILING = 0.9  # the error of guessing among ten classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """All parameters are positive; they are fitted as logarithms, within these bounds.
+
+    The bounds are for sizes and errors scaled to about 1.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """An equation error(x) with its parameters.
+
+    `terms` gives, for log sizes and parameters (K, P), the error (K, N) and its derivatives by the
+    logarithm of each parameter (K, N, P). Sizes and errors are scaled by their geometric means
+    before the search; `rescale` turns what is found into the parameters of the equation. `grid`
+    gives the starts (S, P) of the search at scaled sizes, for a ceiling in units of the mean error.
+    """
+
+    name: str
+    title: str
+    latex: str
+    parameters: tuple[Parameter, ...]
+    grid: Callable[[float], Floats]
+    terms: Callable[[LogSizes, Floats], Terms]
+    rescale: Callable[[Floats, Floats, Floats], Floats]
+    source: str
+    variables: int = 1
+    last_only: bool = False  # fitted to the largest size alone
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def has_ceiling(self) -> bool:
+        """Whether it ends at a ceiling C, which is given and not fitted."""
+        return "C" in self.names
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Where in `parameters` those are that are given and not fitted."""
+        return tuple(p for p, name in enumerate(self.names) if name == "C")
+
+    @property
+    def n_free(self) -> int:
+        return len(self.parameters) - self.has_ceiling
+
+    def predict(self, x: ArrayLike, theta_KP: Floats) -> Floats:
+        """The error at sizes x, (N,) or with two variables (2, N), for each vector: (K, N)."""
+        z = np.log(np.atleast_2d(np.asarray(x, float)))
+        return self.terms([row[None] for row in z], np.atleast_2d(theta_KP))[0]
+
+
+def find_form(name: str) -> Form:
+    """The form of this name. Raises InputError if there is none."""
+    if name not in FORMS:
+        raise InputError(f"unknown form '{name}': expected one of {', '.join(FORMS)}")
+    return FORMS[name]
+
+
+_A = Parameter(name="A", unit="error at x = 1", low=1e-9, high=1e9)
+_B = Parameter(name="B", unit="error at x2 = 1", low=1e-9, high=1e9)
+_ALPHA = Parameter(name="alpha", unit="1", low=1e-4, high=10.0)
+_BETA = Parameter(name="beta", unit="1", low=1e-4, high=10.0)
+_E = Parameter(name="E", unit="error", low=1e-9, high=1e3)
+_C = Parameter(name="C", unit="error, given", low=1e-9, high=1e9)
+
+FORMS = {
+    form.name: form
+    for form in (
+        Form(
+            name="last_value",
+            title="last value",
+            latex=r"\epsilon(x) = A",
+            parameters=(Parameter(name="A", unit="error", low=1e-9, high=1e9),),
+            grid=grids.fixed([[1.0]]),
+            terms=equations.last_value,
+            rescale=rescaling.errors(1),
+            source="a baseline: the error at the largest size, at every size",
+            last_only=True,
+        ),
+        Form(
+            name="power_law",
+            title="power law",
+            latex=r"\epsilon(x) = A\,x^{-\alpha}",
+            parameters=(_A, _ALPHA),
+            grid=grids.fixed(grids.POWER),
+            terms=equations.power_law,
+            rescale=rescaling.power,
+            source="Hestness et al. 2017 (arXiv 1712.00409)",
+        ),
+        Form(
+            name="power_law_floor",
+            title="power law + floor",
+            latex=r"\epsilon(x) = E + A\,x^{-\alpha}",
+            parameters=(_A, _ALPHA, _E),
+            grid=grids.fixed(grids.POWER_FLOOR),
+            terms=equations.power_law_floor,
+            rescale=rescaling.power,
+            source="Rosenfeld et al. 2019 (arXiv 1909.12673), at one width",
+        ),
+        Form(
+            name="logistic",
+            title="logistic",
+            latex=r"\epsilon(x) = E + (C - E) / (1 + x^{\alpha} / A)",
+            parameters=(Parameter(name="A", unit="x^alpha", low=1e-9, high=1e9), _ALPHA, _E, _C),
+            grid=grids.logistic,
+            terms=equations.logistic,
+            rescale=rescaling.logistic,
+            source="Viering & Loog 2021 (arXiv 2103.10948), from a ceiling C to a floor E",
+        ),
+        Form(
+            name="m4",
+            title="M4",
+            latex=r"(\epsilon - E) / (C - \epsilon)^{\gamma} = A\,x^{-\alpha}",
+            parameters=(
+                Parameter(name="A", unit="error^(1-gamma) at x = 1", low=1e-9, high=1e9),
+                _ALPHA,
+                _E,
+                Parameter(name="gamma", unit="1", low=1e-3, high=20.0),
+                _C,
+            ),
+            grid=grids.m4,
+            terms=equations.m4,
+            rescale=rescaling.m4,
+            source="Alabdulmohsin et al. 2022 (arXiv 2209.06640), estimator M4",
+        ),
+        Form(
+            name="bnsl1",
+            title="one-break power law",
+            latex=r"\epsilon(x) = E + A\,x^{-\alpha}\,(1 + (x/d)^{1/f})^{-(\beta-\alpha) f}",
+            parameters=(
+                _A,
+                _ALPHA,
+                _BETA,
+                Parameter(name="d", unit="size", low=1e-4, high=1e4),
+                Parameter(name="f", unit="1", low=0.02, high=5.0),
+                _E,
+            ),
+            grid=grids.fixed(grids.BNSL1),
+            terms=equations.bnsl1,
+            rescale=rescaling.bnsl1,
+            source="Caballero et al. 2022 (arXiv 2210.14891), n = 1; c1 there is beta - alpha here",
+        ),
+        Form(
+            name="additive",
+            title="additive",
+            latex=r"\epsilon(x, x_2) = E + A\,x^{-\alpha} + B\,x_2^{-\beta}",
+            parameters=(_A, _B, _E, _ALPHA, _BETA),
+            grid=grids.fixed(grids.ADDITIVE),
+            terms=equations.additive,
+            rescale=rescaling.joint,
+            source="Hoffmann et al. 2022 (arXiv 2203.15556), equation 2",
+            variables=2,
+        ),
+        Form(
+            name="rosenfeld",
+            title="Rosenfeld's joint form",
+            latex=r"\epsilon = t / \sqrt{1 + (t/C)^2},\ t = E + A\,x^{-\alpha} + B\,x_2^{-\beta}",
+            parameters=(_A, _B, _E, _ALPHA, _BETA, _C),
+            grid=grids.rosenfeld,
+            terms=equations.rosenfeld,
+            rescale=rescaling.joint,
+            source="Rosenfeld et al. 2019 (arXiv 1909.12673), equation 5 with eta = epsilon_0 = C",
+            variables=2,
+        ),
+    )
+}

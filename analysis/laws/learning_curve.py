@@ -1,0 +1,150 @@
+"""A curve as it is judged: cleaned, sorted, with what was wrong with it said; and its windows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.laws.equations import Floats
+
+NEAR = 0.1  # log size by which a target may miss its ratio: half a step of coarse grids (assumed)
+LEAST = 4  # sizes in a window: the two of a power law, and two to tell it from others (assumed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Positive errors at distinct rising sizes; `notes` says what was left out or merged."""
+
+    group: Mapping[str, object]
+    x: Floats
+    y: Floats
+    se: Floats | None
+    fitted: NDArray[np.bool_]  # False where a split asks for a prediction
+    notes: tuple[str, ...] = ()
+    limit: float = 0.0  # what the test set allows, where hardly an image was missed; else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What a prediction is made from, and the later sizes that it is judged by."""
+
+    group: Mapping[str, object]
+    x: Floats  # (N,) rising
+    y: Floats
+    se: Floats | None
+    target_x: Floats  # (T,)
+    target_y: Floats
+    ratio: Floats  # (T,): the ratio that was asked for; NaN with a split
+
+    @property
+    def reach(self) -> Floats:
+        """How far each target is from the largest size in the window, as a ratio (T,)."""
+        reach: Floats = np.maximum(self.target_x / self.x[-1], 1.0)
+        return reach
+
+
+def make_series(
+    group: Mapping[str, object],
+    x: ArrayLike,
+    y: ArrayLike,
+    se: ArrayLike | None = None,
+    split: ArrayLike | None = None,
+) -> Series:
+    """Sort a curve, drop what has no logarithm, and average sizes that occur more than once.
+
+    A standard error of 0 or none becomes the curve's median: equal counts are luck, not certainty.
+    """
+    columns = {"x": x, "y": y} | ({} if se is None else {"se": se})
+    table = pd.DataFrame({name: np.asarray(v, float) for name, v in columns.items()})
+    table["split"] = 1.0 if split is None else np.asarray(split, float)
+    notes = []
+    for name in ("x", "y"):
+        bad = ~(np.isfinite(table[name]) & (table[name] > 0))
+        if bad.any():
+            zero = int((table[name] == 0).sum())
+            what = f"{zero} of them 0, which has no logarithm" if zero else "missing or negative"
+            notes.append(f"{int(bad.sum())} points left out: {name} not positive ({what})")
+            table = table[~bad]
+    sizes = table.groupby(["split", "x"])
+    if len(sizes) < len(table):
+        notes.append(f"{len(table) - len(sizes)} repeated sizes averaged, in logarithms")
+    merged = np.log(table["y"]).groupby([table["split"], table["x"]]).mean().to_frame("log_y")
+    merged = merged.assign(
+        y=np.exp(merged["log_y"]),
+        x=merged.index.get_level_values("x").to_numpy(),
+        split=merged.index.get_level_values("split").to_numpy(),
+    )
+    if se is not None:
+        known_se = table["se"].where(np.isfinite(table["se"]) & (table["se"] > 0))
+        spread = (known_se**2).groupby([table["split"], table["x"]])
+        merged["se"] = np.sqrt(spread.sum(min_count=1)) / spread.size()
+        unknown = int(merged["se"].isna().sum())
+        if unknown == len(merged):
+            notes.append("no standard error is positive: taken as unknown")
+        elif unknown:
+            relative = (merged["se"] / merged["y"]).median()
+            merged["se"] = merged["se"].fillna(relative * merged["y"])
+            notes.append(f"{unknown} standard errors were 0 or missing: the curve's median is used")
+    merged = merged.reset_index(drop=True).sort_values("x")
+    known = se is not None and merged["se"].notna().all()
+    return Series(
+        group=dict(group),
+        x=merged["x"].to_numpy(),
+        y=merged["y"].to_numpy(),
+        se=merged["se"].to_numpy() if known else None,
+        fitted=merged["split"].to_numpy() == 1,
+        notes=tuple(notes),
+    )
+
+
+def rolling_windows(
+    series: Series, *, window: float, min_origin: float, ratios: Sequence[float]
+) -> list[Window]:
+    """Windows that end at the last size up to min_origin * 2^j and span a factor of `window`.
+
+    A window without a target, or with fewer than LEAST sizes, is none.
+    """
+    windows, x, ends = [], series.x, set()
+    origin = min_origin
+    while len(x) and origin < x[-1]:
+        below = x[x <= origin * (1 + 1e-9)]
+        origin *= 2
+        if not len(below) or below[-1] in ends:
+            continue
+        end = below[-1]
+        ends.add(end)
+        inside = (x >= end / window * (1 - 1e-3)) & (x <= end)
+        targets = [
+            (ratio, at)
+            for ratio in ratios
+            for at in [int(np.argmin(np.abs(np.log(x / (ratio * end)))))]
+            if abs(np.log(x[at] / (ratio * end))) <= NEAR and x[at] > end
+        ]
+        if inside.sum() >= LEAST and targets:
+            asked, at = map(np.array, zip(*targets, strict=True))
+            windows.append(_window(series, inside, at, asked.astype(float)))
+    return windows
+
+
+def split_window(series: Series) -> list[Window]:
+    """All that is marked for fitting, against all that is not."""
+    at = np.flatnonzero(~series.fitted)
+    if series.fitted.sum() < LEAST or not len(at):
+        return []
+    return [_window(series, series.fitted, at, np.full(len(at), np.nan))]
+
+
+def _window(
+    series: Series, inside: NDArray[np.bool_], at: NDArray[np.intp], ratio: Floats
+) -> Window:
+    return Window(
+        group=series.group,
+        x=series.x[inside],
+        y=series.y[inside],
+        se=None if series.se is None else series.se[inside],
+        target_x=series.x[at],
+        target_y=series.y[at],
+        ratio=ratio,
+    )

@@ -1,0 +1,58 @@
+"""Limits of a fit where hardly a test image was missed: the test set allows no tighter ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.laws.equations import Floats
+from analysis.laws.fit_result import Fit
+from analysis.stats.bootstrap import is_thin, limit_of_none
+
+
+def limit_of(errors: Floats, n_test: int, level: float) -> float:
+    """Return the error that the test set allows where a size has under one miss; else 0."""
+    thin = any(is_thin(error, n_test) for error in errors)
+    return limit_of_none(n_test, level) if thin else 0.0
+
+
+def floor_of(models: pd.DataFrame, level: float) -> float:
+    """Return the floor that the test set allows where a model misses nothing; else 0."""
+    missed = models["test_misses"].to_numpy()
+    return 0.0 if missed.all() else limit_of_none(int(models["n_test"].iloc[0]), level)
+
+
+def can_be_fitted(errors: Floats) -> bool:
+    """Whether two sizes have misses; a single one says nothing of how errors fall."""
+    return int(np.count_nonzero(errors)) > 1
+
+
+def open_ended(found: Fit, limit: float, floor: float = 0.0) -> Fit:
+    """The fit with intervals that say no more than is known where hardly an image was missed.
+
+    A floor lies between 0 and what so many test images allow, an exponent and its factor have no
+    upper end: the error may fall further than the images can tell. Where only some models missed
+    nothing, the floor's upper end is at least `floor`.
+    """
+    if not limit:
+        return _floored(found, floor)
+    ends: dict[str, tuple[float | None, float | None]] = {}
+    for name, (low, high) in found.intervals.items():
+        least = found.params[name] if low is None else min(low, found.params[name])
+        ends[name] = (least, high if name == "C" else None)  # C is given
+    if found.form == "last_value":  # its A is an error, and bounded as one
+        high = found.intervals["A"][1]
+        ends["A"] = (0.0, max(limit, found.params["A"], high or 0.0))
+    if "E" in ends:
+        high = found.intervals["E"][1]
+        ends["E"] = (0.0, max(limit, found.params["E"], high or 0.0))
+    return replace(found, intervals=ends)
+
+
+def _floored(found: Fit, floor: float) -> Fit:
+    if not floor or "E" not in found.intervals:
+        return found
+    (low, high), value = found.intervals["E"], found.params["E"]
+    known = None if high is None else max(high, value, floor)
+    ends = (min(low or 0.0, value), known)
+    return replace(found, intervals=found.intervals | {"E": ends})

@@ -1,0 +1,102 @@
+"""Anybody's points: a CSV or Parquet file with a size, an error and perhaps its standard error."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.laws.learning_curve import Series, make_series
+from scaling.errors import InputError
+
+PARQUET = (".parquet", ".pq")
+
+
+def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
+    """The table with these columns present. Raises InputError if it cannot be read or lacks one."""
+    twice = [column for column in columns if columns.count(column) > 1]
+    if twice:
+        raise InputError(f"column {twice[0]} is asked for twice: each is of one thing")
+    file = Path(path)
+    parquet = file.suffix.lower() in PARQUET
+    if not file.exists():
+        raise InputError(f"points {path}: no such file")
+    try:
+        table = pd.read_parquet(file) if parquet else _read_csv(file)
+    except UnicodeDecodeError as error:
+        raise InputError(f"points {path} is not in UTF-8 ({error}): save it as UTF-8") from error
+    except Exception as error:  # what a damaged file raises depends on where it is damaged
+        raise InputError(f"points {path} cannot be read as CSV or Parquet ({error})") from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise InputError(
+            f"points {path} have no column {', '.join(missing)}: they have"
+            f" {', '.join(map(str, table.columns))}"
+        )
+    doubled = [column for column in columns if f"{column}.1" in table.columns]
+    if doubled and not parquet:  # pandas gives the second of a name this one
+        raise InputError(
+            f"points {path} have the column {doubled[0]} twice (or {doubled[0]}.1 beside it):"
+            " rename or leave out one"
+        )
+    return table
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """Rows longer than the header are an error: pandas else takes the first column for an index."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(file, index_col=False)
+
+
+def split_groups(
+    table: pd.DataFrame, group: Sequence[str]
+) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    """The rows of each combination of the group columns, in the order of the file."""
+    if not group:
+        yield {}, table
+        return
+    for key, rows in table.groupby(list(group), sort=False, dropna=False):
+        yield dict(zip(group, key, strict=True)), rows
+
+
+def read_series(
+    path: str,
+    *,
+    x: str,
+    y: str,
+    se: str | None = None,
+    group: Sequence[str] = (),
+    split: str | None = None,
+) -> list[Series]:
+    """The cleaned curve of each group. Raises InputError for a file without numbers in it."""
+    named = [x, y, *([se] if se else []), *([split] if split else [])]
+    table = read_points(path, [*named, *group])
+    table = as_numbers(path, table, named)
+    if split and not table[split].isin([0, 1]).all():
+        raise InputError(f"points {path}: column {split} must be 1 (to fit) or 0 (to test)")
+    return [
+        make_series(
+            named_group, rows[x], rows[y], rows[se] if se else None, rows[split] if split else None
+        )
+        for named_group, rows in split_groups(table, group)
+    ]
+
+
+def as_numbers(path: str, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The table with these columns as floats, however they are stored.
+
+    Raises InputError where one holds words, dates, or yes and no.
+    """
+    floats = {}
+    for column in columns:
+        values = pd.to_numeric(table[column], errors="coerce")
+        other = table[column].dtype.kind in "bMm"  # to_numeric would make numbers of these
+        bad = table[column][table[column].notna() & (values.isna() | other)]
+        if len(bad):
+            raise InputError(
+                f"points {path}: column {column} must hold numbers, got '{bad.iloc[0]}'"
+            )
+        floats[column] = values.to_numpy(float, na_value=np.nan)
+    return table.assign(**floats)

@@ -1,0 +1,212 @@
+"""Every number of the report, computed once: numbers.json is this, and the templates print it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.laws.curves import LEVEL, Curve
+from analysis.laws.fit import Fit
+from analysis.laws.forms import FORMS
+from analysis.report.figures import curve_titles
+from analysis.results.load import Results
+from analysis.results.provenance import methods
+from analysis.results.tuning import find_tunings
+from analysis.stats.bootstrap import ratio_of
+
+
+def make_numbers(
+    results: Results,
+    curves: list[Curve],
+    whole: Mapping[str, Any],
+    sections: Sequence[dict[str, Any]] = (),
+    claims: Sequence[dict[str, Any]] = (),
+    digits: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
+    numbers = {
+        "level": LEVEL,
+        "command": f"scaling report {results.store.out}",
+        "datasets": _datasets(results),
+        "studies": [
+            {
+                "name": p["name"],
+                "question": p["question"],
+                "notes": p["notes"],
+                "command": p["command"],
+                "models": sum(len(cell["members"]) for cell in p["cells"]),
+                "missing": _absent(results, p["cells"]),
+            }
+            for p in results.plans.values()
+        ],
+        "cells": results.counts(),
+        "models": len(results.models),
+        "curves": [_curve(*pair) for pair in zip(curves, curve_titles(curves), strict=True)],
+        "comparison": _comparison(curves),
+        "tunings": [tuned.summary() for tuned in find_tunings(results)],
+        "sections": list(sections),
+        "claims": list(claims),
+        "digits": digits,
+        **whole,
+        "failures": _failures(results),
+        "missing": _missing(results),
+        "torn": [str(torn) for torn in results.torn],
+        "methods": methods(results.models),
+    }
+    return plain(numbers)  # type: ignore[no-any-return]
+
+
+def fit_row(group: dict[str, Any], fit: Fit) -> dict[str, Any]:
+    """A fit as `scaling fit --json` gives it."""
+    return plain(fit.as_row(group))  # type: ignore[no-any-return]
+
+
+def _datasets(results: Results) -> list[dict[str, Any]]:
+    notes = {cell["dataset"]: cell.get("note", "") for cell in results.cells}
+    return [{"name": name, "note": note} for name, note in notes.items()]
+
+
+def _curve(curve: Curve, title: str) -> dict[str, Any]:
+    law = curve.fitted("power_law")
+    return {
+        "title": title,
+        "fixed": curve.fixed,
+        "sizes": [
+            {
+                "n_train": n,
+                "error": s.error,
+                "low": s.low,
+                "high": s.high,
+                "seeds": s.n_seeds,
+                "se_test": s.se_test,
+                "se_seed": s.se_seed,
+                "misses": [int(m) for m in _misses(curve.models, n)],
+                "n_test": int(curve.models["n_test"].iloc[0]),
+            }
+            for n, s in zip(curve.n_train, curve.summaries, strict=True)
+        ],
+        "fits": [
+            fit_row({}, fit) | {"title": FORMS[fit.form].title, "latex": FORMS[fit.form].latex}
+            for fit in curve.fits
+        ],
+        "fall": _fall(curve),
+        "exponent": None
+        if law is None
+        else {"value": law.params["alpha"], "interval": law.intervals["alpha"]},
+    }
+
+
+def _misses(models: pd.DataFrame, n_train: int) -> Any:
+    return models[models["n_train"] == n_train].sort_values("seed")["test_misses"]
+
+
+def _fall(curve: Curve) -> dict[str, Any] | None:
+    """From the smallest to the largest size: how many times more images, how many fewer misses."""
+    if len(curve.n_train) < 2:
+        return None
+    drawn = curve.replicates[:, 0] / curve.replicates[:, -1]
+    errors = curve.errors
+    ratio, ends = ratio_of(curve.summaries[0], curve.summaries[-1])
+    if not (curve.thin[0] or curve.thin[-1]):
+        ends = _quantiles(drawn)
+    return {
+        "n_low": curve.n_train[0],
+        "n_high": curve.n_train[-1],
+        "times_images": curve.n_train[-1] / curve.n_train[0],
+        "error_low_n": errors[0],
+        "error_high_n": errors[-1],
+        "times_fewer": ratio,
+        "interval": ends,
+        "n_test": curve.n_test,
+    }
+
+
+def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
+    """The last curve against the first at their largest size, paired over images and seeds."""
+    if len(curves) < 2:
+        return None
+    first, last, titles = curves[0], curves[-1], curve_titles(curves)
+    alike = ("test_set_id", "width", "split")
+    shared = sorted(set(first.n_train) & set(last.n_train))
+    if not shared or any(first.fixed[key] != last.fixed[key] for key in alike):
+        return None
+    i, j = first.n_train.index(shared[-1]), last.n_train.index(shared[-1])
+    ratio, ends = ratio_of(last.summaries[j], first.summaries[i])
+    if not (last.thin[j] or first.thin[i]):
+        ends = _quantiles(last.replicates[:, j] / first.replicates[:, i])
+    low, high = ends
+    verdict = "undecided at this precision"
+    if min(first.summaries[i].n_seeds, last.summaries[j].n_seeds) < 2:
+        verdict = "one seed"  # whose luck is not known: no verdict rests on it
+    elif high is not None and high < 1:
+        verdict = "fewer misses"
+    elif low is not None and low > 1:
+        verdict = "more misses"
+    return {
+        "n_train": shared[-1],
+        "from": titles[0],
+        "to": titles[-1],
+        "from_error": first.errors[i],
+        "to_error": last.errors[j],
+        "ratio": ratio,
+        "interval": ends,
+        "n_test": first.n_test,
+        "verdict": verdict,
+    }
+
+
+def _failures(results: Results) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": m["run_id"],
+            "kind": results.state.failures[m["run_id"]]["kind"],
+            "error": results.state.failures[m["run_id"]]["error"],
+        }
+        for cell in results.cells
+        for m in cell["members"]
+        if results.state.failed(m["run_id"])
+    ]
+
+
+def _absent(results: Results, cells: Sequence[Mapping[str, Any]]) -> int:
+    """Planned models that are neither finished nor failed."""
+    runs = [member["run_id"] for cell in cells for member in cell["members"]]
+    return sum(r not in results.state.finished and not results.state.failed(r) for r in runs)
+
+
+def _missing(results: Results) -> list[dict[str, Any]]:
+    """Planned cells that lack models, which have not failed."""
+    rows = []
+    for cell in results.cells:
+        if absent := _absent(results, [cell]):
+            rows.append(
+                {
+                    "cell_id": cell["cell_id"],
+                    "recipe": cell["recipe"]["name"],
+                    "n_train": cell["n_train"],
+                    "width": cell["width"],
+                    "missing": absent,
+                    "members": len(cell["members"]),
+                }
+            )
+    return rows
+
+
+def _quantiles(drawn: Any) -> list[float | None]:
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return [float(low), float(high)]
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: NaN and infinities become null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

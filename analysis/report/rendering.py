@@ -1,0 +1,49 @@
+"""Templates and what they may use; the same for every page."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from analysis.present import formatting
+from analysis.present.links import link, linked, row_anchor, table_anchor, unlinked
+from analysis.report.sections.section import Section
+
+Drawn = Mapping[str, tuple[bytes, bytes]]  # by name, a figure as SVG and as PNG
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A section as the templates print it, with its anchor and the notes of its study."""
+
+    id: str
+    section: Section
+    notes: tuple[str, ...] = ()
+
+
+def render(template: str, drawn: Drawn, **values: Any) -> str:
+    """A page (.html), all of it escaped and with its figures inside, or a text (.md)."""
+    page = ".html" in template
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=page,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=formatting.percent, number=formatting.number, interval=formatting.interval
+    )
+    environment.filters.update(
+        factor=formatting.factor, link=link, text=linked if page else unlinked
+    )
+    environment.filters.update(oneline=lambda said: " ".join(said.split()))
+    environment.globals.update(row_anchor=row_anchor, table_anchor=table_anchor)
+    images = {
+        name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
+        for name, (svg, _) in drawn.items()
+    }
+    return environment.get_template(template).render(images=images, **values)

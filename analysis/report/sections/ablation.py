@@ -1,0 +1,181 @@
+"""What each trick is worth, averaged over the orders in which it could have been found."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from analysis.claims.claim import Evidence, row_of
+from analysis.effects.shapley import combinations_of, interactions, missing_of, worths
+from analysis.present.formatting import change
+from analysis.present.legends import place_legend, row_labels
+from analysis.present.links import link, row_anchor
+from analysis.present.style import change_axis, draw_change, styled
+from analysis.report.sections.section import Data, Kind, Picture, Section, Table
+from analysis.results.cell_results import LEVEL, Measured
+from analysis.results.identity import only_one
+
+WAYS = {
+    "average": "averaged over all orders",
+    "alone": "added to 1989 alone",
+    "last": "added last, to all others",
+}
+SAME = (  # what a trick's worth is not averaged over
+    *("dataset", "data_version", "test_set_id", "n_train", "split", "width"),
+    *("model", "model_version", "start", "epochs", "batch_size"),
+)
+
+
+def measure(e: Evidence, study: str) -> Data | None:
+    cells = e.cells.find(study)
+    if not cells:
+        return None
+    first = cells[0]
+    recipes = [cell["recipe"] for cell in e.results.plans[study]["cells"]]
+    planned = [tuple(name for name, _ in recipe["tricks"]) for recipe in recipes]
+    tricks = max(planned, key=len)
+    by_tricks = combinations_of(alike := _alike(cells))
+    missing = missing_of(tricks, by_tricks)
+    data: Data = {
+        "study": study,
+        "level": LEVEL,
+        "n_train": first.n_train,
+        "epochs": first.epochs,
+        "combinations": len(by_tricks) + missing,
+        "missing": missing,
+        "seeds": min((cell.n_seeds for cell in by_tricks.values()), default=0),
+        "n_tricks": len(tricks),
+        "left_out": len(cells) - len(alike),
+        "tricks": [],
+        "interactions": [],
+        "all": None,
+    }
+    if missing or not tricks:
+        return data
+    resampler = e.resampler
+    together = resampler.change(by_tricks[frozenset()], by_tricks[frozenset(tricks)])
+    data["all"] = None if together is None else row_of(together)
+    data["tricks"] = [
+        {"trick": worth.trick, **{way: row_of(getattr(worth, way)) for way in WAYS}}
+        for worth in worths(resampler, tricks, by_tricks)
+    ]
+    data["interactions"] = [
+        {"tricks": list(pair.tricks), **row_of(pair.effect)}
+        for pair in interactions(resampler, tricks, by_tricks)
+    ]
+    return data
+
+
+def _alike(cells: Sequence[Measured]) -> list[Measured]:
+    """Cells that are as the first in all but their tricks, one for each set of tricks."""
+    first = cells[0]
+    found: dict[frozenset[str], list[Measured]] = {}
+    for cell in cells:
+        if all(cell.facts.get(name) == first.facts.get(name) for name in SAME):
+            found.setdefault(frozenset(cell.tricks), []).append(cell)
+    one = [only_one(several) for several in found.values()]
+    return [cell for cell in one if cell is not None]
+
+
+def show(data: Data) -> Section:
+    if not data["tricks"]:
+        return Section(
+            title="What each trick is worth",
+            text=(
+                f"{data['missing']} of {data['combinations']} combinations have no finished model:"
+                " the averages over all orders need every one.",
+                *_left_out(data),
+            ),
+        )
+    best = min(data["tricks"], key=_average)
+    row = row_anchor(data["study"], 1 + data["tricks"].index(best))
+    level = f"{100 * data['level']:.0f} %"
+    text = [
+        f"All {data['combinations']} combinations of {data['n_tricks']} tricks at"
+        f" {data['n_train']:,} images and {data['epochs']} epochs, {data['seeds']} seeds each."
+        f" Averaged over all orders, {_name(best['trick'])} is worth most: it changes the test"
+        f" error by {link(change(best['average']), row)}. The averages multiply to the"
+        f" effect of all tricks, {change(data['all'])}."
+    ]
+    if data["interactions"]:
+        text.append(
+            "Pairs that together differ from the product of each (below 0: they help each other;"
+            f" intervals by Bonferroni at {100 * data['interactions'][0]['level']:.0f} %): "
+            + "; ".join(
+                f"{_name(row['tricks'][0])} with {_name(row['tricks'][1])}"
+                f" {link(change(row), row_anchor(data['study'], i, 2))}"
+                for i, row in enumerate(data["interactions"], 1)
+            )
+            + "."
+        )
+    table = Table(
+        caption=f"Change of the test error, {level} intervals",
+        columns=("trick", *WAYS.values()),
+        rows=tuple(
+            (_name(row["trick"]), *(change(row[way]) for way in WAYS)) for row in data["tricks"]
+        ),
+    )
+    pairs = Table(
+        caption="Pairs of tricks together, against the product of each",
+        columns=("trick", "with", "change of the test error"),
+        rows=tuple(
+            (_name(row["tricks"][0]), _name(row["tricks"][1]), change(row))
+            for row in data["interactions"]
+        ),
+    )
+    picture = Picture(
+        name=data["study"],
+        alt="Change of the test error by each trick with its interval",
+        caption=f"Change of the test error by each trick with {level} intervals.",
+    )
+    return Section(
+        title="What each trick is worth",
+        text=(*text, *_left_out(data)),
+        tables=(table, pairs) if data["interactions"] else (table,),
+        pictures=(picture,),
+    )
+
+
+def _left_out(data: Data) -> tuple[str, ...]:
+    """Names the cells that are no combination, such as those of other lengths or rates."""
+    n = data["left_out"]
+    return (
+        (f"{n} cells differ from these in more than their tricks and are left out.",) if n else ()
+    )
+
+
+@styled
+def draw(data: Data) -> Mapping[str, Figure]:
+    if not data["tricks"]:
+        return {}
+    rows = sorted(data["tricks"], key=_average)
+    fig = Figure(figsize=(6.4, 1.3 + 0.55 * len(rows)), layout="constrained")
+    ax = fig.subplots()
+    colours = sns.color_palette("colorblind", len(WAYS))
+    for way, shift, marker, colour in zip(WAYS, (0.22, 0, -0.22), "os^", colours, strict=True):
+        for y, row in enumerate(rows):
+            effect = row[way]
+            label = WAYS[way] if y == 0 else None
+            draw_change(ax, effect, shift - y, marker, color=colour, lw=1.3, label=label)
+    ax.axvline(0, color="#666666", lw=0.8)
+    ax.set_yticks(range(0, -len(rows), -1), row_labels(fig, [_name(row["trick"]) for row in rows]))
+    ax.tick_params(axis="y", length=0)
+    change_axis(ax)
+    ax.set_xlabel("change of the test error")
+    ax.grid(visible=True, axis="x")
+    place_legend(fig, ax, where="outside upper left", across=3)
+    return {data["study"]: fig}
+
+
+def _average(row: Data) -> float:
+    """Return the key that orders tricks; a change from no miss at all comes last."""
+    change = row["average"]["change"]
+    return math.inf if change is None else float(change)
+
+
+def _name(trick: str) -> str:
+    return {"adamw": "AdamW", "relu": "ReLU", "shift": "shifts"}.get(trick, trick.replace("_", "-"))
+
+
+WORTH = Kind(measure=measure, show=show, draw=draw)

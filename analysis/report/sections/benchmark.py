@@ -1,0 +1,136 @@
+"""How fast the engines are: what `scaling bench --out OUT` measured and left in the folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from analysis.present.formatting import NONE
+from analysis.present.legends import shortened
+from analysis.present.links import link, row_anchor
+from analysis.present.style import recipe_title, styled
+from analysis.report.sections.section import Data, Picture, Section, Table
+from scaling.errors import InputError
+from scaling.store.store import Store
+
+FILE = "bench.json"
+NAME = "throughput"
+SHOWN = (
+    *("engine", "recipe", "width", "us", "us_range"),
+    *("loop_us", "ratio", "floor_us", "floor_ratio"),
+)
+PRESENTATIONS = 23 * 7291  # cited: what 1989 trained for
+
+
+def read_bench(store: Store) -> Data | None:
+    """The rows of a benchmark, or None where there is none. Raises InputError for a damaged one."""
+    body = store.read_file(FILE)
+    if body is None:
+        return None
+    try:
+        measured = json.loads(body)
+        rows = [{name: row[name] for name in SHOWN} for row in measured]
+        fastest = min((r for r in rows if r["recipe"] == "1989"), key=lambda r: float(r["us"]))
+        return {
+            "rows": rows,
+            "machine": measured[0].get("machine"),
+            "fastest": fastest,
+            "presentations": PRESENTATIONS,
+            "seconds": fastest["us"] * PRESENTATIONS * 1e-6,
+        }
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{store.out}/{FILE} is no benchmark ({type(error).__name__}: {error}):"
+            f" run `scaling bench --out {store.out}` again, or delete it"
+        ) from error
+
+
+def show(data: Data) -> Section:
+    rows = data["rows"]
+    fastest = data["fastest"]
+    row = row_anchor(NAME, 1 + rows.index(fastest))
+    text = (
+        f"At {link(_number(fastest['us']), row)} µs an example the {data['presentations']:,}"
+        f" presentations of 1989 take {_number(data['seconds'])} s of one core, where 1989 took"
+        f" three days; the plain PyTorch loop takes {link(_number(fastest['loop_us']), row)} µs in"
+        " the same run."
+    )
+    table = Table(
+        caption="Microseconds of one core for one example and model, exact SGD, medians of rounds;"
+        f" {data['machine'] or 'machine unknown'}",
+        columns=(
+            "engine",
+            "recipe",
+            "#width",
+            "#µs",
+            "range",
+            "#plain PyTorch",
+            "#ratio",
+            "#floor",
+            "#times the floor",
+        ),
+        rows=tuple(
+            (
+                row["engine"],
+                recipe_title(row["recipe"]),
+                f"{row['width']:g}",
+                _number(row["us"]),
+                " to ".join(map(_number, row["us_range"])),
+                _number(row["loop_us"]),
+                _number(row["ratio"]),
+                _number(row["floor_us"]),
+                _number(row["floor_ratio"]),
+            )
+            for row in rows
+        ),
+    )
+    picture = Picture(
+        name=NAME,
+        alt="Microseconds an example of each engine against width, with the loop and the floor",
+        caption="Training one example of one model, by width. Dashed: the plain PyTorch loop of"
+        " the write-up. Dotted: the floating-point operations alone.",
+    )
+    return Section(
+        title="How fast the engines are", text=(text,), tables=(table,), pictures=(picture,)
+    )
+
+
+@styled
+def draw(data: Data) -> Mapping[str, Figure]:
+    recipes = list(dict.fromkeys(row["recipe"] for row in data["rows"]))
+    engines = list(dict.fromkeys(row["engine"] for row in data["rows"]))
+    colours = dict(zip(engines, sns.color_palette("colorblind", len(engines)), strict=True))
+    fig = Figure(figsize=(1.2 + 2.7 * len(recipes), 3.4), layout="constrained")
+    axes = fig.subplots(1, len(recipes), sharey=True, squeeze=False)[0]
+    for ax, recipe in zip(axes, recipes, strict=True):
+        rows = [row for row in data["rows"] if row["recipe"] == recipe]
+        for engine in engines:
+            mine = [row for row in rows if row["engine"] == engine]
+            _line(ax, mine, "us", colours[engine], engine, "o-")
+        first = [row for row in rows if row["engine"] == engines[0]]
+        _line(ax, first, "loop_us", "#444444", "plain PyTorch", "--")
+        _line(ax, first, "floor_us", "#444444", "arithmetic alone", ":")
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        ax.set_title(shortened(recipe_title(recipe), 2.4, 10, lines=2))
+        ax.set_xlabel("width")
+        ax.grid(visible=True)
+    axes[0].set_ylabel("µs an example and model")
+    fig.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside right center")
+    return {NAME: fig}
+
+
+def _line(ax: Any, rows: Sequence[Data], value: str, colour: Any, label: str, how: str) -> None:
+    points = sorted((row["width"], row[value]) for row in rows if row[value] is not None)
+    if points:
+        ax.plot(*zip(*points, strict=True), how, ms=4, lw=1.3, color=colour, label=label)
+
+
+def _number(value: float | None) -> str:
+    return NONE if value is None else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"

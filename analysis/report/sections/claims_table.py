@@ -1,0 +1,82 @@
+"""What is not of one study: the table of claims, and the digits that are still missed."""
+
+from collections.abc import Collection, Sequence
+
+from analysis.claims.claim import NOT_RUN
+from analysis.effects.decision_rules import ALPHA, MARGIN
+from analysis.present.formatting import NONE, p_value
+from analysis.present.links import link, table_anchor
+from analysis.report.sections.section import Data, Picture, Section, Table
+
+
+def show_claims(claims: Sequence[Data], studies: Collection[str] = ()) -> Section:
+    """Claims with their verdicts and the figures they rest on, by links to those `studies`.
+
+    Those that nothing was run for are by the command that would.
+    """
+    tested = [row for row in claims if row["p"] is not None]
+    hold = sum(row["holds_after_holm"] for row in tested)
+    text = [
+        "“Helps” is supported where the 90 % interval of the relative change of the error lies"
+        f" below 0, “no gain” only where it lies within ±{100 * MARGIN:.0f} % or shows harm, “a"
+        f" lot” where it lies below −{100 * MARGIN:.0f} %; the margin is older than the runs, the"
+        " other rules were written during them (LOG.md)."
+    ]
+    if tested:
+        counts = [link(str(n), table_anchor("claims")) for n in (len(tested), hold)]
+        text.append(
+            "p is two-sided and of the decision as it stands, p (Holm) after Holm's correction over"
+            f" the {counts[0]} claims with a test, of which {counts[1]} hold at"
+            f" {100 * ALPHA:.0f} %."
+        )
+    judged, left = [], dict[str, list[Data]]()
+    for row in claims:
+        if row["verdict"].startswith(NOT_RUN):
+            left.setdefault(row["verdict"].removeprefix(NOT_RUN), []).append(row)
+        else:
+            judged.append(row)
+    rows = tuple(
+        (
+            row["id"],
+            row["claim"],
+            row["verdict"],
+            (row["figure"] or NONE) + (_study(row["study"]) if row["study"] in studies else ""),
+            *((p_value(row["p"]), p_value(row["p_holm"])) if tested else ()),
+        )
+        for row in judged
+    )
+    columns = ("", "claim", "verdict", "rests on", *(("p", "p (Holm)") if tested else ()))
+    tables = [Table(caption="Published claims", columns=columns, rows=rows, wraps=True)]
+    if left:
+        rows = tuple(
+            (f"`{command}`", "; ".join(f"{row['id']} {row['claim']}" for row in mine))
+            for command, mine in left.items()
+        )
+        columns = ("command", "for the claims")
+        tables.append(Table(caption="Not run here", columns=columns, rows=rows, wraps=True))
+    return Section(title="Claims", text=tuple(text), tables=tuple(tables))
+
+
+def show_digits(data: Data) -> Section:
+    """The digits that the best recipe misses, with label and prediction."""
+    n = len(data["digits"])
+    text = (
+        f"“{data['title']}” with {data['n_train']:,} training images"
+        f" misses {data['mean']:.1f} of {data['n_test']:,} on average over"
+        f" {data['seeds']} seeds, the fewest here. {data['by_half']} digits are missed by at"
+        f" least half of its models, {data['by_all']} by all of them."
+    )
+    picture = Picture(
+        name="digits",
+        alt="Test digits that the best recipe gets wrong",
+        caption=f"The {n} that most models miss: label → what most of them take it for.",
+    )
+    return Section(
+        title="What the best recipe still gets wrong",
+        text=(text,),
+        pictures=(picture,) if n else (),
+    )
+
+
+def _study(name: str) -> str:
+    return f" {link(f'→ {name}', name)}"

@@ -1,0 +1,238 @@
+"""A study that compares recipes, widths or sizes: each cell against the one it is measured by."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from analysis.claims.claim import Evidence, row_of
+from analysis.effects.decision_rules import MARGIN
+from analysis.effects.paired import Effect
+from analysis.present.formatting import NONE, change, interval, of, percent
+from analysis.present.labels import in_common, labels
+from analysis.present.links import link, table_anchor
+from analysis.present.style import recipe_title
+from analysis.report.sections import interaction
+from analysis.report.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varied
+from analysis.report.sections.section import Data, Kind, Picture, Section, Table
+from analysis.results.cell_results import LEVEL, Measured, described
+from analysis.results.identity import USUAL, grouped, like_curve, only_one
+
+Base = Callable[[Measured, Sequence[Measured]], Measured | None]
+Axis = Literal["n_train", "n_macs"]
+FEWER, MORE = "fewer misses", "more misses"
+ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What the cells of a study are compared with, and along what they are drawn."""
+
+    title: str
+    base: Base
+    against: str  # the same in words
+    axis: Axis | None = None
+
+
+def by_recipe(name: str, cell: Measured, among: Sequence[Measured]) -> Measured | None:
+    """The cell that differs in its recipe only, which has this name."""
+    alike = _alike(cell, among, ALIKE)
+    return only_one([other for other in alike if other.recipe == name], like=cell)
+
+
+def by_width(cell: Measured, among: Sequence[Measured]) -> Measured | None:
+    """The same recipe in the smallest network."""
+    alike = [other for other in among if like_curve(cell, other, "width")]
+    least = min(other.width for other in alike)
+    return only_one([other for other in alike if other.width == least], like=cell)
+
+
+def by_tricks(cell: Measured, among: Sequence[Measured]) -> Measured | None:
+    """The recipe with the most of its tricks, and no other; for another model the usual one."""
+    alike = _alike(cell, among, ALIKE)
+    if cell.model != USUAL:
+        return only_one([other for other in alike if other.model == USUAL], like=cell)
+    fewer = [o for o in alike if o.model == cell.model and set(o.tricks) < set(cell.tricks)]
+    most = max((len(other.tricks) for other in fewer), default=0)
+    return only_one([other for other in fewer if len(other.tricks) == most], like=cell)
+
+
+def _alike(cell: Measured, among: Sequence[Measured], fields: tuple[str, ...]) -> list[Measured]:
+    return [
+        other
+        for other in among
+        if all(getattr(other, name) == getattr(cell, name) for name in fields)
+    ]
+
+
+MODERN: Base = partial(by_recipe, "dropout_relu")
+COMPARISONS = {
+    "revisit": Comparison(
+        title="The revisit of 2025", base=MODERN, against="the recipe of 2022 (all tricks)"
+    ),
+    "negative": Comparison(
+        title="What does not help", base=by_tricks, against="the same recipe without the trick"
+    ),
+    "norms": Comparison(
+        title="Norms and residual connections",
+        base=MODERN,
+        against="the recipe of 2022 (all tricks) at the same width",
+        axis="n_macs",
+    ),
+    "width": Comparison(
+        title="Width", base=by_width, against="the same recipe at the smallest width", axis="n_macs"
+    ),
+    "grid": Comparison(
+        title="The grid",
+        base=partial(by_recipe, "1989"),
+        against="the recipe of 1989 at the same size and width",
+        axis="n_train",
+    ),
+    "transfer": Comparison(
+        title="Transfer from MNIST to zip codes",
+        base=partial(by_recipe, "scratch"),
+        against="training from scratch",
+        axis="n_train",
+    ),
+    "best": Comparison(
+        title="The best recipe", base=MODERN, against="the recipe of 2022 (all tricks)"
+    ),
+}
+
+
+def measure(e: Evidence, study: str) -> Data | None:
+    cells = e.cells.find(study)
+    if not cells:
+        return None
+    comparison = COMPARISONS[study]
+    bases = [comparison.base(cell, cells) for cell in cells]
+    rows = [_row(e, *pair) for pair in zip(cells, bases, strict=True)]
+    told = [name for name in varied(rows) if name in HEADINGS]
+    for row, names in zip(rows, _names(cells, bases, told, comparison.axis), strict=True):
+        row |= names
+    said = [row["verdict"] for row in rows]
+    return {
+        "study": study,
+        "level": LEVEL,
+        "margin": MARGIN,
+        "axis": comparison.axis,
+        "against": comparison.against,
+        "rows": rows,
+        "crossed": interaction.measure(e, cells) if study == "grid" else [],
+        "compared": len(rows) - said.count(None),
+        "fewer": said.count(FEWER),
+        "more": said.count(MORE),
+    }
+
+
+def _names(
+    cells: Sequence[Measured], bases: Sequence[Measured | None], told: list[str], axis: Axis | None
+) -> list[Data]:
+    """Add to each row its labels in table and figures, its baseline and its line."""
+    facts = [cell.facts for cell in cells]
+    of_bases = {id(base): base.facts for base in bases if base is not None}
+    against = dict(zip(of_bases, labels(list(of_bases.values()), shown=TICKS), strict=True))
+    names: list[Data] = [
+        {
+            "title": title,
+            "tick": tick,
+            "against": None if base is None or base is cell else against[id(base)],
+        }
+        for cell, base, title, tick in zip(
+            cells, bases, labels(facts, shown=told), labels(facts, shown=TICKS), strict=True
+        )
+    ]
+    if axis is None:
+        return names
+    lines = grouped(cells, (ALONG[axis],), loose=("epochs", "batch_size"))
+    common = [in_common([cell.facts for cell in line]) for line in lines]
+    titles = labels(common, shown=BESIDE[axis], bases=[recipe_title(f["recipe"]) for f in common])
+    place = {id(cell): name for name, line in enumerate(lines) for cell in line}
+    for cell, name in zip(cells, names, strict=True):
+        name |= {"line": place[id(cell)], "line_title": titles[place[id(cell)]]}
+    return names
+
+
+def _row(e: Evidence, cell: Measured, base: Measured | None) -> Data:
+    effect = None if base is None or base is cell else e.resampler.change(base, cell)
+    return described(cell) | {
+        "base": None if base is None or base is cell else base.recipe,
+        "change": None if effect is None else row_of(effect),
+        "verdict": None if effect is None else _verdict(effect),
+    }
+
+
+def _verdict(effect: Effect) -> str:
+    """What a change's interval says, without a correction for many comparisons."""
+    if effect.se_seed is None:
+        return "one seed"
+    if effect.high < 0 or effect.low > 0:
+        return FEWER if effect.high < 0 else MORE
+    if effect.low >= -MARGIN and effect.high <= MARGIN:
+        return f"within {100 * MARGIN:.0f} %"
+    return "undecided"
+
+
+HEADINGS = {
+    "n_train": "#images",
+    "width": "#width",
+    "batch_size": "#batch",
+    "epochs": "#epochs",
+    "n_macs": "#multiplications",
+}
+
+
+def show(data: Data) -> Section:
+    rows, level = data["rows"], f"{100 * data['level']:.0f} %"
+    told = [name for name in varied(rows) if name in HEADINGS]
+    rows_of = table_anchor(data["study"])
+    compared, fewer, more = (link(str(data[n]), rows_of) for n in ("compared", "fewer", "more"))
+    text = (
+        f"{compared} comparison{'s' if data['compared'] != 1 else ''} with {data['against']}, on"
+        f" the same seeds and test images: {fewer} with fewer misses, {more} with more; each"
+        " interval stands for itself, without a correction for their number."
+    )
+    table = Table(
+        caption=f"Test errors, and their change against {data['against']}; {level} intervals",
+        columns=(
+            "recipe",
+            *(HEADINGS[name] for name in told),
+            "#mean misses",
+            "#error",
+            "interval",
+            "change of the error",
+            "verdict",
+            "#seeds",
+        ),
+        rows=tuple(
+            (
+                row["title"],
+                *(f"{row[name]:,g}" if name == "width" else f"{row[name]:,}" for name in told),
+                f"{row['mean']:,.1f} of {row['n_test']:,}",
+                percent(row["error"]),
+                interval([row["low"], row["high"]], percent=True),
+                change(row["change"]),
+                row["verdict"] or NONE,
+                of(row["seeds"], row["planned"]),
+            )
+            for row in rows
+        ),
+    )
+    by_axis = data["axis"] and len({row[data["axis"]] for row in rows}) > 1
+    picture = Picture(
+        name=data["study"],
+        alt="Test errors with intervals" if by_axis else "Changes of the test error",
+        caption=f"Means over seeds with {level} intervals."
+        if by_axis
+        else f"Change of the test error with {level} intervals; grey: within"
+        f" {100 * data['margin']:.0f} %.",
+    )
+    return Section(
+        title=COMPARISONS[data["study"]].title,
+        text=(text, *interaction.show(data["study"], data["crossed"])),
+        tables=(table, *interaction.tables(data["crossed"], level)),
+        pictures=(picture,) if by_axis or data["compared"] else (),
+    )
+
+
+COMPARED = Kind(measure=measure, show=show, draw=draw)

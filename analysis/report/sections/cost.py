@@ -1,0 +1,179 @@
+"""What was predicted to be spent and what was: core time by engine and width, and whole sweeps."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.present.formatting import NONE
+from analysis.report.sections.section import Data, Section, Table
+from analysis.results.load import Results
+from scaling.errors import InputError
+
+NAME = "planning"
+MINUTES, SECONDS = 16, 19  # characters of a time
+SHOWN = 12  # runs that are printed, the last ones
+BY = ["engine", "device", "width"]
+RUN = (
+    "study",
+    "device",
+    "cpus",
+    "gpus",
+    "trials",
+    "models",
+    "predicted_wall_s",
+    "wall_s",
+    "started_at",
+)
+
+
+def measure(results: Results) -> Data | None:
+    """None where no plan says what it costs and no sweep left a record."""
+    models, runs = _models(results), _runs(results)
+    if models.empty and not runs:
+        return None
+    return {
+        **_compared(models),
+        "engines": [
+            {**dict(zip(BY, key, strict=True)), **_compared(some), "cells": _spread(some)}
+            for key, some in models.groupby(BY)
+        ],
+        "cells": [
+            {"cell_id": cell_id, **{k: some[k].iloc[0] for k in BY}, **_compared(some)}
+            for cell_id, some in models.groupby("cell_id")
+        ],
+        "runs": runs,
+    }
+
+
+def show(data: Data) -> Section:
+    text, tables = [], []
+    if data["models"]:
+        text.append(
+            f"{data['models']:,} models took {_hours(data['actual_s'])} core hours;"
+            f" the plans had predicted {_hours(data['predicted_s'])},"
+            f" so it took {data['ratio']:.2f} times as long."
+        )
+        tables.append(
+            Table(
+                caption="Core hours (of a GPU: the time that it was used), and their ratio to what"
+                " was predicted: all together, and from the lowest to the highest cell",
+                columns=(
+                    *("engine", "on", "#width", "#models", "#predicted", "#taken", "#ratio"),
+                    "cells",
+                ),
+                rows=tuple(
+                    (
+                        row["engine"],
+                        row["device"],
+                        f"{row['width']:g}",
+                        f"{row['models']:,}",
+                        _hours(row["predicted_s"]),
+                        _hours(row["actual_s"]),
+                        f"{row['ratio']:.2f}",
+                        " to ".join(f"{ratio:.2f}" for ratio in row["cells"]),
+                    )
+                    for row in data["engines"]
+                ),
+            )
+        )
+    if runs := data["runs"]:
+        ended = [run["ratio"] for run in runs if run["ratio"] is not None]
+        if ended:
+            took = " to ".join(dict.fromkeys(f"{ratio:.2f}" for ratio in (min(ended), max(ended))))
+            text.append(
+                f"{len(ended)} of {len(runs)} sweeps came to their end, in {took} times the"
+                " predicted time."
+            )
+        tables.append(
+            Table(
+                caption="Sweeps, in minutes from when Ray was up; those that were stopped have no"
+                " end",
+                columns=(
+                    *("study", "#cores", "#GPUs", "#trials", "#models", "#predicted", "#taken"),
+                    *("#ratio", "begun"),
+                ),
+                rows=_run_rows(runs[-SHOWN:]),
+            )
+        )
+    return Section(
+        title="What was predicted and what it took", text=tuple(text), tables=tuple(tables)
+    )
+
+
+def _models(results: Results) -> pd.DataFrame:
+    """Trained models that a plan has a cost for, with predicted and actual seconds."""
+    predicted: dict[str, float] = {}
+    for plan in results.plans.values():
+        for cell in plan["cells"]:
+            seconds = cell.get("predicted_s") or 0.0  # tunings and older plans may have none
+            for member in cell["members"] if seconds else ():
+                predicted.setdefault(member["run_id"], seconds / len(cell["members"]))
+    models = results.models
+    taken = models["cpu_s"].where(models["device"] == "cpu", models["wall_s"])
+    table = models[["run_id", "cell_id", *BY]].assign(
+        predicted_s=models["run_id"].map(predicted).astype(float), actual_s=taken
+    )
+    return table[(table["actual_s"] > 0) & (table["predicted_s"] > 0)]
+
+
+def _compared(models: pd.DataFrame) -> Data:
+    predicted, actual = float(models["predicted_s"].sum()), float(models["actual_s"].sum())
+    return {
+        "models": len(models),
+        "predicted_s": predicted,
+        "actual_s": actual,
+        "ratio": actual / predicted if predicted else None,
+    }
+
+
+def _spread(models: pd.DataFrame) -> list[float]:
+    """The lowest and the highest ratio of a cell."""
+    sums = models.groupby("cell_id")[["actual_s", "predicted_s"]].sum()
+    ratios = sums["actual_s"] / sums["predicted_s"]
+    return [float(ratios.min()), float(ratios.max())]
+
+
+def _runs(results: Results) -> list[Data]:
+    """Records of sweeps, the earliest first. Raises InputError for one that is damaged."""
+    found = []
+    for path, body in results.store.read_files("runs", ".json"):
+        try:
+            record = json.loads(body)
+            run: dict[str, Any] = {name: record[name] for name in RUN}
+            done = run["wall_s"] is not None and run["predicted_wall_s"] > 0
+            run["ratio"] = run["wall_s"] / run["predicted_wall_s"] if done else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path} is no record of a sweep ({type(error).__name__}: {error}): delete it"
+            ) from error
+        found.append(run)
+    return sorted(found, key=lambda run: str(run["started_at"]))
+
+
+def _run_rows(runs: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    """A row for each sweep; those that began in one minute have their seconds too."""
+    rows = [_run_row(run, MINUTES) for run in runs]
+    if len(set(rows)) < len(rows):
+        rows = [_run_row(run, SECONDS) for run in runs]
+    return tuple(rows)
+
+
+def _run_row(run: Mapping[str, Any], digits: int) -> tuple[str, ...]:
+    wall, ratio = run["wall_s"], run["ratio"]
+    return (
+        run["study"],
+        f"{run['cpus']:,}",
+        f"{run['gpus']:,}",
+        f"{run['trials']:,}",
+        f"{run['models']:,}",
+        f"{run['predicted_wall_s'] / 60:.1f}",
+        NONE if wall is None else f"{wall / 60:.1f}",
+        NONE if ratio is None else f"{ratio:.2f}",
+        str(run["started_at"])[:digits].replace("T", " "),
+    )
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.2f}"

@@ -1,0 +1,126 @@
+"""How long to train: validation error against epochs, and what the best length is worth."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.claims.claim import Evidence, row_of
+from analysis.effects.best_epochs import BestEpochs, best_epochs
+from analysis.present.formatting import change, percent
+from analysis.present.labels import in_common, labels
+from analysis.present.legends import place_legend
+from analysis.present.style import log_axes, same_marker, styled
+from analysis.reference.published import published
+from analysis.report.sections.section import Data, Kind, Picture, Section, Table
+from analysis.results.cell_results import LEVEL
+from analysis.stats.bootstrap import half_a_miss
+
+
+def measure(e: Evidence, study: str) -> Data | None:
+    lengths: dict[str, int] = {}
+    for run in published():  # the first published run of a recipe is the one on 7,291 images
+        lengths.setdefault(run.recipe, run.epochs)
+    found = best_epochs(e.cells, e.resampler, lengths)
+    if not found:
+        return None
+    unfinished = sum(cell.n_seeds < cell.planned for best in found for cell in best.cells)
+    rows = [_row(best) for best in found]
+    facts = [in_common([cell.facts for cell in best.cells]) for best in found]
+    for row, title in zip(rows, labels(facts, shown=("n_train",)), strict=True):
+        row["title"] = title
+    return {"study": study, "level": LEVEL, "rows": rows, "unfinished": unfinished}
+
+
+def _row(found: BestEpochs) -> Data:
+    best, fixed = found.best, found.fixed
+    return {
+        "dataset": best.dataset,
+        "recipe": best.recipe,
+        "n_train": best.n_train,
+        "width": best.width,
+        "epochs": [cell.epochs for cell in found.cells],
+        "val_errors": found.val_errors,
+        "val_n": int(best.models["val_n"].iloc[0]),
+        "seeds": [cell.n_seeds for cell in found.cells],
+        "planned": [cell.planned for cell in found.cells],
+        "best": best.epochs,
+        "best_test_error": best.error,
+        "at_edge": found.at_edge,
+        "fixed": fixed.epochs,
+        "fixed_test_error": fixed.error,
+        "change": None if found.change is None else row_of(found.change),
+    }
+
+
+def show(data: Data) -> Section:
+    level = f"{100 * data['level']:.0f} %"
+    table = Table(
+        caption="Best number of epochs by validation, against the one nearest to the published;"
+        f" {level} intervals",
+        columns=(
+            "recipe",
+            "#images",
+            "#best epochs",
+            "#test error",
+            "#fixed epochs",
+            "#test error there",
+            "change by the best",
+            "tried",
+        ),
+        rows=tuple(
+            (
+                row["title"],
+                f"{row['n_train']:,}",
+                f"{row['best']}{' (edge)' if row['at_edge'] else ''}",
+                percent(row["best_test_error"]),
+                str(row["fixed"]),
+                percent(row["fixed_test_error"]),
+                change(row["change"]) if row["change"] else "the same",
+                ", ".join(map(str, row["epochs"])),
+            )
+            for row in data["rows"]
+        ),
+    )
+    text = ["The best number of epochs is that with fewest misses of validation images."]
+    if any(row["at_edge"] for row in data["rows"]):
+        text.append("Edge: the best is the shortest or longest tried, so a better one may exist.")
+    if data["unfinished"]:
+        text.append(f"{data['unfinished']} cells are not finished.")
+    picture = Picture(
+        name=data["study"],
+        alt="Validation error against the number of epochs, a panel for each number of images",
+        caption="Validation error after full trainings of each length, mean over seeds; ringed:"
+        " the best length, in a square the one nearest to the published.",
+    )
+    return Section(title="Epochs", text=(" ".join(text),), tables=(table,), pictures=(picture,))
+
+
+@styled
+def draw(data: Data) -> Mapping[str, Figure]:
+    sizes = sorted({row["n_train"] for row in data["rows"]})
+    titles = list(dict.fromkeys(row["title"] for row in data["rows"]))
+    styles = dict(zip(titles, same_marker("o", len(titles)), strict=True))
+    fig = Figure(figsize=(1.2 + 2.3 * len(sizes), 3.0), layout="constrained")
+    axes = fig.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    for ax, size in zip(axes, sizes, strict=True):
+        rows = [row for row in data["rows"] if row["n_train"] == size]
+        for row in rows:
+            colour = styles[row["title"]]["color"]
+            errors = np.maximum(row["val_errors"], half_a_miss(row["val_n"]))
+            ax.plot(row["epochs"], errors, ms=4, lw=1.2, **styles[row["title"]])
+            best = errors[row["epochs"].index(row["best"])]
+            ax.plot(row["best"], best, "o", ms=10, mfc="none", mec=colour, mew=1.3)
+            fixed = errors[row["epochs"].index(row["fixed"])]
+            ax.plot(row["fixed"], fixed, "s", ms=10, mfc="none", mec=colour, mew=1.3)
+        ax.set_title(f"{size:,} images")
+        ax.set_xlabel("epochs")
+        log_axes(ax, sorted({n for row in rows for n in row["epochs"]}))
+    axes[0].set_ylabel("validation error")
+    for title in titles:
+        axes[0].plot([], [], ms=4, label=title, **styles[title])
+    place_legend(fig, axes[0], where="outside upper left", size=9)
+    return {data["study"]: fig}
+
+
+EPOCHS = Kind(measure=measure, show=show, draw=draw)

@@ -1,0 +1,89 @@
+"""Whether width is worth more with more data, where a study has both."""
+
+from collections.abc import Sequence
+
+from analysis.claims.claim import Evidence, row_of
+from analysis.present.formatting import change
+from analysis.present.labels import in_common, labels
+from analysis.present.links import link, row_anchor
+from analysis.report.sections.section import Data, Table
+from analysis.results.cell_results import Measured
+from analysis.results.identity import grouped
+
+
+def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
+    """By recipe: what the widest network changes with fewest and with most images, and the second
+    relative to the first. Cells differ in nothing else; without all four corners there is no row.
+    """
+    rows = []
+    groups = grouped(cells, ("n_train", "width"))
+    titles = labels([in_common([cell.facts for cell in group]) for group in groups])
+    for mine, title in zip(groups, titles, strict=True):
+        at = {(cell.n_train, cell.width): cell for cell in mine}
+        sizes, widths = sorted({n for n, _ in at}), sorted({width for _, width in at})
+        corners = [(n, width) for n in (sizes[0], sizes[-1]) for width in (widths[0], widths[-1])]
+        if len(set(corners)) < 4 or not at.keys() >= set(corners):
+            continue
+        few_small, few_large, many_small, many_large = (at[corner] for corner in corners)
+        few = e.resampler.change(few_small, few_large)
+        many = e.resampler.change(many_small, many_large)
+        both = e.resampler.effect(
+            [(1.0, many_large), (-1.0, many_small), (-1.0, few_large), (1.0, few_small)]
+        )
+        if few and many and both:
+            rows.append(
+                {
+                    "recipe": mine[0].recipe,
+                    "title": title,
+                    "widths": [widths[0], widths[-1]],
+                    "n_train": [sizes[0], sizes[-1]],
+                    "few": row_of(few),
+                    "many": row_of(many),
+                    "interaction": row_of(both),
+                }
+            )
+    return rows
+
+
+def show(part: str, rows: Sequence[Data]) -> tuple[str, ...]:
+    """A sentence a recipe; its figures stand in the second table of the section."""
+    return tuple(
+        f"{row['title']}: from width {row['widths'][0]:g} to {row['widths'][1]:g}"
+        f" the test error changes by {link(change(row['few']), row_anchor(part, i, 2))} with"
+        f" {row['n_train'][0]:,} images and by {link(change(row['many']), row_anchor(part, i, 2))}"
+        f" with {row['n_train'][1]:,}; the second relative to the first:"
+        f" {link(change(row['interaction']), row_anchor(part, i, 2))}"
+        f"{_verdict(row['interaction'])}."
+        for i, row in enumerate(rows, 1)
+    )
+
+
+def tables(rows: Sequence[Data], level: str) -> tuple[Table, ...]:
+    """What the sentences say, a row a recipe; no table where there is none."""
+    table = Table(
+        caption=f"What width changes with few images and with many; {level} intervals",
+        columns=(
+            *("recipe", "#from width", "#to", "#few images", "change", "#many images", "change"),
+            "the second relative to the first",
+        ),
+        rows=tuple(
+            (
+                row["title"],
+                *(f"{width:g}" for width in row["widths"]),
+                f"{row['n_train'][0]:,}",
+                change(row["few"]),
+                f"{row['n_train'][1]:,}",
+                change(row["many"]),
+                change(row["interaction"]),
+            )
+            for row in rows
+        ),
+    )
+    return (table,) if rows else ()
+
+
+def _verdict(interaction: Data) -> str:
+    low, high = interaction["low"], interaction["high"]
+    if low <= 0 and (high is None or high >= 0):
+        return ", which includes none"
+    return f": width is worth {'less' if low > 0 else 'more'} with more data"

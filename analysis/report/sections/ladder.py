@@ -1,0 +1,275 @@
+"""The ladder and the zip codes: each published run beside the distribution that was measured."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from analysis.claims.claim import Evidence, row_of
+from analysis.present.formatting import NONE, change, count, ends, of, yes
+from analysis.present.labels import labels
+from analysis.present.links import link, row_anchor
+from analysis.reference.published import Published, published
+from analysis.report.sections.ladder_plot import draw
+from analysis.report.sections.section import Data, Kind, Picture, Section, Table
+from analysis.results.cell_results import LEVEL, Ambiguous, Measured
+from analysis.stats.prediction_interval import one_run
+
+DRAWN = 2007  # cited: the test images of 1989 and of the write-up
+SAME_IMAGES = "usps"
+LATER = ("ce", "adamw", "augment", "dropout_relu")
+TITLES = {"ladder": "The ladder", "zipcode": "Zip codes"}
+
+
+def measure(e: Evidence, study: str) -> Data | None:
+    """A row for each published run of the study's data sets, and for each cell without one."""
+    cells = [cell for cell in e.cells.find(study) if cell.split == "none"]
+    datasets = {cell["dataset"] for cell in e.results.plans[study]["cells"]}
+    rows = []
+    for run in published():
+        if run.dataset in datasets:
+            same = {"dataset": run.dataset, "n_train": run.n_train, "recipe": run.recipe}
+            cell = _first(e, study, epochs=run.epochs, **same)
+            rows.append(_row(run.what, run, cell) | {"cell": cell})
+    shown = [cell for row in rows if (cell := row.pop("cell")) is not None]
+    left = [cell for cell in cells if not any(cell is other for other in shown)]
+    named = labels([cell.facts for cell in [*shown, *left]])
+    for cell, title in zip(left, named[len(shown) :], strict=True):
+        rows.append(_row(title, _meant(cell, cells), cell))
+    base = _first(e, study, recipe="1989", width=1.0)
+    suspects = _suspects(e, base, cells) if study == "zipcode" and base else []
+    judged = [row["inside"] for row in rows if row["inside"] is not None]
+    data = {"study": study, "level": LEVEL, "rows": rows, "suspects": suspects}
+    return {**data, "compared": len(judged), "inside": sum(judged)} if rows else None
+
+
+def _first(e: Evidence, study: str, **where: Any) -> Measured | None:
+    """The cell that is meant; None where there is none, or where several are possible."""
+    try:
+        return e.cells.first(study, **where)
+    except Ambiguous:
+        return None
+
+
+def _meant(cell: Measured, cells: Sequence[Measured]) -> Published | None:
+    """The paper's own run, for what may be its recipe: without any trick of later years."""
+    later = {trick for other in cells if other.recipe in LATER for trick in other.tricks}
+    runs = (run for run in published() if run.recipe == "1989" and run.dataset == cell.dataset)
+    alike = (run for run in runs if run.n_train == cell.n_train and run.row == "paper")
+    return None if later & set(cell.tricks) or cell.recipe in LATER else next(alike, None)
+
+
+def _row(what: str, run: Published | None, cell: Measured | None) -> Data:
+    n_drawn = DRAWN if run is None else run.n_test
+    row: Data = {
+        "row": None if run is None else run.row,
+        "what": what,
+        "published": None if run is None else run.test_misses,
+        "published_train": None if run is None else run.train_misses,
+        "source": None if run is None else run.source,
+        "note": None if run is None else run.note,
+        "n_train": cell.n_train if run is None and cell else run and run.n_train,
+        "epochs": cell.epochs if run is None and cell else run and run.epochs,
+        "n_drawn": n_drawn,
+        "cell_id": None if cell is None else cell.cell_id,
+        "seeds": 0 if cell is None else cell.n_seeds,
+        "planned": 0 if cell is None else cell.planned,
+    }
+    return row | (_measured(run, cell, n_drawn) if cell else dict.fromkeys(MEASURED))
+
+
+MEASURED = (
+    "n_test",
+    "misses",
+    "mean",
+    "mean_drawn",
+    "median_drawn",
+    "interval_drawn",
+    "interval",
+    "seed_half",
+    "test_half",
+    "one_run",
+    "inside",
+    "train_misses",
+    "train_n",
+    "train_mean",
+    "train_one_run",
+    "train_inside",
+)
+
+
+def _measured(run: Published | None, cell: Measured, n_drawn: int) -> Data:
+    """Counts of all test images, and of as many as the published run had."""
+    summary, n = cell.summary, cell.n_test
+    tail = (1 + LEVEL) / 2
+    # The test set itself is the published one on usps; on others it is a draw like the published.
+    comparable = n > n_drawn or cell.dataset == SAME_IMAGES
+    new = one_run(cell.misses, n, n_drawn) if comparable else None
+    train_n = int(cell.models["train_n"].iloc[0])
+    train_new = one_run(cell.train_misses, train_n)
+    return {
+        "n_test": n,
+        "misses": cell.misses,
+        "mean": summary.error * n,
+        "mean_drawn": summary.error * n_drawn,
+        "median_drawn": float(np.median(cell.misses)) / n * n_drawn,
+        "interval_drawn": [summary.low * n_drawn, summary.high * n_drawn],
+        "interval": [summary.low * n, summary.high * n],
+        "seed_half": None
+        if summary.se_seed is None
+        else float(stats.t.ppf(tail, cell.n_seeds - 1)) * summary.se_seed * n,
+        "test_half": float(stats.norm.ppf(tail)) * summary.se_test * n,
+        "one_run": None if new is None else [new.low, new.high],
+        "inside": None if new is None or run is None else new.holds(run.test_misses),
+        "train_misses": cell.train_misses,
+        "train_n": train_n,
+        "train_mean": float(np.mean(cell.train_misses)),
+        "train_one_run": None if train_new is None else [train_new.low, train_new.high],
+        "train_inside": None
+        if train_new is None or run is None or run.train_misses is None
+        else train_new.holds(run.train_misses),
+    }
+
+
+def _suspects(e: Evidence, base: Measured, cells: Sequence[Measured]) -> list[Data]:
+    """What each other cell changes in the misses of 1989."""
+    rows = []
+    others = [c for c in cells if c is not base and _place(c) == _place(base)]
+    titles = labels([cell.facts for cell in others])
+    for cell, title in zip(others, titles, strict=True):
+        effect = e.resampler.change(base, cell)
+        rows.append(
+            {
+                "what": title,
+                "seeds": cell.n_seeds,
+                "planned": cell.planned,
+                "mean": cell.error * cell.n_test,
+                "n_test": cell.n_test,
+                "train_mean": float(np.mean(cell.train_misses)),
+                "change": None if effect is None else row_of(effect),
+            }
+        )
+    return rows
+
+
+def _place(cell: Measured) -> tuple[object, ...]:
+    return cell.dataset, cell.n_train
+
+
+def show(data: Data) -> Section:
+    rows, level = data["rows"], f"{data['level']:.0%}".replace("%", " %")
+    test = Table(
+        caption=f"Test misses; intervals of the mean at {level}, of one run at 95 %",
+        columns=(
+            "run",
+            "#images",
+            "#epochs",
+            "#published",
+            "#mean of as many",
+            "#median",
+            f"{level} interval",
+            "one run, 95 %",
+            "published inside",
+            "#mean of all test images",
+            "± seeds",
+            "± test images",
+            "#seeds",
+        ),
+        rows=tuple(_test_row(row) for row in rows),
+    )
+    train = Table(
+        caption="Training misses; one run at 95 %",
+        columns=("run", "#published", "#measured mean", "#of", "one run, 95 %", "published inside"),
+        rows=tuple(
+            (
+                row["what"],
+                count(row["published_train"]),
+                count(row["train_mean"], 1),
+                count(row["train_n"]),
+                ends(row["train_one_run"]),
+                yes(row["train_inside"]),
+            )
+            for row in rows
+        ),
+    )
+    suspects = Table(
+        caption="Against the recipe of 1989 on the same digits, paired by seed and test image",
+        columns=(
+            "recipe",
+            "#test misses",
+            "change of the test error",
+            "#training misses",
+            "#seeds",
+        ),
+        rows=tuple(
+            (
+                row["what"],
+                f"{row['mean']:,.1f} of {row['n_test']:,}",
+                change(row["change"]),
+                count(row["train_mean"], 1),
+                of(row["seeds"], row["planned"]),
+            )
+            for row in data["suspects"]
+        ),
+    )
+    name: str = data["study"]
+    picture = Picture(
+        name=name,
+        alt="Measured test misses of each recipe with the published ones over them",
+        caption="Dots: one model each. Bars: 95 % of single runs on a fresh subset and as many"
+        " random test images as the published run had. Black: mean with its interval."
+        " Diamonds: published.",
+    )
+    return Section(
+        title=TITLES.get(name, name),
+        text=(_lead(data),),
+        tables=(test, train, *([suspects] if data["suspects"] else [])),
+        pictures=(picture,) if any(row["misses"] for row in rows) else (),
+    )
+
+
+def _test_row(row: Data) -> tuple[str, ...]:
+    of_all = NONE if row["mean"] is None else f"{row['mean']:,.1f} of {row['n_test']:,}"
+    return (
+        row["what"],
+        count(row["n_train"]),
+        count(row["epochs"]),
+        NONE if row["published"] is None else f"{row['published']} of {row['n_drawn']:,}",
+        count(row["mean_drawn"], 1),
+        count(row["median_drawn"], 1),
+        ends(row["interval_drawn"], 1),
+        ends(row["one_run"]),
+        yes(row["inside"]),
+        of_all,
+        count(row["seed_half"], 1),
+        count(row["test_half"], 1),
+        of(row["seeds"], row["planned"]) if row["planned"] else "not trained yet",
+    )
+
+
+def _lead(data: Data) -> str:
+    judged = [row for row in data["rows"] if row["inside"] is not None]
+    runs = {row["row"] for row in judged}
+    if not judged:
+        return "No published run can be compared: that takes two seeds of its cell, on its data."
+    first, inside, n = judged[0], data["inside"], data["compared"]
+    row = row_anchor(data["study"], 1 + data["rows"].index(first))
+    said = (
+        f"The published test result lies where 95 % of single runs would for {inside} of {n}"
+        " recipes."
+        if n > len(runs) == 1
+        else f"{inside} of {n} published test results lie where 95 % of single runs would."
+        if n > 1
+        else f"The published test result {'lies' if inside else 'does not lie'} where 95 % of"
+        " single runs would."
+    )
+    return (
+        f"{said} “{first['what']}”: published {link(str(first['published']), row)} of"
+        f" {first['n_drawn']:,}, measured {link(count(first['mean_drawn'], 1), row)} on average"
+        f" over {first['seeds']} seeds ({link(ends(first['interval_drawn'], 1), row)}), in one run"
+        f" {link(ends(first['one_run']), row)}."
+    )
+
+
+LADDER = Kind(measure=measure, show=show, draw=draw)

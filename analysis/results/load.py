@@ -1,0 +1,123 @@
+"""A results folder as tables: the models that its plans name, and what is missing of them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.present.display import folder_html, folder_text
+from scaling.errors import InputError
+from scaling.store.store import State, Store, Torn, state_of, unpack_correct
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What a results folder holds of its plans; rows of earlier definitions are left out."""
+
+    store: Store
+    plans: Mapping[str, Mapping[str, Any]]
+    metrics: pd.DataFrame  # a row per model and evaluated epoch
+    models: pd.DataFrame  # the last row of each finished model, with `error` = misses / n_test
+    wrong: Mapping[str, NDArray[np.bool_]]  # by run_id: which test images were missed, (n_test,)
+    predicted: Mapping[str, NDArray[np.uint8]]  # by run_id: what each test image was taken for
+    state: State
+
+    def __repr__(self) -> str:
+        return folder_text(self)
+
+    def _repr_html_(self) -> str:
+        return folder_html(self)
+
+    @property
+    def torn(self) -> tuple[Torn, ...]:
+        return self.state.torn
+
+    @property
+    def cells(self) -> list[Mapping[str, Any]]:
+        """The planned cells, each once, with the members that any plan gives them."""
+        found: dict[str, dict[str, Any]] = {}
+        for plan in self.plans.values():
+            for cell in plan["cells"]:
+                earlier = found.get(cell["cell_id"], {"members": []})["members"]
+                members = {m["run_id"]: m for m in (*earlier, *cell["members"])}
+                found[cell["cell_id"]] = {**cell, "members": list(members.values())}
+        return list(found.values())
+
+    @property
+    def cell_of(self) -> dict[str, Mapping[str, Any]]:
+        """Return the planned cell of each model, by run_id."""
+        return {member["run_id"]: cell for cell in self.cells for member in cell["members"]}
+
+    def of(self, studies: Collection[str]) -> "Results":
+        """Only the models that the plans of these studies name."""
+        runs = {
+            member["run_id"]
+            for name in studies
+            for cell in self.plans[name]["cells"]
+            for member in cell["members"]
+        }
+        return replace(
+            self,
+            plans={name: self.plans[name] for name in studies},
+            metrics=self.metrics[self.metrics["run_id"].isin(runs)],
+            models=self.models[self.models["run_id"].isin(runs)],
+        )
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The models of studies; those that only a tuning names were there to be chosen from."""
+        planned = {
+            member["run_id"]
+            for plan in self.plans.values()
+            if "tuning" not in plan
+            for cell in plan["cells"]
+            for member in cell["members"]
+        }
+        return self.models[self.models["run_id"].isin(planned)].reset_index(drop=True)
+
+    def counts(self) -> dict[str, int]:
+        """Planned cells: finished, failed and missing."""
+        return self.state.count({"cells": self.cells})
+
+
+def load(out: str | Path | Store) -> Results:
+    """Read a results folder or URI. Files that cannot be read are named in `torn`.
+
+    Raises InputError where there is no plan, as then nothing says what belongs together.
+    """
+    store = out if isinstance(out, Store) else Store(out)
+    plans = store.read_plans()
+    if not plans:
+        raise InputError(
+            f"{store.out} holds no study: expected studies/NAME.json, which"
+            f" `scaling sweep STUDY --out {store.out}` writes"
+        )
+    metrics, predictions = store.read("metrics"), store.read("predictions")
+    state = state_of(metrics, predictions, store.read("failures"))
+    planned = {
+        member["run_id"]
+        for plan in plans.values()
+        for cell in plan["cells"]
+        for member in cell["members"]
+    }
+    finished = planned & state.finished
+    table = metrics.table.to_pandas()
+    rows = table[table["run_id"].isin(finished)].sort_values(
+        ["dataset", "recipe", "width", "n_train", "seed", "epoch"], ignore_index=True
+    )
+    models = rows[rows["epoch"] == rows["epochs"]].reset_index(drop=True)
+    models = models.assign(error=models["test_misses"] / models["n_test"])
+    bits = [row for row in predictions.table.to_pylist() if row["run_id"] in finished]
+    return Results(
+        store=store,
+        plans=plans,
+        metrics=rows,
+        models=models,
+        wrong={row["run_id"]: ~unpack_correct(row["correct"], row["n_test"]) for row in bits},
+        predicted={row["run_id"]: np.frombuffer(row["predicted"], np.uint8) for row in bits},
+        state=state,
+    )
