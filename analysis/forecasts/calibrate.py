@@ -120,7 +120,8 @@ def calibrate(folder: Path) -> dict[str, Any]:
     return {
         "what": "k of sd^2 + (k ln r)^2: the widening of log-error intervals at ratio r",
         "how": "analysis/forecasts/calibrate.py: the least k that holds at each ratio over the data"
-        " sets of the bank; coverage [nominal, widened] is of each data set, by ratio, with the others' k",
+        " sets of the bank; coverage [nominal, widened] is of each data set, by ratio, with the"
+        " others' k",
         "learned": datetime.now(UTC).date().isoformat(),
         "level": LEVEL,
         "window": rolling.window,
