@@ -1,19 +1,21 @@
 """Prepared data sets on this node: made once, under a file lock, and memory-mapped ever after."""
 
+import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scaling.data.selection import Array, checksum
 from scaling.errors import InputError
 
+Array = NDArray[Any]
 Arrays = dict[str, Array]
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -180,3 +182,12 @@ def _make(folder: Path, arrays: Arrays, found: Mapping[str, Any]) -> None:
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def checksum(arrays: Iterable[Array]) -> str:
+    """sha256 over dtypes, shapes and bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

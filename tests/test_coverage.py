@@ -7,10 +7,11 @@ from test_forms import SURFACES
 
 from analysis import fit
 from analysis.forecasts.backtest import score_cases
-from analysis.forecasts.calibration import LEVEL, RATIOS, make_cases, read_bank
+from analysis.forecasts.calibration import make_cases
 from analysis.forecasts.ensemble import COMBINED, forecast_windows
 from analysis.laws.forms import FORMS
 from analysis.laws.learning_curve import make_series, split_window
+from analysis.laws.widening import LEVEL, RATIOS, read_bank
 
 DESIGNS = {  # sizes that are fitted: our studies', and those of LCDB's curves
     "octaves": 7291 * np.exp2(np.arange(-5.0, 1)),

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from analysis.forecasts.backtest import Rolling, validate
-from analysis.forecasts.calibration import RATIOS, learn_k, quantile, read_bank, widened
+from analysis.forecasts.calibration import learn_k
 from analysis.forecasts.ensemble import CANDIDATES, COMBINED, forecast_windows
 from analysis.laws.learning_curve import make_series, rolling_windows, split_window
+from analysis.laws.widening import RATIOS, quantile, read_bank, widened
 from jobs.cli.main import main
 from scaling.errors import InputError
 
@@ -145,7 +146,7 @@ def test_a_curve_of_the_bank_is_judged_by_the_others() -> None:
 
 def test_what_was_learned_says_from_what() -> None:
     stored = json.loads(
-        (Path(__file__).parent.parent / "analysis/forecasts/calibration.json").read_text()
+        (Path(__file__).parent.parent / "analysis/laws/calibration.json").read_text()
     )
     assert set(stored["forms"]) == {*CANDIDATES, COMBINED}
     for source in stored["bank"]:

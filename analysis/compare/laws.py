@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from analysis.arrays import Floats
 from analysis.compare.matching import Pair
 from analysis.laws.curves import DRAWN, REPLICATES, noise_of
-from analysis.laws.equations import Floats
 from analysis.laws.fit import Fit, fit
 from analysis.laws.forms import FORMS
 from analysis.laws.limits import can_be_fitted, floor_of, limit_of, open_ended

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.results.cell_results import LEVEL, Measured
 from analysis.stats.bootstrap import few_seeds, half_a_miss, is_thin, limit_of_none
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.forecasts.calibration import LEVEL, Bank, make_cases, quantile, read_bank, widened
+from analysis.forecasts.calibration import make_cases
 from analysis.forecasts.ensemble import CANDIDATES, COMBINED, forecast_windows
 from analysis.laws.learning_curve import Series, Window, rolling_windows, split_window
+from analysis.laws.widening import LEVEL, Bank, quantile, read_bank, widened
 from scaling.errors import InputError
 
 

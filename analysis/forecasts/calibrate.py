@@ -17,10 +17,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.forecasts.backtest import Rolling, score_cases
-from analysis.forecasts.calibration import FILE, LEVEL, RATIOS, Bank, alias, learn_k, make_cases
+from analysis.forecasts.calibration import learn_k, make_cases
 from analysis.forecasts.ensemble import COMBINED, forecast_windows
 from analysis.laws.learning_curve import Window, rolling_windows, split_window
 from analysis.laws.points import read_series
+from analysis.laws.widening import FILE, LEVEL, RATIOS, Bank, alias
 from scaling.errors import InputError
 
 BASELINES = ("last_value", "power_law")

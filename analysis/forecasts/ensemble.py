@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.arrays import Floats
 from analysis.laws.batched_fit import Points, choose_ceiling, fit_many, pack
-from analysis.laws.equations import Floats
 from analysis.laws.forms import FORMS, Form
 from analysis.laws.learning_curve import Window
 from analysis.laws.solver import residuals

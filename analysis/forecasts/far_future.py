@@ -12,19 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from analysis.forecasts.calibration import FAR, LEVEL, RATIOS
+from analysis.arrays import Floats
 from analysis.forecasts.form_tests import REJECTED, Tried, try_forms
 from analysis.forecasts.preregistered import look_ahead
-from analysis.laws.curves import Curve, series_of
-from analysis.laws.equations import Floats
+from analysis.laws.curves import Curve, curve_titles, series_of
 from analysis.laws.fit_result import Fit
 from analysis.laws.forms import FORMS
 from analysis.laws.learning_curve import LEAST
+from analysis.laws.widening import FAR, LEVEL, RATIOS
 from analysis.present.style import recipe_title
 from analysis.reference.facts import fact
 from analysis.reference.training_time import measured_seconds, time_scenarios
 from analysis.reference.trends import AHEAD, BEFORE, NETWORK, NETWORK_NAME, NOW, THEN, outlooks
-from analysis.report.figures import curve_titles
 from analysis.results.cell_results import Cells
 from analysis.results.identity import only_one
 from scaling.study import identity_without

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from analysis.arrays import Floats
 from analysis.forecasts.ensemble import CANDIDATES, HELD_OUT
 from analysis.laws.curves import Curve, noise_of
-from analysis.laws.equations import Floats
 from analysis.laws.fit import fit
 from analysis.laws.fit_result import Fit
 from analysis.laws.forms import FORMS, Form

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from analysis.forecasts.backtest import Rolling, score_cases
-from analysis.forecasts.calibration import FAR, FILE, LEVEL, RATIOS, make_cases, read_bank
+from analysis.forecasts.calibration import make_cases
 from analysis.forecasts.ensemble import COMBINED, forecast_windows
 from analysis.forecasts.preregistered import look_ahead
-from analysis.laws.curves import Curve, noise_of, series_of
+from analysis.laws.curves import Curve, curve_labels, noise_of, series_of
 from analysis.laws.forms import FORMS
 from analysis.laws.learning_curve import LEAST, Window, rolling_windows
 from analysis.laws.profile import Profile, profile
-from analysis.report.figures import curve_labels
+from analysis.laws.widening import FAR, FILE, LEVEL, RATIOS, read_bank
 
 STEPS = 9  # sizes of a fan
 PROFILED = ("alpha", "E")

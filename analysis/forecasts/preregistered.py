@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.forecasts.calibration import LEVEL, quantile, read_bank, widened
+from analysis.arrays import Floats
 from analysis.forecasts.ensemble import COMBINED, Forecast, forecast_windows
 from analysis.laws.curves import FIXED, Curve, find_curves, series_of
-from analysis.laws.equations import Floats
 from analysis.laws.learning_curve import LEAST, Series, Window, make_series
 from analysis.laws.validation import check_level, check_many, check_positive, numbers
+from analysis.laws.widening import LEVEL, quantile, read_bank, widened
 from analysis.results.identity import RATES, as_planned, curve_id, facts_of, rates_of
 from analysis.results.load import Results
 from analysis.stats.bootstrap import limit_of_none

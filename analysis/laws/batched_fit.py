@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.forms import CEILING, Form
 from analysis.laws.initial_guesses import make_bounds, pick_starts
 from analysis.laws.solver import Objective, Problems, search

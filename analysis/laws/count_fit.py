@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
+from analysis.arrays import Floats
 from analysis.laws.batched_fit import Points, fit_many
-from analysis.laws.equations import Floats
 from analysis.laws.forms import CEILING, Form, find_form
 from scaling.errors import InputError
 

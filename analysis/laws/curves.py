@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.fit import Fit, fit
 from analysis.laws.forms import FORMS
 from analysis.laws.learning_curve import Series, make_series
 from analysis.laws.limits import can_be_fitted, floor_of, limit_of, open_ended
-from analysis.present.labels import differing, start_words
+from analysis.present.labels import differing, labels, start_words
 from analysis.results.identity import OF_A_CURVE, RATES, as_planned, curve_id, facts_of
 from analysis.results.load import Results
 from analysis.stats.bootstrap import (
@@ -227,3 +227,14 @@ def series_of(curve: Curve) -> Series:
     se = np.maximum(curve.replicates.std(axis=0, ddof=1), 1e-12)
     series = make_series(curve.fixed, list(curve.n_train), list(curve.errors), list(se))
     return replace(series, limit=curve.limit)
+
+
+def curve_titles(curves: Sequence[Curve]) -> list[str]:
+    """Return the recipe of each curve, with the fields that tell it from the others."""
+    return labels([curve.facts for curve in curves])
+
+
+def curve_labels(curves: Sequence[Curve]) -> list[str]:
+    """The titles with the number of epochs, for a legend."""
+    named = zip(curve_titles(curves), (f"{c.fixed['epochs']} epochs" for c in curves), strict=True)
+    return [title if epochs in title else f"{title}, {epochs}" for title, epochs in named]

@@ -7,9 +7,9 @@ variable, (K, N) or (1, N).
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from analysis.arrays import Floats
+
 LogSizes = Sequence[Floats]
 Terms = tuple[Floats, Floats]  # values (K, N) and derivatives by log parameters (K, N, P)
 NEWTON = 12  # steps for M4's implicit equation; measured: 3 to 6 suffice

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arrays import Floats
 from analysis.laws.batched_fit import QUICK, Points, choose_ceiling, fit_many, pack, unscale
-from analysis.laws.equations import Floats
 from analysis.laws.fit_result import Fit, Prediction, Status
 from analysis.laws.forms import Form, find_form
 from analysis.laws.initial_guesses import make_bounds, pick_starts

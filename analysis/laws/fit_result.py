@@ -7,10 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.forecasts.calibration import quantile, read_bank
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.forms import find_form
 from analysis.laws.validation import check_level, numbers
+from analysis.laws.widening import quantile, read_bank
+from analysis.present.fit_plot import plot_fit
 from scaling.errors import InputError
 
 Status = Literal["converged", "at_bound", "stopped", "failed"]
@@ -132,6 +133,4 @@ class Fit:
             raise InputError(
                 f"plot: {self.form} is a surface and has no curve: draw what predict((x, x2)) gives"
             )
-        from analysis.report.figures import plot_fit
-
         return plot_fit(self, ax)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arrays import Floats
 from analysis.laws import equations, grids, rescaling
-from analysis.laws.equations import Floats, LogSizes, Terms
+from analysis.laws.equations import LogSizes, Terms
 from scaling.errors import InputError
 
 CEILING = 0.9  # the error of guessing among ten classes

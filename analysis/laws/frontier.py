@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.fit import Fit, fit
 from analysis.laws.forms import find_form
 from analysis.laws.limits import open_ended

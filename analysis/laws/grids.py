@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 
 EXPONENTS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 FLOORS = (1e-3, 0.1, 0.3, 0.6, 0.9)

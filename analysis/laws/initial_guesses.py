@@ -5,7 +5,7 @@ Shapes: K problems; S starts; P parameters.
 
 import numpy as np
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.forms import Form
 from analysis.laws.solver import Problems
 

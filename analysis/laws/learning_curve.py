@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 
 NEAR = 0.1  # log size by which a target may miss its ratio: half a step of coarse grids (assumed)
 LEAST = 4  # sizes in a window: the two of a power law, and two to tell it from others (assumed)

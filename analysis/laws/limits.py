@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.fit_result import Fit
 from analysis.stats.bootstrap import is_thin, limit_of_none
 

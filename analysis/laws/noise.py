@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.validation import numbers
 from scaling.errors import InputError
 

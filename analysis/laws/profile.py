@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.arrays import Floats
 from analysis.laws.batched_fit import Points, choose_ceiling, fit_many, pack
-from analysis.laws.equations import Floats
 from analysis.laws.forms import Form, find_form
 from analysis.laws.initial_guesses import make_bounds
 from analysis.laws.noise import find_noise

@@ -6,7 +6,7 @@ Shapes: K parameter vectors of P parameters; V variables.
 
 from collections.abc import Callable
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 
 
 def errors(count: int) -> Callable[[Floats, Floats, Floats], Floats]:

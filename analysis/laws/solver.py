@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.forms import Form
 from scaling.errors import InputError
 

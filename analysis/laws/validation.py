@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from analysis.laws.forms import Form
 from scaling.errors import InputError
 

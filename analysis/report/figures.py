@@ -8,10 +8,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.laws.curves import Curve
-from analysis.laws.fit import Fit
-from analysis.present.display import Shown
-from analysis.present.labels import labels
+from analysis.laws.curves import Curve, curve_labels, curve_titles
+from analysis.present.fit_plot import draw_fit
 from analysis.present.legends import INSIDE, columns, fit_inside, make_room, shortened
 from analysis.present.style import line_styles, log_axes, styled
 
@@ -94,29 +92,6 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
     return fig
 
 
-@styled
-def plot_fit(fit: Fit, ax: Any = None) -> Any:
-    """Points, curve and band of one fit on log-log axes; new ones show themselves in a notebook."""
-    if ax is None:
-        fig = Figure(figsize=(5, 3.6), layout="constrained")
-        ax = fig.add_subplot(axes_class=Shown)
-    ax.plot(*fit.points, "o", color="C0")
-    _draw_fit(ax, fit, "C0")
-    log_axes(ax, list(fit.points[0]))
-    return ax
-
-
-def curve_titles(curves: Sequence[Curve]) -> list[str]:
-    """Return the recipe of each curve, with the fields that tell it from the others."""
-    return labels([curve.facts for curve in curves])
-
-
-def curve_labels(curves: Sequence[Curve]) -> list[str]:
-    """The titles with the number of epochs, for a legend."""
-    named = zip(curve_titles(curves), (f"{c.fixed['epochs']} epochs" for c in curves), strict=True)
-    return [title if epochs in title else f"{title}, {epochs}" for title, epochs in named]
-
-
 def _draw_curve(ax: Any, curve: Curve, style: Mapping[str, Any], label: str) -> None:
     mean = np.maximum(curve.errors, curve.least)  # no miss has no place on a logarithmic axis
     colour = style["color"]
@@ -144,7 +119,7 @@ def _draw_curve(ax: Any, curve: Curve, style: Mapping[str, Any], label: str) -> 
         **style,
     )
     if curve.drawn is not None:
-        _draw_fit(ax, curve.drawn, colour, most=1.0)
+        draw_fit(ax, curve.drawn, colour, most=1.0)
 
 
 def _draw_fans(
@@ -171,15 +146,3 @@ def _draw_fans(
             fontsize=8,
             color="#666666",
         )
-
-
-def _draw_fit(ax: Any, fit: Fit, colour: Any, most: float = np.inf) -> None:
-    """Draw a fit within the observed range: beyond it no interval of it has been tested.
-
-    `most` is the largest value that there can be, as 1 is of an error.
-    """
-    x = np.geomspace(*fit.x_range, 100)
-    band = fit.predict(x)
-    y, low, high = (np.minimum(values, most) for values in (band.y, band.low, band.high))
-    ax.plot(x, y, color=colour, lw=1.4, zorder=1)
-    ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0, zorder=0)

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.laws.curves import LEVEL, Curve
+from analysis.laws.curves import LEVEL, Curve, curve_titles
 from analysis.laws.fit import Fit
 from analysis.laws.forms import FORMS
-from analysis.report.figures import curve_titles
 from analysis.results.load import Results
 from analysis.results.provenance import methods
 from analysis.results.tuning import find_tunings

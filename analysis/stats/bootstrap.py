@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 
 Wrong = Mapping[int, NDArray[np.bool_]]  # by seed, (I,): the test images that were missed
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laws.equations import Floats
+from analysis.arrays import Floats
 from scaling.errors import InputError
 
 REACHED = (

@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
+from scaling.engines.compiled.layout import LANES
 from scaling.models.architecture import Architecture
 from scaling.recipes.recipe import Optimizer, Recipe
 
@@ -16,7 +17,6 @@ from scaling.recipes.recipe import Optimizer, Recipe
 # step 5 (its square root and division counted as one each), weight and its decay 2.
 FLOP_PER_UPDATE: dict[Optimizer, int] = {"sgd": 2, "adamw": 14}
 
-LANES = 16  # of a vector; narrower machines split it
 ACCUMULATORS = (3, 6, 12, 24)  # vectors in flight: 16 registers of SSE2, of AVX2; 32 of AVX-512
 
 

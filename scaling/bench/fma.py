@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 
 import scaling.engines.compiled.lanewise  # noqa: F401  teaches numba the arithmetic
-from scaling.bench.floor import LANES
 from scaling.engines.compiled.kernels import FASTMATH
+from scaling.engines.compiled.layout import LANES
 from scaling.engines.compiled.vectors import vector_ops
 
 FACTOR, TERM = np.float32(0.999), np.float32(0.001)  # any that stay finite and normal

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from scaling import cache
+from scaling.cache import Array, checksum
 from scaling.data import strokes
-from scaling.data.selection import Array, Dataset, DatasetInfo, checksum
+from scaling.data.selection import Dataset, DatasetInfo
 from scaling.errors import InputError
 from scaling.progress import Progress
 

@@ -3,8 +3,6 @@
 Shapes: N images; images are (N, 16, 16), float32 in [-1, 1] or uint8 with 0 the background.
 """
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
@@ -187,12 +185,3 @@ def shift_images(
         inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
         moved[~inside] = BACKGROUND
     return moved
-
-
-def checksum(arrays: Iterable[Array]) -> str:
-    """sha256 over dtypes, shapes and bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

@@ -8,13 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.forecasts.preregistered import compare
-from analysis.laws.curves import LEVEL, Curve
+from analysis.laws.curves import LEVEL, Curve, curve_titles
 from analysis.present.formatting import NONE, percent
 from analysis.present.labels import labels
 from analysis.present.legends import place_legend
 from analysis.present.links import link, table_anchor
 from analysis.present.style import log_axes, same_marker, styled
-from analysis.report.figures import curve_titles
 from analysis.report.sections.multiplier_plot import worth_figure
 from analysis.report.sections.section import Data, Picture, Section, Table
 from analysis.results.identity import OF_A_CURVE, only_one

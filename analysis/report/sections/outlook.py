@@ -7,8 +7,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis.forecasts.calibration import RATIOS
 from analysis.forecasts.ensemble import COMBINED
+from analysis.laws.widening import RATIOS
 from analysis.present.formatting import percent
 from analysis.present.legends import place_legend, row_labels
 from analysis.present.style import same_marker, styled
