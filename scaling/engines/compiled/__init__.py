@@ -9,7 +9,7 @@ Here is only what can be said without numba; the work begins in engine.py.
     kernels                                    all that put together
     native  kernel_file                        machine code of its own, and its file
     agreement  self_check                      that it trains as autograd does, and still does
-    making  ready                              compiled once, then loaded from the disk
+    compile_kernel  kernel_cache               compiled once, then loaded from the disk
     engine                                     a model that trains
 
 Sixteen members in the lanes of the vectors, at width 1, are not built: they would gain a factor of

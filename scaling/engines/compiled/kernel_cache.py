@@ -1,9 +1,9 @@
 """Kernels that are ready to run: compiled once on a machine, then loaded from the disk.
 
-Compiling takes a process of its own: nothing else that it holds can bear on the code, and what the
-new kernel computes is compared with autograd there before it is stored (making.py). Loading checks
-the file and then the function: it must compute on fixed examples what it computed then, or it is
-named, dropped and compiled again (self_check.py).
+A process of its own compiles a kernel (compile_kernel.py): nothing else that it holds can bear on
+the code. It compares the new kernel with autograd before it stores it. Loading checks the file and
+then the function: it must compute on fixed examples what it computed then, or it is named, dropped
+and compiled again (self_check.py).
 
 The key of a kernel holds what its machine code depends on: the kind, the sources, Python, numba,
 LLVM, and the processor with its features.
@@ -101,7 +101,13 @@ def _compile(kind: Kind, key: str, path: Path) -> None:
     }
     processor = Processor.here()
     made = subprocess.run(
-        [sys.executable, "-P", "-m", f"{__package__}.making", *asked],  # nothing of where we are
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            f"{__package__}.compile_kernel",
+            *asked,
+        ],  # nothing of where we are
         capture_output=True,
         text=True,
         check=False,

@@ -144,7 +144,7 @@ def test_every_command_prints_and_writes_in_a_locale_that_is_not_utf8(
         ["report", out, "--html", page],
     ]  # fmt: skip
     code = (
-        "import sys; from jobs.cli import main\n"
+        "import sys; from jobs.cli.main import main\n"
         f"for words in {[list(map(str, words)) for words in commands]!a}:\n"
         "    assert main(words) == 0, words\n"
         "assert main(['status', 'r\\udcc3\\udca9']) == 2\n"

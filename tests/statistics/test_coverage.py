@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from false_forms import FALSE, Curve, measured, power_law
-from test_forms import SURFACES
+from surfaces import SURFACES
 
 from analysis import fit
 from analysis.forecasts.backtest import score_cases

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
-from test_report import fill
+from power_laws import fill
 
 from analysis import load
 from analysis.compare.plot import comparison_figure

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import fill_study, measured
-from test_sections import STUDIES, few
+from truths import STUDIES, few
 
 from analysis import load, report
 from analysis.api import write_comparison

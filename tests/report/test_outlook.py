@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_report import SIZES, fill
+from power_laws import SIZES, fill
 
 from analysis import load, report
 from analysis.forecasts.outlook import measure_outlook

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CLOUDS = ("AWS", "GCP", "Azure")
 OWN = "machines of your own"
 _HEADING = re.compile(r"^# --- On ([\w ]+): .*\n", flags=re.MULTILINE)

@@ -14,7 +14,7 @@ import pytest
 from jobs.cli.main import main
 from jobs.execution import connect
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FILES = [
     path for package in ("scaling", "jobs", "analysis") for path in (ROOT / package).rglob("*.py")
 ]

@@ -32,7 +32,7 @@ from scaling.recipes.registry import find_recipe
 from scaling.store.store import Store
 from scaling.study import Grid, Start, Study, plan, resolve
 
-PUBLISHED = Path(__file__).parent.parent / "docs" / "published"
+PUBLISHED = Path(__file__).parents[2] / "docs" / "published"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from printed import unknown_numbers
 from simulated import fill_study
-from test_claims import truth
+from truths import truth
 
 from analysis import load
 from analysis.claims import CLAIMS, Evidence, evidence

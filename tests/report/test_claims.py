@@ -1,7 +1,6 @@
 """The claims table: verdicts on folders whose truth is known, and on what was not run."""
 
 import csv
-import math
 import os
 import re
 from dataclasses import replace
@@ -11,39 +10,16 @@ from typing import Any
 import pytest
 from printed import unknown_numbers
 from simulated import fill_study
+from truths import OTHERS, truth
 
 from analysis import load
 from analysis.claims import CLAIMS, any_run, evidence, judge_all
 from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNDECIDED, UNKNOWABLE
 from jobs.studies import find_study
-from scaling.study import Cell, Grid, Study
+from scaling.study import Cell
 
 TESTED = [f"C{i}" for i in range(1, 22)]
 OF_FACTS = {"C14", "C15", "C16"}  # they rest on no study
-FACTORS = {
-    "cross_entropy": 1.0,
-    "adamw": 0.8,
-    "shift": 0.6,
-    "dropout": 0.7,
-    "relu": 1.0,
-    "weight_norm": 1.3,
-    "gelu": 0.75,
-    "label_smoothing": 1.4,
-    "ema": 0.3,
-}
-
-
-def truth(cell: Cell) -> float:
-    """Tricks multiply; more images and wider networks help, norms when the network is wide."""
-    error = 0.18 * (cell.n_train / 7291) ** -0.4 * cell.width**-0.3
-    error *= math.prod(FACTORS.get(name, 1.0) for name, _ in cell.recipe.tricks)
-    if cell.model == "micro_vit":
-        error *= 2
-    if cell.recipe.name == "fine_tune":
-        error *= 0.4
-    if cell.width > 1 and cell.recipe.norm != "none":
-        error *= 0.5
-    return min(error, 0.8)
 
 
 def needed(cell: Cell) -> bool:
@@ -52,17 +28,6 @@ def needed(cell: Cell) -> bool:
         return cell.n_train in (10, 911, 7291)
     of_1989 = cell.recipe.name == "1989" and cell.recipe.epochs in (20, 40, 80, 160)
     return cell.split == "none" or (of_1989 and cell.n_train == 7291)
-
-
-OTHERS = (
-    Study(
-        name="best",
-        question="?",
-        grids=(
-            Grid(dataset=("mnist",), n_train=(7291,), recipe=("dropout_relu", "ema"), seeds=(0,)),
-        ),
-    ),
-)
 
 
 @pytest.fixture(scope="module")

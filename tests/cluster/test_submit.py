@@ -20,7 +20,7 @@ from jobs.cli.main import main
 from jobs.execution.auth_token import keep_private
 from scaling.store.store import Store
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SECRETS = {  # of the head and of whoever submits: none of them may be seen anywhere
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI-of-the-bucket",

@@ -145,9 +145,7 @@ def test_a_curve_of_the_bank_is_judged_by_the_others() -> None:
 
 
 def test_what_was_learned_says_from_what() -> None:
-    stored = json.loads(
-        (Path(__file__).parent.parent / "analysis/laws/calibration.json").read_text()
-    )
+    stored = json.loads((Path(__file__).parents[2] / "analysis/laws/calibration.json").read_text())
     assert set(stored["forms"]) == {*CANDIDATES, COMBINED}
     for source in stored["bank"]:
         assert {"source", "licence", "sha256", "windows"} <= set(source)

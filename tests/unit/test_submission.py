@@ -120,7 +120,7 @@ def test_every_option_is_passed_on_as_the_sweep_takes_it(client: Client, tmp_pat
 def test_a_study_of_ones_own_travels_with_the_code_and_nothing_else_does(
     client: Client, tmp_path: Path
 ) -> None:
-    text = (Path(submit_module.__file__).parent / "studies" / "quickstart.py").read_text()
+    text = (Path(submit_module.__file__).parents[1] / "studies" / "quickstart.py").read_text()
     (tmp_path / "mine.py").write_text(text.replace('name="quickstart"', 'name="mine"'))
     (tmp_path / ".env").write_text("KEY=secret")
     assert main(["submit", "mine.py"]) == 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from printed import unknown_numbers
 from simulated import N_TEST, fill_study
-from test_claims import OTHERS, truth
+from truths import STUDIES, few, truth
 
 from analysis import load, report
 from analysis.api import predict_cells
@@ -25,21 +25,6 @@ from jobs.studies import find_study, names
 from scaling.errors import InputError
 from scaling.store.store import Store
 from scaling.study import Cell
-
-SECTIONED = [find_study(name) for name in names() if name in KINDS]
-STUDIES = {study.name: study for study in (*SECTIONED, *OTHERS)}
-
-
-def few(cell: Cell) -> bool:
-    """Enough cells of each study for its part of the report."""
-    sizes, widths = (10, 7291, 14582, 50000), (1, 4)
-    if cell.split == "tune" and cell.recipe.name not in ("1989", "dropout_relu", "ema"):
-        return False
-    return (
-        (cell.n_train in sizes or cell.recipe.norm != "none" or cell.recipe.epochs == 30)
-        and cell.width in widths
-        and cell.recipe.epochs not in (5, 10, 160)
-    )
 
 
 def images_of(source: str, test_set_id: str, n_test: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,12 +16,12 @@ from jobs.execution import shelter
 from scaling.data import strokes
 from scaling.data.selection import Dataset
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PR_CAPBSET_DROP = 24  # <linux/prctl.h>
 OVERRIDING = (1, 2, 3)  # <linux/capability.h>: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
 RUN = """
 import json, sys
-from jobs.cli import main
+from jobs.cli.main import main
 for words in json.loads(sys.argv[1]):
     try:
         status = main(words)

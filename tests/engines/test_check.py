@@ -54,7 +54,7 @@ sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
 def run_check(tmp_path: Path, *words: str, **environment: str) -> tuple[int, dict[str, Any]]:
     """The exit status and the figures of a check where nothing but its three packages is."""
     (tmp_path / "sitecustomize.py").write_text(HIDING)
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     path = tmp_path / "check.json"
     done = subprocess.run(
         [sys.executable, "-m", "scaling.check", "--json", str(path), *words],
@@ -75,7 +75,7 @@ def test_it_needs_numpy_torch_and_numba_alone(tmp_path: Path) -> None:
 
 def test_so_do_all_its_modules(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HIDING)
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     names = [f"scaling.check.{path.stem}" for path in (root / "scaling/check").glob("[a-z]*.py")]
     names += ["scaling.engines.population.engine", "scaling.engines.compiled.engine"]
     subprocess.run(

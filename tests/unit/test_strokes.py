@@ -59,7 +59,7 @@ def test_another_process_draws_the_same_in_another_order() -> None:
     images, labels = strokes.render(start, 200)
     here = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
     script = IN_ANOTHER_ORDER.format(start=start)
-    root = Path(strokes.__file__).parents[1]
+    root = Path(strokes.__file__).parents[2]
     printed = subprocess.check_output([sys.executable, "-c", script], text=True, cwd=root)
     assert printed.strip() == here
 

@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from test_report import fill
+from power_laws import fill
 
 from analysis import fit, load, report
 from scaling.store.store import Store

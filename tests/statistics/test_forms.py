@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from surfaces import SURFACES
 
 from analysis import fit
 from analysis.laws.forms import FORMS, Form
@@ -12,16 +13,6 @@ CURVE = np.geomspace(100, 1e5, 16)
 GRID = np.array(list(product(np.geomspace(100, 1e5, 7), np.geomspace(10, 1e4, 5)))).T
 SCATTERED = np.exp(np.random.default_rng(0).uniform(np.log(10), np.log(1e5), (2, 60)))
 DESIGNS = {1: {"wide": CURVE, "sparse": CURVE[::2]}, 2: {"grid": GRID, "scattered": SCATTERED}}
-SURFACES = {
-    "last_value": [[0.1]],
-    "power_law": [[3.0, 0.4], [1.0, 0.1]],
-    "power_law_floor": [[6.0, 0.6, 0.01], [2.0, 0.35, 0.05]],
-    "logistic": [[300.0, 0.9, 0.02, 0.9], [50.0, 0.6, 0.01, 0.9]],
-    "m4": [[20.0, 0.6, 0.02, 1.5, 0.9], [20.0, 0.7, 0.03, 0.6, 0.9]],
-    "bnsl1": [[1.0, 0.1, 0.6, 3000.0, 0.3, 0.01], [2.0, 0.3, 1.0, 2000.0, 0.2, 0.02]],
-    "additive": [[3.0, 2.0, 0.02, 0.5, 0.4], [480.0, 2100.0, 1.8, 0.35, 0.37]],
-    "rosenfeld": [[3.0, 2.0, 0.02, 0.5, 0.4, 0.9], [20.0, 5.0, 0.05, 0.6, 0.7, 0.9]],
-}
 EVERY = [
     pytest.param(form, np.array(truth), x, id=f"{form.name}-{surface}-{design}")
     for form in FORMS.values()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_report import INFO, SIZES, fill
+from power_laws import INFO, SIZES, fill
 
 from analysis import forecast, load
 from analysis.api import predict_cells

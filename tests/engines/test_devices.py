@@ -12,7 +12,7 @@ from scaling.engines.reference import deterministic
 
 
 def test_no_step_mixes_devices() -> None:
-    script = Path(__file__).parent / "on_another_device.py"
+    script = Path(__file__).parents[1] / "support" / "on_another_device.py"
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 14

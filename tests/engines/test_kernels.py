@@ -269,7 +269,7 @@ def test_sources_that_changed_since_a_process_began_are_named(
 
 
 def test_a_kernel_that_does_not_train_as_autograd_does_is_refused() -> None:
-    """Here the kernels of another activation; nothing of it is stored (making.py)."""
+    """Here the kernels of another activation; nothing of it is stored (compile_kernel.py)."""
     agreement.check_agreement(TANH, kernel_cache.ready(TANH))
     with pytest.raises(InputError, match="does not compute what PyTorch does"):
         agreement.check_agreement(replace(TANH, activation="relu"), kernel_cache.ready(TANH))
