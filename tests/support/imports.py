@@ -1,7 +1,7 @@
 """The import graph of the project's modules, imports inside functions included."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 Graph = Mapping[str, frozenset[str]]
@@ -27,20 +27,22 @@ def imported(path: Path) -> set[str]:
 def read_graph(root: Path, packages: tuple[str, ...]) -> Graph:
     """Return the modules of these packages, each with those that it imports."""
     paths = {name_of(path, root): path for name in packages for path in (root / name).rglob("*.py")}
-    graph = {}
-    for module, path in paths.items():
-        names = imported(path)
-        # `from a.b import c` imports the module a.b.c, or else something of the module a.b.
-        found = {n for n in names if n in paths and not _only_passes(n, names, paths)}
-        graph[module] = frozenset(found - {module})
-    return graph
+    return {
+        module: frozenset(_modules_of(path, paths.keys()) - {module})
+        for module, path in paths.items()
+    }
 
 
-def _only_passes(package: str, names: set[str], paths: Mapping[str, Path]) -> bool:
-    """Whether a package is named only as the place of modules that are imported from it."""
-    return paths[package].name == "__init__.py" and any(
-        name.startswith(f"{package}.") and name in paths for name in names
-    )
+def _modules_of(path: Path, modules: Collection[str]) -> set[str]:
+    """Return the modules that a file imports: `from a import b` is a.b if that is one, else a."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in modules else node.module for name in members}
+    return found & set(modules)
 
 
 def circles(graph: Graph) -> Iterator[list[str]]:

@@ -79,13 +79,13 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
     assert list(circles(read_graph(tmp_path, ("p",)))) == [["p.a", "p.c", "p.q.b"]]
 
 
-@pytest.mark.parametrize("path", files("scaling"), ids=str)
+@pytest.mark.parametrize("path", files("scaling"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_library_knows_nothing_of_ray_jobs_or_analysis(path: Path) -> None:
     roots = {name.split(".")[0] for name in imported(path)}
     assert not roots & {"ray", "jobs", "analysis", "optuna"}
 
 
-@pytest.mark.parametrize("path", files("analysis"), ids=str)
+@pytest.mark.parametrize("path", files("analysis"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_analysis_imports_study_and_store_only(path: Path) -> None:
     names = imported(path)
     assert not {name.split(".")[0] for name in names} & {"ray", "jobs", "torch", "optuna", "numba"}
@@ -94,7 +94,7 @@ def test_analysis_imports_study_and_store_only(path: Path) -> None:
     assert all(name in ("scaling", "scaling.store") or name.startswith(allowed) for name in ours)
 
 
-@pytest.mark.parametrize("path", files("scaling"), ids=str)
+@pytest.mark.parametrize("path", files("scaling"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_store_its_two_parts_and_the_archive_know_pyarrow(path: Path) -> None:
     knows = "pyarrow" in {name.split(".")[0] for name in imported(path)}
     assert knows == (path.name in ("parquet_file.py", "store.py", "schema.py", "files.py"))

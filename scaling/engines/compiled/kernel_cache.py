@@ -101,13 +101,8 @@ def _compile(kind: Kind, key: str, path: Path) -> None:
     }
     processor = Processor.here()
     made = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            f"{__package__}.compile_kernel",
-            *asked,
-        ],  # nothing of where we are
+        # -P: import nothing from the current folder
+        [sys.executable, "-P", "-m", f"{__package__}.compile_kernel", *asked],
         capture_output=True,
         text=True,
         check=False,

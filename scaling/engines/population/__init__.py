@@ -5,7 +5,7 @@ torch; the work begins in engine.py.
 
     images      which images each member sees, from one copy of them all
     draws       shifts and dropout by the counters of scaling/data/counter_rng.py
-    showing     an epoch's presentations, some at a time
+    epoch_batches  an epoch's presentations, some at a time
     products    convolutions as products of matrices
     tracing     a step recorded as the operations that it comes down to
     network     K networks: any module, under vmap
