@@ -149,7 +149,7 @@ def published_weights(folder: Path) -> dict[str, Weights]:
 def finished(store: Store) -> dict[str, Model]:
     """The complete models of a results folder by run_id. Raises InputError for torn files."""
     metrics, predictions = store.read("metrics"), store.read("predictions")
-    if name_torn((*metrics.torn, *predictions.torn)):
+    if name_torn((*metrics.corrupt, *predictions.corrupt)):
         raise InputError(f"{store.out} has files that cannot be read: nothing was published")
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in metrics.table.to_pylist():

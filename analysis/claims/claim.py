@@ -8,7 +8,7 @@ from typing import Any
 from analysis.effects.decision_rules import Judged
 from analysis.effects.paired import Effect, Resampler
 from analysis.present.formatting import change, raised
-from analysis.results.cell_results import Cells, Measured
+from analysis.results.cell_results import CellResult, Cells
 from analysis.results.load import Results
 
 POST = "Karpathy 2022, karpathy.github.io/2022/03/14/lecun1989"
@@ -33,17 +33,17 @@ class Evidence:
     resampler: Resampler
     future: Mapping[str, Any] | None = None  # of project2055, where the folder has curves
 
-    def cell(self, study: str, *, dataset: str = "mnist", **where: Any) -> Measured:
+    def cell(self, study: str, *, dataset: str = "mnist", **where: Any) -> CellResult:
         """The cell of a study. Raises NotRun if it has no finished model, Ambiguous for several."""
         found = self.cells.first(study, dataset=dataset, **where)
         if found is None:
             raise NotRun(study, begun=study in self.cells.studies)
         return found
 
-    def change(self, base: Measured, other: Measured) -> Effect:
+    def change(self, base: CellResult, other: CellResult) -> Effect:
         return self.effect([(-1.0, base), (1.0, other)], other.study)
 
-    def effect(self, terms: list[tuple[float, Measured]], study: str) -> Effect:
+    def effect(self, terms: list[tuple[float, CellResult]], study: str) -> Effect:
         """Raises NotRun where the cells share no seed or no test images."""
         found = self.resampler.effect(terms)
         if found is None:
@@ -51,7 +51,7 @@ class Evidence:
         return found
 
 
-def evidence(results: Results) -> Evidence:
+def gather_evidence(results: Results) -> Evidence:
     return Evidence(results=results, cells=Cells(results), resampler=Resampler())
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.effects.paired import Effect, Resampler
-from analysis.results.cell_results import Cells, Measured
+from analysis.results.cell_results import CellResult, Cells
 from analysis.results.identity import grouped
 
 STUDY = "epochs"
@@ -16,9 +16,9 @@ STUDY = "epochs"
 class BestEpochs:
     """The cells of one recipe and size by epochs, and the one with fewest validation misses."""
 
-    cells: tuple[Measured, ...]
-    best: Measured
-    fixed: Measured  # the one nearest to the published number of epochs
+    cells: tuple[CellResult, ...]
+    best: CellResult
+    fixed: CellResult  # the one nearest to the published number of epochs
     at_edge: bool  # the best is the shortest or longest tried: a better one may lie outside
     change: Effect | None  # from fixed to best, on the test images
 
@@ -40,7 +40,9 @@ def best_epochs(cells: Cells, resampler: Resampler, published: dict[str, int]) -
     ]
 
 
-def _best(cells: Sequence[Measured], resampler: Resampler, published: dict[str, int]) -> BestEpochs:
+def _best(
+    cells: Sequence[CellResult], resampler: Resampler, published: dict[str, int]
+) -> BestEpochs:
     best = min(cells, key=_val_error)
     wanted = published.get(best.recipe, best.epochs)
     fixed = min(cells, key=lambda cell: abs(np.log(cell.epochs / wanted)))
@@ -53,5 +55,5 @@ def _best(cells: Sequence[Measured], resampler: Resampler, published: dict[str, 
     )
 
 
-def _val_error(cell: Measured) -> float:
+def _val_error(cell: CellResult) -> float:
     return float((cell.models["val_misses"] / cell.models["val_n"]).mean())

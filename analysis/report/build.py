@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.claims import any_run, evidence, judge_all
+from analysis.claims import any_run, gather_evidence, judge_all
 from analysis.forecasts.far_future import project_2055
 from analysis.laws.curves import Curve, find_curves
 from analysis.present.display import Numbers
@@ -42,7 +42,7 @@ def report(
     results = out if isinstance(out, Results) else load(out)
     output = find_output(results.store, html)  # before the work
     curves = find_curves(results.of([name for name in results.plans if name not in KINDS]))
-    found = evidence(results)
+    found = gather_evidence(results)
     found = replace(found, future=project_2055(curves, found.cells))
     claims = judge_all(found)
     missed = digits.hardest(results, found.cells, test_images) if test_images else None

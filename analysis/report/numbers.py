@@ -51,7 +51,7 @@ def make_numbers(
         **whole,
         "failures": _failures(results),
         "missing": _missing(results),
-        "torn": [str(torn) for torn in results.torn],
+        "torn": [str(torn) for torn in results.corrupt],
         "methods": methods(results.models),
     }
     return plain(numbers)  # type: ignore[no-any-return]

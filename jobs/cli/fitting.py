@@ -33,7 +33,7 @@ def fit(a: argparse.Namespace) -> int:
         return _print_fits(rows, as_json=a.json)
     results = api.load(existing(a.out))
     _print_fits(api.fit_results(results, form=a.form), as_json=a.json)
-    return name_torn(results.torn)
+    return name_torn(results.corrupt)
 
 
 def validate(a: argparse.Namespace) -> int:
@@ -58,7 +58,7 @@ def validate(a: argparse.Namespace) -> int:
         )
     else:
         results = api.load(existing(a.out))
-        scores, torn = api.validate_results(results, rolling, _say), results.torn
+        scores, torn = api.validate_results(results, rolling, _say), results.corrupt
     if a.json:
         print(json.dumps(scores, indent=1, allow_nan=False))
     else:
@@ -85,7 +85,7 @@ def predict(a: argparse.Namespace) -> int:
         print(f"{row['cell_id']}: {said}")
     made = sum(row["reason"] is None for row in rows)
     print(f"{made} forecasts written to {results.store.address('forecasts')}", file=sys.stderr)
-    return name_torn(results.torn)
+    return name_torn(results.corrupt)
 
 
 def _one_source(command: str, a: argparse.Namespace) -> None:

@@ -102,7 +102,7 @@ def status(a: argparse.Namespace) -> int:
     if a.json:
         cells = ("cells", "finished", "failed", "missing", "in_part")
         models = ("models", "models_finished", "models_failed")
-        more = {"unplanned": unplanned, "torn": [torn.path for torn in state.torn]}
+        more = {"unplanned": unplanned, "torn": [torn.path for torn in state.corrupt]}
         print(json.dumps({key: total[key] for key in (*cells, *models)} | more))
     elif unplanned:
         print(
@@ -111,7 +111,7 @@ def status(a: argparse.Namespace) -> int:
         )
     elif not plans:
         print(f"{a.out}: no study is there yet")
-    return name_torn(state.torn)
+    return name_torn(state.corrupt)
 
 
 def report(a: argparse.Namespace) -> int:
@@ -129,10 +129,10 @@ def report(a: argparse.Namespace) -> int:
     for other in others:
         for path in api.write_comparison(results, other, html=a.html):
             print(path)
-        return max(name_torn(results.torn), name_torn(other.torn))
+        return max(name_torn(results.corrupt), name_torn(other.corrupt))
     for path in api.write_report(results, html=a.html, test_images=_test_images):
         print(path)
-    return name_torn(results.torn)
+    return name_torn(results.corrupt)
 
 
 def existing(out: str) -> Store:

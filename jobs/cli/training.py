@@ -25,7 +25,7 @@ from scaling.errors import InputError
 from scaling.progress import duration
 from scaling.recipes.registry import find_recipe
 from scaling.store.rows import failure_row, metric_rows, prediction_row
-from scaling.store.store import State, Store, Torn
+from scaling.store.store import CorruptFile, State, Store
 from scaling.study import (
     Cell,
     Job,
@@ -185,7 +185,7 @@ def closing(plan: dict[str, Any], state: State, out: str) -> int:
         f"{plan['name']}: {counts['finished']} of {counts['cells']} cells finished,"
         f" {counts['failed']} failed, {counts['missing']} missing, in {out}{models_line(counts)}"
     )
-    return name_torn(state.torn) or (1 if counts["failed"] or counts["missing"] else 0)
+    return name_torn(state.corrupt) or (1 if counts["failed"] or counts["missing"] else 0)
 
 
 def failures(plan: dict[str, Any], state: State) -> list[str]:
@@ -199,7 +199,7 @@ def failures(plan: dict[str, Any], state: State) -> list[str]:
     ]
 
 
-def name_torn(torn: tuple[Torn, ...]) -> int:
+def name_torn(torn: tuple[CorruptFile, ...]) -> int:
     """Name files that cannot be read, one line each; the exit status."""
     for file in torn:
         print(

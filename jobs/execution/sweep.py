@@ -65,7 +65,7 @@ def sweep(
     with alone(store):
         store.write_plan(plan(study, jobs, [cost(job) for job in jobs], command))
         state = store.state()
-        for torn in state.torn:
+        for torn in state.corrupt:
             say(f"warning: {torn}: its model is trained again")
         left = remaining(jobs, _done(jobs, state, options.retry_failed))
         total = sum(len(job.members) for job in jobs)

@@ -24,13 +24,16 @@ def place(
     """Batches for the cores and the GPUs that there are."""
     cpu_jobs, gpu_jobs = divide(jobs, cost, gpu_cost, slots.cpu, slots.gpu)
     on_cpus = make_batches(
-        cpu_jobs, cost, max(slots.cpu, 1), lambda job: engines.together(job.cell, engine, "cpu")
+        cpu_jobs,
+        cost,
+        max(slots.cpu, 1),
+        lambda job: engines.preferred_group_size(job.cell, engine, "cpu"),
     )
     on_gpus = make_batches(
         gpu_jobs,
         gpu_cost,
         max(slots.gpu, 1),
-        lambda job: engines.together(job.cell, engine, "cuda"),
+        lambda job: engines.preferred_group_size(job.cell, engine, "cuda"),
     )
     return (*on_cpus, *(_on_gpu(batch) for batch in on_gpus))
 

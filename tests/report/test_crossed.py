@@ -6,7 +6,7 @@ import pytest
 from simulated import fill_study
 
 from analysis import load
-from analysis.claims import evidence
+from analysis.claims import gather_evidence
 from analysis.report.sections import interaction
 from jobs.studies import find_study
 from scaling.study import Cell
@@ -27,7 +27,7 @@ def more_with_more(cell: Cell) -> float:
 
 
 def rows_of(out: Path) -> list[dict[str, object]]:
-    found = evidence(load(out))
+    found = gather_evidence(load(out))
     return interaction.measure(found, found.cells.find("grid"))
 
 

@@ -29,7 +29,7 @@ from analysis.report.sections import (
     screening,
 )
 from analysis.report.sections.multiplier_plot import worth_figure
-from analysis.stats.effective_data import Multiplier, Worth
+from analysis.stats.effective_data import EffectiveData, Multiplier
 
 LEAST = 0.6  # of a figure's width and of its height
 CHANGE = {"change": -0.1, "low": -0.2, "high": 0.1, "level": 0.9}
@@ -101,7 +101,7 @@ def of_ladder(titles: list[str]) -> Figure:
 
 def of_multipliers(titles: list[str]) -> Figure:
     many = tuple(Multiplier(n_train=n, value=2.0, low=1.5, high=3.0, limit=9.0) for n in SIZES)
-    found = Worth(multipliers=many, slope=None, slope_interval=None, level=0.9)
+    found = EffectiveData(multipliers=many, slope=None, slope_interval=None, level=0.9)
     return worth_figure(dict.fromkeys(titles, found))
 
 

@@ -14,7 +14,7 @@ from truths import STUDIES, few, truth
 
 from analysis import load, report
 from analysis.api import predict_cells
-from analysis.claims import evidence, judge_all
+from analysis.claims import gather_evidence, judge_all
 from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED
 from analysis.present.links import unlinked
 from analysis.present.style import change_label
@@ -165,7 +165,7 @@ def test_it_survives_what_is_missing(tmp_path: Path, fill: Callable[[Path], None
 def test_every_part_survives_few_models(tmp_path: Path, fill: Callable[[Path], None]) -> None:
     """All but the writing of figures, which takes long."""
     fill(tmp_path)
-    found = evidence(load(tmp_path))
+    found = gather_evidence(load(tmp_path))
     for data in measure_all(found):
         kind = KINDS[data["study"]]
         section, figures = kind.show(data), kind.draw(data)
@@ -207,7 +207,7 @@ def test_a_factorial_needs_every_combination_that_was_planned(tmp_path: Path) ->
         seeds=range(2),
         leave_out=lambda cell, _: lacks in [name for name, _ in cell.recipe.tricks],
     )
-    (data,) = measure_all(evidence(load(tmp_path)))
+    (data,) = measure_all(gather_evidence(load(tmp_path)))
     assert (data["missing"], data["combinations"], data["n_tricks"]) == (16, 32, 5)
     assert data["tricks"] == []
     assert "16 of 32 combinations" in KINDS["ablation"].show(data).text[0]

@@ -20,7 +20,9 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def measure_all(e: Evidence) -> list[Data]:
+def measure_all(evidence: Evidence) -> list[Data]:
     """The numbers of each study that has a part of its own and something to say."""
-    found = [KINDS[name].measure(e, name) for name in KINDS if name in e.results.plans]
+    found = [
+        KINDS[name].measure(evidence, name) for name in KINDS if name in evidence.results.plans
+    ]
     return [data for data in found if data is not None]

@@ -7,13 +7,13 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.claims.claim import Evidence, row_of
-from analysis.effects.shapley import combinations_of, interactions, missing_of, worths
+from analysis.effects.shapley import combinations_of, interactions, missing_of, trick_effects
 from analysis.present.formatting import change
 from analysis.present.legends import place_legend, row_labels
 from analysis.present.links import link, row_anchor
 from analysis.present.style import change_axis, draw_change, styled
 from analysis.report.sections.section import Data, Kind, Picture, Section, Table
-from analysis.results.cell_results import LEVEL, Measured
+from analysis.results.cell_results import LEVEL, CellResult
 from analysis.results.identity import only_one
 
 WAYS = {
@@ -27,12 +27,12 @@ SAME = (  # what a trick's worth is not averaged over
 )
 
 
-def measure(e: Evidence, study: str) -> Data | None:
-    cells = e.cells.find(study)
+def measure(evidence: Evidence, study: str) -> Data | None:
+    cells = evidence.cells.find(study)
     if not cells:
         return None
     first = cells[0]
-    recipes = [cell["recipe"] for cell in e.results.plans[study]["cells"]]
+    recipes = [cell["recipe"] for cell in evidence.results.plans[study]["cells"]]
     planned = [tuple(name for name, _ in recipe["tricks"]) for recipe in recipes]
     tricks = max(planned, key=len)
     by_tricks = combinations_of(alike := _alike(cells))
@@ -53,12 +53,12 @@ def measure(e: Evidence, study: str) -> Data | None:
     }
     if missing or not tricks:
         return data
-    resampler = e.resampler
+    resampler = evidence.resampler
     together = resampler.change(by_tricks[frozenset()], by_tricks[frozenset(tricks)])
     data["all"] = None if together is None else row_of(together)
     data["tricks"] = [
         {"trick": worth.trick, **{way: row_of(getattr(worth, way)) for way in WAYS}}
-        for worth in worths(resampler, tricks, by_tricks)
+        for worth in trick_effects(resampler, tricks, by_tricks)
     ]
     data["interactions"] = [
         {"tricks": list(pair.tricks), **row_of(pair.effect)}
@@ -67,10 +67,10 @@ def measure(e: Evidence, study: str) -> Data | None:
     return data
 
 
-def _alike(cells: Sequence[Measured]) -> list[Measured]:
+def _alike(cells: Sequence[CellResult]) -> list[CellResult]:
     """Cells that are as the first in all but their tricks, one for each set of tricks."""
     first = cells[0]
-    found: dict[frozenset[str], list[Measured]] = {}
+    found: dict[frozenset[str], list[CellResult]] = {}
     for cell in cells:
         if all(cell.facts.get(name) == first.facts.get(name) for name in SAME):
             found.setdefault(frozenset(cell.tricks), []).append(cell)

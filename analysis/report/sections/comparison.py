@@ -8,17 +8,17 @@ from typing import Literal
 from analysis.claims.claim import Evidence, row_of
 from analysis.effects.decision_rules import MARGIN
 from analysis.effects.paired import Effect
-from analysis.present.formatting import NONE, change, interval, of, percent
+from analysis.present.formatting import NONE, change, done_of_planned, interval, percent
 from analysis.present.labels import in_common, labels
 from analysis.present.links import link, table_anchor
 from analysis.present.style import recipe_title
 from analysis.report.sections import interaction
 from analysis.report.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varied
 from analysis.report.sections.section import Data, Kind, Picture, Section, Table
-from analysis.results.cell_results import LEVEL, Measured, described
+from analysis.results.cell_results import LEVEL, CellResult, described
 from analysis.results.identity import USUAL, grouped, like_curve, only_one
 
-Base = Callable[[Measured, Sequence[Measured]], Measured | None]
+Base = Callable[[CellResult, Sequence[CellResult]], CellResult | None]
 Axis = Literal["n_train", "n_macs"]
 FEWER, MORE = "fewer misses", "more misses"
 ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
@@ -34,20 +34,20 @@ class Comparison:
     axis: Axis | None = None
 
 
-def by_recipe(name: str, cell: Measured, among: Sequence[Measured]) -> Measured | None:
+def by_recipe(name: str, cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
     """The cell that differs in its recipe only, which has this name."""
     alike = _alike(cell, among, ALIKE)
     return only_one([other for other in alike if other.recipe == name], like=cell)
 
 
-def by_width(cell: Measured, among: Sequence[Measured]) -> Measured | None:
+def by_width(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
     """The same recipe in the smallest network."""
     alike = [other for other in among if like_curve(cell, other, "width")]
     least = min(other.width for other in alike)
     return only_one([other for other in alike if other.width == least], like=cell)
 
 
-def by_tricks(cell: Measured, among: Sequence[Measured]) -> Measured | None:
+def by_tricks(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
     """The recipe with the most of its tricks, and no other; for another model the usual one."""
     alike = _alike(cell, among, ALIKE)
     if cell.model != USUAL:
@@ -57,7 +57,9 @@ def by_tricks(cell: Measured, among: Sequence[Measured]) -> Measured | None:
     return only_one([other for other in fewer if len(other.tricks) == most], like=cell)
 
 
-def _alike(cell: Measured, among: Sequence[Measured], fields: tuple[str, ...]) -> list[Measured]:
+def _alike(
+    cell: CellResult, among: Sequence[CellResult], fields: tuple[str, ...]
+) -> list[CellResult]:
     return [
         other
         for other in among
@@ -100,13 +102,13 @@ COMPARISONS = {
 }
 
 
-def measure(e: Evidence, study: str) -> Data | None:
-    cells = e.cells.find(study)
+def measure(evidence: Evidence, study: str) -> Data | None:
+    cells = evidence.cells.find(study)
     if not cells:
         return None
     comparison = COMPARISONS[study]
     bases = [comparison.base(cell, cells) for cell in cells]
-    rows = [_row(e, *pair) for pair in zip(cells, bases, strict=True)]
+    rows = [_row(evidence, *pair) for pair in zip(cells, bases, strict=True)]
     told = [name for name in varied(rows) if name in HEADINGS]
     for row, names in zip(rows, _names(cells, bases, told, comparison.axis), strict=True):
         row |= names
@@ -118,7 +120,7 @@ def measure(e: Evidence, study: str) -> Data | None:
         "axis": comparison.axis,
         "against": comparison.against,
         "rows": rows,
-        "crossed": interaction.measure(e, cells) if study == "grid" else [],
+        "crossed": interaction.measure(evidence, cells) if study == "grid" else [],
         "compared": len(rows) - said.count(None),
         "fewer": said.count(FEWER),
         "more": said.count(MORE),
@@ -126,7 +128,10 @@ def measure(e: Evidence, study: str) -> Data | None:
 
 
 def _names(
-    cells: Sequence[Measured], bases: Sequence[Measured | None], told: list[str], axis: Axis | None
+    cells: Sequence[CellResult],
+    bases: Sequence[CellResult | None],
+    told: list[str],
+    axis: Axis | None,
 ) -> list[Data]:
     """Add to each row its labels in table and figures, its baseline and its line."""
     facts = [cell.facts for cell in cells]
@@ -153,8 +158,8 @@ def _names(
     return names
 
 
-def _row(e: Evidence, cell: Measured, base: Measured | None) -> Data:
-    effect = None if base is None or base is cell else e.resampler.change(base, cell)
+def _row(evidence: Evidence, cell: CellResult, base: CellResult | None) -> Data:
+    effect = None if base is None or base is cell else evidence.resampler.change(base, cell)
     return described(cell) | {
         "base": None if base is None or base is cell else base.recipe,
         "change": None if effect is None else row_of(effect),
@@ -213,7 +218,7 @@ def show(data: Data) -> Section:
                 interval([row["low"], row["high"]], percent=True),
                 change(row["change"]),
                 row["verdict"] or NONE,
-                of(row["seeds"], row["planned"]),
+                done_of_planned(row["seeds"], row["planned"]),
             )
             for row in rows
         ),

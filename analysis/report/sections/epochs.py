@@ -14,14 +14,14 @@ from analysis.present.style import log_axes, same_marker, styled
 from analysis.reference.published import published
 from analysis.report.sections.section import Data, Kind, Picture, Section, Table
 from analysis.results.cell_results import LEVEL
-from analysis.stats.bootstrap import half_a_miss
+from analysis.stats.bootstrap import error_floor
 
 
-def measure(e: Evidence, study: str) -> Data | None:
+def measure(evidence: Evidence, study: str) -> Data | None:
     lengths: dict[str, int] = {}
     for run in published():  # the first published run of a recipe is the one on 7,291 images
         lengths.setdefault(run.recipe, run.epochs)
-    found = best_epochs(e.cells, e.resampler, lengths)
+    found = best_epochs(evidence.cells, evidence.resampler, lengths)
     if not found:
         return None
     unfinished = sum(cell.n_seeds < cell.planned for best in found for cell in best.cells)
@@ -107,7 +107,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
         rows = [row for row in data["rows"] if row["n_train"] == size]
         for row in rows:
             colour = styles[row["title"]]["color"]
-            errors = np.maximum(row["val_errors"], half_a_miss(row["val_n"]))
+            errors = np.maximum(row["val_errors"], error_floor(row["val_n"]))
             ax.plot(row["epochs"], errors, ms=4, lw=1.2, **styles[row["title"]])
             best = errors[row["epochs"].index(row["best"])]
             ax.plot(row["best"], best, "o", ms=10, mfc="none", mec=colour, mew=1.3)

@@ -42,7 +42,7 @@ WHOLE = (
         there=lambda data: bool(data["profiles"]),
     ),
     Whole(
-        id=outlook.HOLDING,
+        id=outlook.BACKTEST_COVERAGE,
         key="outlook",
         show=outlook.show_holding,
         draw=outlook.draw_holding,

@@ -7,11 +7,11 @@ from analysis.present.formatting import change
 from analysis.present.labels import in_common, labels
 from analysis.present.links import link, row_anchor
 from analysis.report.sections.section import Data, Table
-from analysis.results.cell_results import Measured
+from analysis.results.cell_results import CellResult
 from analysis.results.identity import grouped
 
 
-def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
+def measure(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
     """By recipe: what the widest network changes with fewest and with most images, and the second
     relative to the first. Cells differ in nothing else; without all four corners there is no row.
     """
@@ -25,9 +25,9 @@ def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
         if len(set(corners)) < 4 or not at.keys() >= set(corners):
             continue
         few_small, few_large, many_small, many_large = (at[corner] for corner in corners)
-        few = e.resampler.change(few_small, few_large)
-        many = e.resampler.change(many_small, many_large)
-        both = e.resampler.effect(
+        few = evidence.resampler.change(few_small, few_large)
+        many = evidence.resampler.change(many_small, many_large)
+        both = evidence.resampler.effect(
             [(1.0, many_large), (-1.0, many_small), (-1.0, few_large), (1.0, few_small)]
         )
         if few and many and both:

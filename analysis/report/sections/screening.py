@@ -13,13 +13,13 @@ from analysis.present.legends import row_labels
 from analysis.present.links import link, row_anchor
 from analysis.present.style import styled
 from analysis.report.sections.section import Data, Kind, Picture, Section, Table
-from analysis.results.cell_results import Measured
+from analysis.results.cell_results import CellResult
 
 SHOWN = ("epochs", "lr")  # beside a candidate's title
 
 
-def measure(e: Evidence, study: str) -> Data | None:
-    cells = [cell for cell in e.cells.find(study) if cell.split == "tune"]
+def measure(evidence: Evidence, study: str) -> Data | None:
+    cells = [cell for cell in evidence.cells.find(study) if cell.split == "tune"]
     facts = [cell.facts for cell in cells]
     rows = [
         _row(cell) | {"title": title, "label": label}
@@ -31,7 +31,7 @@ def measure(e: Evidence, study: str) -> Data | None:
     return {"study": study, "rows": rows} if rows else None
 
 
-def _row(cell: Measured) -> Data:
+def _row(cell: CellResult) -> Data:
     errors = (cell.models["val_misses"] / cell.models["val_n"]).to_numpy(float)
     several = len(errors) > 1
     return {
