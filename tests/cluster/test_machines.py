@@ -90,7 +90,7 @@ def test_a_study_outlives_a_machine_that_is_cut_off_and_one_that_is_switched_off
             assert time.monotonic() < deadline
             time.sleep(2)
         with tunnel(three[0], key) as address:
-            entry = [sys.executable, "-c", "from jobs.cli import entry; entry()", "submit"]
+            entry = [sys.executable, "-c", "from jobs.cli.main import entry; entry()", "submit"]
             command = [*entry, *words, "--out", str(out), "--shared-fs", "--wait"]
             with subprocess.Popen(
                 [*command, "--address", address],
