@@ -263,6 +263,7 @@ def test_what_facts_cannot_decide_they_do_not(
     ],
 )
 def test_data_alone_is_judged_by_all_forms(
+    monkeypatch: pytest.MonkeyPatch,
     nothing: Results,
     looked: dict[str, Any],
     low: float,
@@ -273,8 +274,8 @@ def test_data_alone_is_judged_by_all_forms(
     future = copy.deepcopy(looked)
     last = future["errors"][-1]
     future["far"] |= {"low": low * last, "high": high * last, "determined": determined}
-    e = replace(gather_evidence(nothing), future={"curves": [future]})
-    assert judged(e, "C18") == verdict
+    monkeypatch.setattr(Evidence, "future", {"curves": [future]})
+    assert judged(gather_evidence(nothing), "C18") == verdict
 
 
 def test_a_wider_network_is_judged_at_the_largest_size_it_was_tried_with(tmp_path: Path) -> None:

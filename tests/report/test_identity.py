@@ -23,7 +23,7 @@ from analysis.report.figures import scaling_figure
 from analysis.report.sections.forecasts import draw_forecasts, read_forecasts, show_forecasts
 from analysis.report.sections.registry import BY_KIND
 from analysis.results.identity import curve_id, facts_of
-from scaling.analyses import ScalingCurve
+from scaling.analyses import Ladder, ScalingCurve
 from scaling.older_plans import READ_AS
 from scaling.recipes.registry import find_recipe
 from scaling.recipes.tricks import gelu, shift
@@ -153,7 +153,8 @@ def test_the_ladder_shows_a_published_cell_at_both_of_its_rates(tmp_path: Path) 
         Grid(dataset=("mnist",), n_train=(7291,), recipe=("ce",), seeds=(0, 1), lr=lr)
         for lr in (0.02, CE.lr)
     )
-    fill_study(tmp_path, Study(name="ladder", question="?", grids=grids), error_of)
+    study = Study(name="rates", question="?", grids=grids, analyses=(Ladder(),))
+    fill_study(tmp_path, study, error_of)
     (data,) = report(tmp_path)["sections"]
     rows = [row for row in data["rows"] if row["seeds"]]
     assert [row["seeds"] for row in rows] == [2, 2]
