@@ -1,17 +1,19 @@
-"""cluster.yaml: Ray's own check of it for each cloud, and what that check lets through."""
+"""cluster.yaml and jobs/clusters: Ray's own checks of each file, and what those let through."""
 
 import json
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import botocore.session
 import botocore.validate
 import pytest
 import ray.autoscaler
-from clusters import CLOUDS, OWN, ROOT, on, pinned
+from clusters import CLOUDS, CLUSTERS, FILES, OWN, ROOT, pinned, read
 from ray.autoscaler._private.command_runner import _with_interactive
+from ray.autoscaler._private.updater import NodeUpdater
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 # cited: the vendors' pages of machine types; (cores, GPUs)
@@ -55,17 +57,46 @@ def cloud(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def config(cloud: str) -> dict[str, Any]:
-    return on(cloud)
+    return read(cloud)
 
 
-@pytest.fixture(params=(*CLOUDS, OWN))
-def anywhere(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return on(str(request.param))
+@pytest.fixture(params=FILES)
+def place(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def anywhere(place: str) -> dict[str, Any]:
+    return read(place)
 
 
 @pytest.fixture
 def types(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = config["available_node_types"]
+    return found
+
+
+# What a place may say otherwise than cluster.yaml does.
+OF_A_CLOUD = {
+    "provider",
+    "auth",
+    "available_node_types",
+    "initialization_commands",
+    "head_setup_commands",
+}
+OF_MACHINES = {"max_workers", "idle_timeout_minutes", "head_node_type"} | {
+    "head_start_ray_commands",
+    "worker_start_ray_commands",
+}
+
+
+def paragraphs(place: str) -> dict[str, str]:
+    """Return the paragraphs of a file by their first keys, comments included."""
+    found = {}
+    for text in FILES[place].read_text(encoding="utf-8").split("\n\n"):
+        key = re.search(r"^\w+(?=:)", text, flags=re.MULTILINE)
+        assert key, text
+        found[key[0]] = text.strip()
     return found
 
 
@@ -83,13 +114,60 @@ def is_spot(node: dict[str, Any]) -> bool:
 
 
 def test_ray_accepts_it(config: dict[str, Any], cloud: str) -> None:
-    assert config["provider"]["type"] == cloud.lower()
+    assert config["provider"]["type"] == cloud
     validate_config(prepare_config(config))
+
+
+def test_every_file_is_tested() -> None:
+    """kuberay.yaml has a test of its own."""
+    tested = {path.name for path in FILES.values() if path.parent == CLUSTERS}
+    assert {path.name for path in CLUSTERS.glob("*.y*ml")} == tested | {"kuberay.yaml"}
+
+
+def test_the_places_share_all_but_their_machines(place: str, anywhere: dict[str, Any]) -> None:
+    here = OF_A_CLOUD | (OF_MACHINES if place == OWN else set())
+    aws = read("aws")
+    shared = {key for key in {*aws, *anywhere} - here if aws.get(key) != anywhere.get(key)}
+    assert not shared
+    ours, theirs = paragraphs("aws"), paragraphs(place)
+    for key in {"file_mounts", "setup_commands", "head_start_ray_commands"} - here:
+        assert theirs[key] == ours[key]
+
+
+def test_ray_copies_from_the_folder_in_which_it_runs(
+    anywhere: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not from the folder of the file: `ray up jobs/clusters/gcp.yaml` from the root works."""
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    updater = NodeUpdater(
+        "a node",
+        provider_config={},
+        provider=Mock(),
+        auth_config={},
+        cluster_name="",
+        file_mounts=prepare_config(anywhere)["file_mounts"],
+        initialization_commands=[],
+        setup_commands=[],
+        ray_start_commands=[],
+        runtime_hash="",
+        file_mounts_contents_hash="",
+        is_head_node=True,
+    )
+    copied = Mock()
+    monkeypatch.chdir(ROOT)
+    updater.sync_file_mounts(copied)
+    sources = {Path(call.args[0]).resolve() for call in copied.call_args_list}
+    assert {ROOT / "scaling", ROOT / "jobs", ROOT / "analysis", ROOT / "LICENSE"} <= sources
+    monkeypatch.chdir(CLUSTERS)
+    with pytest.raises(AssertionError):
+        updater.sync_file_mounts(copied)
 
 
 @pytest.mark.parametrize("count", [2, 12])
 def test_ray_accepts_it_on_machines_of_ones_own(count: int) -> None:
-    config = on(OWN)
+    config = read(OWN)
     provider = config["provider"]
     assert provider["type"] == "local"
     provider |= {"head_ip": "host", "worker_ips": [f"host{i}" for i in range(count)]}
@@ -150,13 +228,13 @@ def test_clouds_know_the_fields_of_their_machines(
 ) -> None:
     for kind in types.values():
         node = kind["node_config"]
-        if cloud == "AWS":  # as boto3 would, before it asks
+        if cloud == "aws":  # as boto3 would, before it asks
             model = botocore.session.get_session().get_service_model("ec2")
             shape = model.operation_model("RunInstances").input_shape
             request = node | {"MinCount": 1, "MaxCount": 1}
             report = botocore.validate.ParamValidator().validate(request, shape)
             assert not report.has_errors(), report.generate_report()
-        elif cloud == "Azure":
+        elif cloud == "azure":
             folder = Path(ray.autoscaler.__file__).parent / "_private" / "_azure"
             template = json.loads((folder / "azure-vm-template.json").read_text())
             assert node["azure_arm_parameters"].keys() <= template["parameters"].keys()
@@ -216,7 +294,7 @@ def test_commands_are_bash(anywhere: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("has_gpu", [True, False])
 def test_only_nodes_without_a_gpu_get_the_small_torch(tmp_path: Path, has_gpu: bool) -> None:
-    (command,) = (each for each in on("AWS")["setup_commands"] if "nvidia-smi" in each)
+    (command,) = (each for each in read("aws")["setup_commands"] if "nvidia-smi" in each)
     for name, line in {"nvidia-smi": f"exit {0 if has_gpu else 9}", "pip": 'echo "pip $*"'}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / name).chmod(0o755)

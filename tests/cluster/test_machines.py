@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clusters import OWN, ROOT, on
+from clusters import OWN, ROOT, read
 from hosts import Host, hosts
 from ports import free_port, listens
 from raycluster import Driver, assert_same, stored
@@ -27,11 +27,11 @@ def words(rows_npz: Path) -> list[str]:
 
 
 def configured(three: list[Host], key: Path, folder: Path) -> Path:
-    """cluster.yaml with its section for machines of one's own, filled in, and nothing installed.
+    """Write jobs/clusters/machines.yaml, filled in and without what installs; return its path.
 
-    What installs is tried in test_node_setup.py; these machines have no network to install from.
+    test_node_setup.py tries what installs; these machines have no network to install from.
     """
-    config = on(OWN)
+    config = read(OWN)
     head, *workers = (host.address for host in three)
     config["provider"] |= {"head_ip": head, "worker_ips": workers}
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(key)}
@@ -89,6 +89,8 @@ def test_a_study_outlives_a_machine_that_is_cut_off_and_one_that_is_switched_off
         while " 3 local" not in ray("exec", cluster, "ray status").split("Pending:")[0]:
             assert time.monotonic() < deadline
             time.sleep(2)
+        for host in three:  # the files that describe clusters stay here
+            assert [each.name for each in host.copied("jobs").glob("c*")] == ["cli"]
         with tunnel(three[0], key) as address:
             entry = [sys.executable, "-c", "from jobs.cli import entry; entry()", "submit"]
             command = [*entry, *words, "--out", str(out), "--shared-fs", "--wait"]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from clusters import ROOT, on, pinned
+from clusters import ROOT, pinned, read
 from ray.autoscaler._private.command_runner import _with_interactive
 
 INDEX = "https://pypi.org/simple"
@@ -59,7 +59,7 @@ def home(tmp_path: Path) -> Path:
     if done.returncode:
         pytest.skip(f"no package index: {done.stderr.strip().splitlines()[-1]}")
     home = tmp_path / "home"
-    for remote, local in on("AWS")["file_mounts"].items():
+    for remote, local in read("aws")["file_mounts"].items():
         target = home / remote.removeprefix("~/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if local.startswith("~"):
@@ -67,7 +67,10 @@ def home(tmp_path: Path) -> Path:
             target.chmod(0o644)  # as `ray get-auth-token --generate` may leave it
         elif (ROOT / local).is_dir():
             shutil.copytree(
-                ROOT / local, target, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True
+                ROOT / local,
+                target,
+                ignore=shutil.ignore_patterns("__pycache__", "clusters"),
+                symlinks=True,
             )
         else:
             shutil.copy(ROOT / local, target)
@@ -78,7 +81,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)  # measured: 130 s of CPU, 1,030 s on two crowded cores
 def test_a_bare_machine_becomes_a_node(home: Path) -> None:
-    config = on("AWS")
+    config = read("aws")
     commands = config["setup_commands"] + config["head_setup_commands"]
     for command in commands:
         run(command, home)

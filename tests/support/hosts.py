@@ -54,6 +54,10 @@ class Host:
     folder: Path
     process: subprocess.Popen[bytes]
 
+    def copied(self, name: str) -> Path:
+        """Return where this machine sees what `ray up` copied there under that name."""
+        return self.folder / "home" / "scaling-study" / name
+
     def cut_off(self) -> None:
         """As if its cable were pulled out; it goes on by itself."""
         run("ip", "link", "set", f"v{self.name}", "down")
