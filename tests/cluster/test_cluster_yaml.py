@@ -5,15 +5,13 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import botocore.session
 import botocore.validate
 import pytest
 import ray.autoscaler
-from clusters import CLOUDS, CLUSTERS, FILES, OWN, ROOT, pinned, read
+from clusters import CLOUDS, FILES, OWN, ROOT, pinned, read
 from ray.autoscaler._private.command_runner import _with_interactive
-from ray.autoscaler._private.updater import NodeUpdater
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 # cited: the vendors' pages of machine types; (cores, GPUs)
@@ -61,13 +59,8 @@ def config(cloud: str) -> dict[str, Any]:
 
 
 @pytest.fixture(params=FILES)
-def place(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def anywhere(place: str) -> dict[str, Any]:
-    return read(place)
+def anywhere(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read(str(request.param))
 
 
 @pytest.fixture
@@ -76,36 +69,12 @@ def types(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-# What a place may say otherwise than cluster.yaml does.
-OF_A_CLOUD = {
-    "provider",
-    "auth",
-    "available_node_types",
-    "initialization_commands",
-    "head_setup_commands",
-}
-OF_MACHINES = {"max_workers", "idle_timeout_minutes", "head_node_type"} | {
-    "head_start_ray_commands",
-    "worker_start_ray_commands",
-}
-
-
-def paragraphs(place: str) -> dict[str, str]:
-    """Return the paragraphs of a file by their first keys, comments included."""
-    found = {}
-    for text in FILES[place].read_text(encoding="utf-8").split("\n\n"):
-        key = re.search(r"^\w+(?=:)", text, flags=re.MULTILINE)
-        assert key, text
-        found[key[0]] = text.strip()
-    return found
-
-
 def commands(config: dict[str, Any]) -> list[str]:
     return [command for key in COMMANDS for command in config.get(key, [])]
 
 
 def is_spot(node: dict[str, Any]) -> bool:
-    """By any of the three clouds' ways of saying so."""
+    """Return whether a machine may be taken away, in the words of any of the three clouds."""
     return (
         node.get("InstanceMarketOptions", {}).get("MarketType") == "spot"
         or {"preemptible": True} in node.get("scheduling", [])
@@ -116,53 +85,6 @@ def is_spot(node: dict[str, Any]) -> bool:
 def test_ray_accepts_it(config: dict[str, Any], cloud: str) -> None:
     assert config["provider"]["type"] == cloud
     validate_config(prepare_config(config))
-
-
-def test_every_file_is_tested() -> None:
-    """kuberay.yaml has a test of its own."""
-    tested = {path.name for path in FILES.values() if path.parent == CLUSTERS}
-    assert {path.name for path in CLUSTERS.glob("*.y*ml")} == tested | {"kuberay.yaml"}
-
-
-def test_the_places_share_all_but_their_machines(place: str, anywhere: dict[str, Any]) -> None:
-    here = OF_A_CLOUD | (OF_MACHINES if place == OWN else set())
-    aws = read("aws")
-    shared = {key for key in {*aws, *anywhere} - here if aws.get(key) != anywhere.get(key)}
-    assert not shared
-    ours, theirs = paragraphs("aws"), paragraphs(place)
-    for key in {"file_mounts", "setup_commands", "head_start_ray_commands"} - here:
-        assert theirs[key] == ours[key]
-
-
-def test_ray_copies_from_the_folder_in_which_it_runs(
-    anywhere: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And not from the folder of the file: `ray up jobs/clusters/gcp.yaml` from the root works."""
-    (tmp_path / ".ray").mkdir()
-    (tmp_path / ".ray" / "auth_token").touch()
-    monkeypatch.setenv("HOME", str(tmp_path))
-    updater = NodeUpdater(
-        "a node",
-        provider_config={},
-        provider=Mock(),
-        auth_config={},
-        cluster_name="",
-        file_mounts=prepare_config(anywhere)["file_mounts"],
-        initialization_commands=[],
-        setup_commands=[],
-        ray_start_commands=[],
-        runtime_hash="",
-        file_mounts_contents_hash="",
-        is_head_node=True,
-    )
-    copied = Mock()
-    monkeypatch.chdir(ROOT)
-    updater.sync_file_mounts(copied)
-    sources = {Path(call.args[0]).resolve() for call in copied.call_args_list}
-    assert {ROOT / "scaling", ROOT / "jobs", ROOT / "analysis", ROOT / "LICENSE"} <= sources
-    monkeypatch.chdir(CLUSTERS)
-    with pytest.raises(AssertionError):
-        updater.sync_file_mounts(copied)
 
 
 @pytest.mark.parametrize("count", [2, 12])
@@ -178,7 +100,7 @@ def test_ray_accepts_it_on_machines_of_ones_own(count: int) -> None:
 
 
 def test_ray_finds_a_field_that_it_does_not_know(config: dict[str, Any]) -> None:
-    """Else the test above would say nothing."""
+    """The test above can fail."""
     config["available_node_types"]["cpu"]["min_worker"] = 1
     with pytest.raises(Exception, match="min_worker"):
         validate_config(prepare_config(config))
@@ -258,7 +180,7 @@ def test_what_is_copied_exists_and_is_what_pip_needs(anywhere: dict[str, Any]) -
 
 
 def test_every_install_is_pinned(anywhere: dict[str, Any]) -> None:
-    """By constraints.txt, of which Ray is of the same version everywhere, or in the command."""
+    """By constraints.txt or in the command; Ray has one version everywhere."""
     assert pinned("ray") == ray.__version__
     installs = [command for command in commands(anywhere) if "pip install" in command]
     own = anywhere["provider"]["type"] != "local"  # of a cloud, on its head
