@@ -91,6 +91,19 @@ def test_the_readme_is_short() -> None:
     assert len(words) <= MOST_WORDS
 
 
+def test_the_readme_names_every_room() -> None:
+    """Its tree has a line `name/` below each package; two may share a line."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = re.search(r"^    scaling/ .*?(?=^\S)", text, re.MULTILINE | re.DOTALL)
+    assert tree is not None
+    for package in ("scaling", "jobs", "analysis"):
+        part = re.search(rf"^    {package}/ .*\n((?:      .*\n)+)", tree[0], re.MULTILINE)
+        assert part is not None
+        named = re.findall(r"(\w+)/(?= )", part[1])
+        rooms = [path.parent.name for path in (ROOT / package).glob("*/__init__.py")]
+        assert sorted(named) == sorted(rooms)
+
+
 def test_the_page_of_commands_is_current() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     made = document.describe(build_parser(COMMANDS))
