@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.effects.paired import Effect, Resampler
-from analysis.results.cell_results import CellResult, Cells
+from analysis.results.cell_results import CellResult
 from analysis.results.identity import grouped
-
-STUDY = "epochs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +25,14 @@ class BestEpochs:
         return [_val_error(cell) for cell in self.cells]
 
 
-def best_epochs(cells: Cells, resampler: Resampler, published: dict[str, int]) -> list[BestEpochs]:
+def best_epochs(
+    cells: Sequence[CellResult], resampler: Resampler, published: dict[str, int]
+) -> list[BestEpochs]:
     """A row for all that was trained for several lengths and is otherwise the same.
 
     `published` is the number of epochs of each recipe that the best one is compared with.
     """
-    groups = grouped(cells.find(STUDY, split="tune"), ("epochs",))
+    groups = grouped(cells, ("epochs",))
     return [
         _best(sorted(group, key=lambda cell: cell.epochs), resampler, published)
         for group in groups

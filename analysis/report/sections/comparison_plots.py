@@ -29,9 +29,9 @@ def varied(rows: Sequence[Data]) -> list[str]:
 def draw(data: Data) -> Mapping[str, Figure]:
     axis, rows = data["axis"], data["rows"]
     if axis and len({row[axis] for row in rows}) > 1:
-        return {data["study"]: _lines(rows, axis)}
+        return {data["id"]: _lines(rows, axis)}
     compared = [row for row in rows if row["change"]]
-    return {data["study"]: _forest(compared, data["margin"])} if compared else {}
+    return {data["id"]: _forest(compared, data["margin"])} if compared else {}
 
 
 def _lines(rows: Sequence[Data], axis: str) -> Figure:

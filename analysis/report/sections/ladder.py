@@ -10,24 +10,25 @@ from analysis.claims.claim import Evidence, row_of
 from analysis.present.formatting import NONE, change, count, done_of_planned, ends, yes
 from analysis.present.labels import labels
 from analysis.present.links import link, row_anchor
-from analysis.reference.published import Published, published
+from analysis.reference.published import published
 from analysis.report.sections.ladder_plot import draw
-from analysis.report.sections.section import Data, Kind, Picture, Section, Table
+from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
 from analysis.results.cell_results import LEVEL, Ambiguous, CellResult
 from analysis.stats.prediction_interval import one_run
+from scaling.analyses import Ladder, PublishedRun
 
 DRAWN = 2007  # cited: the test images of 1989 and of the write-up
 SAME_IMAGES = "usps"
 LATER = ("ce", "adamw", "augment", "dropout_relu")
-TITLES = {"ladder": "The ladder", "zipcode": "Zip codes"}
 
 
-def measure(evidence: Evidence, study: str) -> Data | None:
+def measure(evidence: Evidence, place: Place, analysis: Ladder) -> Data | None:
     """A row for each published run of the study's data sets, and for each cell without one."""
+    study, runs = place.study, published() if analysis.published is None else analysis.published
     cells = [cell for cell in evidence.cells.find(study) if cell.split == "none"]
     datasets = {cell["dataset"] for cell in evidence.results.plans[study]["cells"]}
     rows = []
-    for run in published():
+    for run in runs:
         if run.dataset in datasets:
             same = {"dataset": run.dataset, "n_train": run.n_train, "recipe": run.recipe}
             cell = _first(evidence, study, epochs=run.epochs, **same)
@@ -36,11 +37,12 @@ def measure(evidence: Evidence, study: str) -> Data | None:
     left = [cell for cell in cells if not any(cell is other for other in shown)]
     named = labels([cell.facts for cell in [*shown, *left]])
     for cell, title in zip(left, named[len(shown) :], strict=True):
-        rows.append(_row(title, _meant(cell, cells), cell))
-    base = _first(evidence, study, recipe="1989", width=1.0)
-    suspects = _suspects(evidence, base, cells) if study == "zipcode" and base else []
+        rows.append(_row(title, _meant(cell, cells, runs), cell))
+    to = analysis.compare_to
+    base = _first(evidence, study, recipe=to, width=1.0) if to else None
+    suspects = _suspects(evidence, base, cells) if base else []
     judged = [row["inside"] for row in rows if row["inside"] is not None]
-    data = {"study": study, "level": LEVEL, "rows": rows, "suspects": suspects}
+    data = {"title": analysis.title, "level": LEVEL, "rows": rows, "suspects": suspects}
     return {**data, "compared": len(judged), "inside": sum(judged)} if rows else None
 
 
@@ -52,15 +54,17 @@ def _first(evidence: Evidence, study: str, **where: Any) -> CellResult | None:
         return None
 
 
-def _meant(cell: CellResult, cells: Sequence[CellResult]) -> Published | None:
+def _meant(
+    cell: CellResult, cells: Sequence[CellResult], published: Sequence[PublishedRun]
+) -> PublishedRun | None:
     """The paper's own run, for what may be its recipe: without any trick of later years."""
     later = {trick for other in cells if other.recipe in LATER for trick in other.tricks}
-    runs = (run for run in published() if run.recipe == "1989" and run.dataset == cell.dataset)
+    runs = (run for run in published if run.recipe == "1989" and run.dataset == cell.dataset)
     alike = (run for run in runs if run.n_train == cell.n_train and run.row == "paper")
     return None if later & set(cell.tricks) or cell.recipe in LATER else next(alike, None)
 
 
-def _row(what: str, run: Published | None, cell: CellResult | None) -> Data:
+def _row(what: str, run: PublishedRun | None, cell: CellResult | None) -> Data:
     n_drawn = DRAWN if run is None else run.n_test
     row: Data = {
         "row": None if run is None else run.row,
@@ -99,7 +103,7 @@ MEASURED = (
 )
 
 
-def _measured(run: Published | None, cell: CellResult, n_drawn: int) -> Data:
+def _measured(run: PublishedRun | None, cell: CellResult, n_drawn: int) -> Data:
     """Counts of all test images, and of as many as the published run had."""
     summary, n = cell.summary, cell.n_test
     tail = (1 + LEVEL) / 2
@@ -213,7 +217,7 @@ def show(data: Data) -> Section:
             for row in data["suspects"]
         ),
     )
-    name: str = data["study"]
+    name: str = data["id"]
     picture = Picture(
         name=name,
         alt="Measured test misses of each recipe with the published ones over them",
@@ -222,7 +226,7 @@ def show(data: Data) -> Section:
         " Diamonds: published.",
     )
     return Section(
-        title=TITLES.get(name, name),
+        title=data["title"],
         text=(_lead(data),),
         tables=(test, train, *([suspects] if data["suspects"] else [])),
         pictures=(picture,) if any(row["misses"] for row in rows) else (),
@@ -254,7 +258,7 @@ def _lead(data: Data) -> str:
     if not judged:
         return "No published run can be compared: that takes two seeds of its cell, on its data."
     first, inside, n = judged[0], data["inside"], data["compared"]
-    row = row_anchor(data["study"], 1 + data["rows"].index(first))
+    row = row_anchor(data["id"], 1 + data["rows"].index(first))
     said = (
         f"The published test result lies where 95 % of single runs would for {inside} of {n}"
         " recipes."
@@ -272,4 +276,4 @@ def _lead(data: Data) -> str:
     )
 
 
-LADDER = Kind(measure=measure, show=show, draw=draw)
+LADDER = StudySection(measure=measure, show=show, draw=draw)
