@@ -7,7 +7,8 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from jobs.cli.main import COMMANDS, build_parser
+from jobs.cli.arguments import build_parser
+from jobs.cli.main import COMMANDS
 
 REWRITE = "python -m jobs.cli.document > docs/commands.md"  # from the root of the repository
 

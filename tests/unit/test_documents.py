@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import document
-from jobs.cli.main import COMMANDS, build_parser
+from jobs.cli.arguments import build_parser
+from jobs.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 ALONE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
