@@ -1,4 +1,4 @@
-"""The curves of two results folders at the sizes that both have: exponents and floors."""
+"""Fits of two results folders at the sizes that both have: exponents and floors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,14 +16,14 @@ from analysis.results.cell_results import LEVEL, CellResult
 from analysis.results.identity import curve_id, rates_of
 from analysis.stats.bootstrap import crossed_bootstrap, error_floor
 
-# What is compared of a law: its factor A means nothing beside another exponent.
+# The factor A is not compared: it means nothing beside another exponent.
 COMPARED = ("alpha", "E")
 SHOWN = ("dataset", "width", "epochs")  # beside a curve's title
 Data = dict[str, Any]
 
 
 def compare_laws(pairs: Sequence[Pair]) -> list[Data]:
-    """A row for each form of each curve of three sizes that both folders have."""
+    """Return a row for each form of each curve of three sizes that both folders have."""
     found: dict[tuple[object, ...], list[Pair]] = {}
     for pair in pairs:
         key = tuple(curve_id(cell.planned_cell) for cell in (pair.a, pair.b))
@@ -31,10 +31,10 @@ def compare_laws(pairs: Sequence[Pair]) -> list[Data]:
     curves = [curve for alike in found.values() for curve in _by_rates(alike)]
     rows = [_compare(curve) for curve in curves]
     facts = [in_common([of.facts for of in side]) for curve in curves for side in _sides(curve)]
-    said = labels(facts, shown=SHOWN)
+    titles = labels(facts, shown=SHOWN)
     for i, made in enumerate(rows):
         for row in made:
-            row["titles"] = said[2 * i : 2 * i + 2]
+            row["titles"] = titles[2 * i : 2 * i + 2]
     return [row for made in rows for row in made]
 
 
@@ -43,7 +43,7 @@ def _sides(pairs: Sequence[Pair]) -> tuple[list[CellResult], list[CellResult]]:
 
 
 def _by_rates(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """Pairs of a curve, apart by learning rates where one size has several."""
+    """Return the pairs of a curve, split by learning rates where one size has several."""
     if len({pair.a.n_train for pair in pairs}) == len(pairs):
         return [list(pairs)]
     found: dict[tuple[object, ...], list[Pair]] = {}
@@ -64,7 +64,7 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
     ]
     if not all(can_be_fitted(np.array([cell.error for cell in cells])) for cells in curves):
         return []
-    known = not any(map(_limit, curves))  # else neither exponents nor floors can be told apart
+    known = not any(map(_limit, curves))  # else no exponent or floor can be distinguished
     together = first.test_set_id == second.test_set_id
     drawn = _replicates(curves, together=together)
     rows = []
@@ -94,7 +94,7 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
 
 
 def _replicates(curves: Sequence[Sequence[CellResult]], *, together: bool) -> list[Floats]:
-    """On one draw of images, and of seeds that both have, where the test images are the same."""
+    """Return replicates of both curves, from the same draws where the test images are shared."""
     wrong = [[cell.wrong for cell in cells] for cells in curves]
     how: dict[str, Any] = {"replicates": REPLICATES, "level": LEVEL}
     if together:
@@ -113,9 +113,9 @@ def _limit(cells: Sequence[CellResult]) -> float:
 
 
 def _difference(a: Fit, b: Fit, name: str, *, known: bool) -> Data:
-    """Both values with their intervals, and B - A with that of its replicates.
+    """Return both values with their intervals, and B - A with that of its replicates.
 
-    Where a replicate failed, those of the two fits belong together no more: no interval then.
+    After a failed replicate the replicates of the two fits no longer match: then no interval.
     """
     column = FORMS[a.form].names.index(name)
     ends: list[float] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
 
+from analysis.effects.decision_rules import excludes_zero
 from analysis.effects.paired import Effect, Resampler
 from analysis.results.cell_results import LEVEL, CellResult
 
@@ -83,7 +84,7 @@ def interactions(
             for sign, added in ((1, {one, two}), (-1, {one}), (-1, {two}), (1, set()))
         ]
         effect = resampler.effect(terms, level)
-        if effect and effect.se_seed is not None and (effect.high < 0 or effect.low > 0):
+        if effect and effect.se_seed is not None and excludes_zero(effect.low, effect.high):
             found.append(Interaction(tricks=(one, two), effect=effect))
     return sorted(found, key=_strength)
 

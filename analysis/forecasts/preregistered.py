@@ -23,7 +23,7 @@ from analysis.laws.validation import check_level, check_many, check_positive, nu
 from analysis.laws.widening import LEVEL, quantile, read_bank, widened
 from analysis.results.identity import RATES, as_planned, curve_id, facts_of, rates_of
 from analysis.results.load import Results
-from analysis.stats.bootstrap import limit_of_none
+from analysis.stats.bootstrap import zero_miss_limit
 from scaling.errors import InputError
 
 FOLDER = "forecasts"
@@ -178,7 +178,7 @@ def compare(results: Results) -> list[dict[str, Any]]:
 
 def _allowed(models: pd.DataFrame) -> float:
     """The largest error that a cell without a miss may have."""
-    return limit_of_none(int(models["n_test"].iloc[0]), LEVEL)
+    return zero_miss_limit(int(models["n_test"].iloc[0]), LEVEL)
 
 
 def _of_rates(models: pd.DataFrame | None, row: Mapping[str, Any]) -> pd.DataFrame | None:

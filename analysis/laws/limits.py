@@ -7,19 +7,19 @@ import pandas as pd
 
 from analysis.arrays import Floats
 from analysis.laws.fit_result import Fit
-from analysis.stats.bootstrap import is_thin, limit_of_none
+from analysis.stats.bootstrap import is_thin, zero_miss_limit
 
 
 def limit_of(errors: Floats, n_test: int, level: float) -> float:
     """Return the error that the test set allows where a size has under one miss; else 0."""
     thin = any(is_thin(error, n_test) for error in errors)
-    return limit_of_none(n_test, level) if thin else 0.0
+    return zero_miss_limit(n_test, level) if thin else 0.0
 
 
 def floor_of(models: pd.DataFrame, level: float) -> float:
     """Return the floor that the test set allows where a model misses nothing; else 0."""
     missed = models["test_misses"].to_numpy()
-    return 0.0 if missed.all() else limit_of_none(int(models["n_test"].iloc[0]), level)
+    return 0.0 if missed.all() else zero_miss_limit(int(models["n_test"].iloc[0]), level)
 
 
 def can_be_fitted(errors: Floats) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
 from analysis.laws.validation import numbers
+from analysis.stats.resampling import draw_counts
 from scaling.errors import InputError
 
 REPLICATES = 1000
@@ -53,7 +54,7 @@ class Noise:
         n_R = int(np.clip(BUDGET // len(log_y), FEWEST, REPLICATES))
         if self.kind == "cases":
             n_N = len(log_y)
-            count = rng.multinomial(n_N, np.full(n_N, 1 / n_N), size=n_R).astype(float)
+            count = draw_counts(rng, n_N, n_R).astype(float)
             return Drawn(log_y=np.repeat(log_y[None], n_R, axis=0), count=count)
         if self.sd is None:
             return Drawn(log_y=np.empty((0, len(log_y))), count=ones)

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from analysis.claims import any_run, gather_evidence, judge_all
+from analysis.effects.tuning import find_tunings, tuning_json
 from analysis.forecasts.far_future import project_2055
 from analysis.laws.curves import Curve, find_curves
 from analysis.present.display import Numbers
@@ -24,7 +25,6 @@ from analysis.report.sections.claims_table import show_claims, show_digits
 from analysis.report.sections.folder_sections import measure_whole, of_whole
 from analysis.report.tuning_figure import response_figure
 from analysis.results.load import Results, load
-from analysis.results.tuning import find_tunings, tuning_json
 from scaling.store.store import Store
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.results.cell_results import LEVEL, CellResult, Cells
 from analysis.results.identity import USUAL, grouped
-from analysis.stats.bootstrap import error_floor, is_thin, limit_of_none
+from analysis.stats.bootstrap import error_floor, is_thin, zero_miss_limit
 
 KEY = ("n_train", "n_params", "epochs", "split")
 OVER = ("n_train", "width", "epochs", "split")
@@ -54,6 +54,6 @@ def _row(cell: CellResult) -> dict[str, object]:
         "train_flop": float(cell.models["train_flop"].iloc[0]),
         "error": max(summary.error, error_floor(cell.n_test)),
         "se": float(np.hypot(summary.se_test, summary.se_seed or 0.0)),
-        "limit": limit_of_none(cell.n_test, LEVEL) if is_thin(cell.error, cell.n_test) else 0.0,
+        "limit": zero_miss_limit(cell.n_test, LEVEL) if is_thin(cell.error, cell.n_test) else 0.0,
         "seeds": cell.n_seeds,
     }

@@ -287,7 +287,7 @@ def test_a_wider_network_is_judged_at_the_largest_size_it_was_tried_with(tmp_pat
     narrow = tmp_path / "narrow"
     fill_study(narrow, find_study("grid"), truth, seeds=range(2), only=lambda c: c.width < 4)
     found = CLAIMS["C19"].judge(gather_evidence(load(narrow)))
-    assert "A joint fit takes three widths" in found.sentence
+    assert "A joint fit needs three widths" in found.sentence
 
 
 def test_our_own_seconds_are_those_of_the_training_of_1989(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from functools import partial
 from typing import Literal
 
 from analysis.claims.claim import Evidence, row_of
-from analysis.effects.decision_rules import MARGIN
-from analysis.effects.paired import Effect
+from analysis.effects.decision_rules import FEWER, MARGIN, MORE, direction
 from analysis.present.formatting import NONE, change, done_of_planned, interval, percent
 from analysis.present.labels import in_common, labels
 from analysis.present.links import link, table_anchor
@@ -20,7 +19,6 @@ from analysis.results.identity import USUAL, grouped, like_curve, only_one
 
 Base = Callable[[CellResult, Sequence[CellResult]], CellResult | None]
 Axis = Literal["n_train", "n_macs"]
-FEWER, MORE = "fewer misses", "more misses"
 ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
 
 
@@ -163,19 +161,8 @@ def _row(evidence: Evidence, cell: CellResult, base: CellResult | None) -> Data:
     return described(cell) | {
         "base": None if base is None or base is cell else base.recipe,
         "change": None if effect is None else row_of(effect),
-        "verdict": None if effect is None else _verdict(effect),
+        "verdict": None if effect is None else direction(effect),
     }
-
-
-def _verdict(effect: Effect) -> str:
-    """What a change's interval says, without a correction for many comparisons."""
-    if effect.se_seed is None:
-        return "one seed"
-    if effect.high < 0 or effect.low > 0:
-        return FEWER if effect.high < 0 else MORE
-    if effect.low >= -MARGIN and effect.high <= MARGIN:
-        return f"within {100 * MARGIN:.0f} %"
-    return "undecided"
 
 
 HEADINGS = {

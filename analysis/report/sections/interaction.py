@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claims.claim import Evidence, row_of
+from analysis.effects.decision_rules import width_direction
 from analysis.present.formatting import change
 from analysis.present.labels import in_common, labels
 from analysis.present.links import link, row_anchor
@@ -53,7 +54,7 @@ def show(part: str, rows: Sequence[Data]) -> tuple[str, ...]:
         f" {row['n_train'][0]:,} images and by {link(change(row['many']), row_anchor(part, i, 2))}"
         f" with {row['n_train'][1]:,}; the second relative to the first:"
         f" {link(change(row['interaction']), row_anchor(part, i, 2))}"
-        f"{_verdict(row['interaction'])}."
+        f"{width_direction(row['interaction']['low'], row['interaction']['high'])}."
         for i, row in enumerate(rows, 1)
     )
 
@@ -80,10 +81,3 @@ def tables(rows: Sequence[Data], level: str) -> tuple[Table, ...]:
         ),
     )
     return (table,) if rows else ()
-
-
-def _verdict(interaction: Data) -> str:
-    low, high = interaction["low"], interaction["high"]
-    if low <= 0 and (high is None or high >= 0):
-        return ", which includes none"
-    return f": width is worth {'less' if low > 0 else 'more'} with more data"

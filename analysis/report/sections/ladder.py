@@ -14,7 +14,7 @@ from analysis.reference.published import Published, published
 from analysis.report.sections.ladder_plot import draw
 from analysis.report.sections.section import Data, Kind, Picture, Section, Table
 from analysis.results.cell_results import LEVEL, Ambiguous, CellResult
-from analysis.stats.prediction_interval import one_run
+from analysis.stats.prediction_interval import prediction_interval
 
 DRAWN = 2007  # cited: the test images of 1989 and of the write-up
 SAME_IMAGES = "usps"
@@ -105,9 +105,9 @@ def _measured(run: Published | None, cell: CellResult, n_drawn: int) -> Data:
     tail = (1 + LEVEL) / 2
     # The test set itself is the published one on usps; on others it is a draw like the published.
     comparable = n > n_drawn or cell.dataset == SAME_IMAGES
-    new = one_run(cell.misses, n, n_drawn) if comparable else None
+    new = prediction_interval(cell.misses, n, n_drawn) if comparable else None
     train_n = int(cell.models["train_n"].iloc[0])
-    train_new = one_run(cell.train_misses, train_n)
+    train_new = prediction_interval(cell.train_misses, train_n)
     return {
         "n_test": n,
         "misses": cell.misses,
@@ -121,14 +121,14 @@ def _measured(run: Published | None, cell: CellResult, n_drawn: int) -> Data:
         else float(stats.t.ppf(tail, cell.n_seeds - 1)) * summary.se_seed * n,
         "test_half": float(stats.norm.ppf(tail)) * summary.se_test * n,
         "one_run": None if new is None else [new.low, new.high],
-        "inside": None if new is None or run is None else new.holds(run.test_misses),
+        "inside": None if new is None or run is None else new.contains(run.test_misses),
         "train_misses": cell.train_misses,
         "train_n": train_n,
         "train_mean": float(np.mean(cell.train_misses)),
         "train_one_run": None if train_new is None else [train_new.low, train_new.high],
         "train_inside": None
         if train_new is None or run is None or run.train_misses is None
-        else train_new.holds(run.train_misses),
+        else train_new.contains(run.train_misses),
     }
 
 
