@@ -13,7 +13,7 @@ from analysis.effects.decision_rules import (
     no_gain,
 )
 from analysis.reference.published import find_published
-from analysis.results.cell_results import CellResult, the_one
+from analysis.results.cell_results import CellResult, require_one
 from analysis.results.identity import USUAL
 from analysis.stats.prediction_interval import prediction_interval
 
@@ -90,7 +90,7 @@ def c17(evidence: Evidence) -> Outcome:
     if not others:
         raise NotRun("best", begun=True)
     name = min((cell.recipe for cell in others), key=lambda recipe: recipe != "best")
-    other = the_one("best", [cell for cell in others if cell.recipe == name])
+    other = require_one("best", [cell for cell in others if cell.recipe == name])
     change = evidence.change(base, other)
     return outcome(
         halves(change),

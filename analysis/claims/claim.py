@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.effects.decision_rules import Judgement
 from analysis.effects.paired import Effect, Resampler
-from analysis.present.formatting import change, raised
+from analysis.present.formatting import change, superscript_powers
 from analysis.results.cell_results import CellResult, Cells
 from analysis.results.load import Results
 
@@ -103,18 +103,20 @@ def outcome(
     judged: Judgement, sentence: str, effect: Effect | None = None, **values: Any
 ) -> Outcome:
     """Return the outcome with its sentence filled in from `values`; `{name}` prints an effect."""
-    rows = {name: row_of(v) if isinstance(v, Effect) else v for name, v in values.items()}
-    shown = {name: words_of(v) if isinstance(v, Effect) else v for name, v in values.items()}
+    rows = {name: effect_row(v) if isinstance(v, Effect) else v for name, v in values.items()}
+    shown = {name: effect_text(v) if isinstance(v, Effect) else v for name, v in values.items()}
     return Outcome(
         verdict=judged.verdict,
-        sentence=raised(sentence.format(**shown)).replace("%", " %").replace("  %", " %"),
+        sentence=superscript_powers(sentence.format(**shown))
+        .replace("%", " %")
+        .replace("  %", " %"),
         values=rows,
         interval=None if effect is None else effect.interval,
         p=judged.p,
     )
 
 
-def row_of(effect: Effect) -> dict[str, Any]:
+def effect_row(effect: Effect) -> dict[str, Any]:
     """Return an effect as JSON; None where it has no value or no end, as without a miss."""
     return {
         "change": effect.value if math.isfinite(effect.value) else None,
@@ -127,9 +129,9 @@ def row_of(effect: Effect) -> dict[str, Any]:
     }
 
 
-def words_of(effect: Effect) -> str:
+def effect_text(effect: Effect) -> str:
     """Return an effect as -12.3% (-20.1 to -3.2%), or with one end where nothing was missed."""
     if not math.isfinite(effect.high):
-        return change(row_of(effect))
+        return change(effect_row(effect))
     ends = f"{100 * effect.low:+.1f} to {effect.high:+.1%}"
     return f"{effect.value:+.1%} ({ends})"

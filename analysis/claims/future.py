@@ -18,7 +18,7 @@ from analysis.effects.decision_rules import (
     unanimous,
 )
 from analysis.reference.facts import Rate, fact
-from analysis.reference.trends import AHEAD, BEFORE, HARDWARE, NETWORK, NOW, Growth, outlooks
+from analysis.reference.trends import AHEAD, BEFORE, HARDWARE, NETWORK, NOW, Growth, growth_outlooks
 
 YEARS = AHEAD - NOW
 
@@ -28,7 +28,7 @@ def c14(evidence: Evidence) -> Outcome:
     kinds = sorted(
         {cell.model for study in evidence.cells.studies for cell in evidence.cells.find(study)}
     )
-    sizes = next(found for found in outlooks() if found.name == "parameters")
+    sizes = next(found for found in growth_outlooks() if found.name == "parameters")
     return outcome(
         Judgement(UNKNOWABLE, None),
         "Not testable: a study trains networks that exist, here {kinds} of them. Of “bigger”"
@@ -52,7 +52,8 @@ def c15(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     times = math.log10(fact("claim_2055_data_model").value)
     asked = times / YEARS
     models, data = (
-        next(found for found in outlooks() if found.name == name) for name in ("parameters", "data")
+        next(found for found in growth_outlooks() if found.name == name)
+        for name in ("parameters", "data")
     )
     verdicts = [_compare_with_trends(found, asked) for found in (models, data)]
     values: dict[str, Any] = {

@@ -9,11 +9,16 @@ from typing import Any
 from analysis.claims.claim import Evidence, NotRun, Outcome, claim, outcome
 from analysis.effects.decision_rules import UNKNOWABLE, Judgement, helps, is_modest_gain
 from analysis.laws.fit import fit
-from analysis.laws.limits import open_ended
+from analysis.laws.limits import widen_to_limit
 from analysis.present.formatting import interval
 from analysis.results.cell_results import LEVEL, CellResult
-from analysis.results.identity import like_curve
-from analysis.results.surface import find_all, largest_test_set, surface_cells, surfaces
+from analysis.results.identity import differ_only_in
+from analysis.results.surface import (
+    find_usual_cells,
+    group_surfaces,
+    largest_test_set,
+    surface_cells,
+)
 
 MODERN = "dropout_relu"
 
@@ -83,7 +88,7 @@ def c19(evidence: Evidence) -> Outcome:
         "At {n_train:,} images width {width:g} changes the test error of the modern recipe by"
         " {change}, for {flop:.1f} times the training FLOP."
     )
-    every = surfaces(evidence.cells, base.test_set_id)
+    every = group_surfaces(evidence.cells, base.test_set_id)
     table = surface_cells(next(cells for cells in every if any(cell is base for cell in cells)))
     table = table[(table["epochs"] == base.epochs) & (table["split"] == base.split)]
     if len(table) > 5 and table["n_params"].nunique() > 2 and table["n_train"].nunique() > 2:
@@ -94,7 +99,7 @@ def c19(evidence: Evidence) -> Outcome:
             form="additive",
             level=LEVEL,
         )
-        joint = open_ended(joint, float(table["limit"].max()))
+        joint = widen_to_limit(joint, float(table["limit"].max()))
         ends = {name: joint.intervals[name] for name in ("alpha", "beta", "E")}
         values |= {name: joint.params[name] for name in ends}
         values |= {"ends": {name: list(pair) for name, pair in ends.items()}}
@@ -117,7 +122,7 @@ def _widest(evidence: Evidence) -> tuple[CellResult, CellResult]:
     test_set = largest_test_set(evidence.cells)
     found = [
         cell
-        for cell in find_all(evidence.cells)
+        for cell in find_usual_cells(evidence.cells)
         if (cell.recipe, cell.test_set_id, cell.split) == (MODERN, test_set, "none")
         and cell.is_built_in
     ]
@@ -125,7 +130,7 @@ def _widest(evidence: Evidence) -> tuple[CellResult, CellResult]:
         (one, other)
         for one in found
         for other in found
-        if one.width == 1 < other.width and like_curve(one, other, "width")
+        if one.width == 1 < other.width and differ_only_in(one, other, "width")
     ]
     if not pairs:
         raise NotRun("grid", begun=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claims.claim import row_of
+from analysis.claims.claim import effect_row
 from analysis.compare.difference import effect_between, p_value, shared_seeds
 from analysis.compare.identity import identical_models
 from analysis.compare.laws import compare_laws
@@ -19,10 +19,10 @@ from analysis.effects.decision_rules import (
     folder_direction,
 )
 from analysis.effects.paired import Resampler
-from analysis.present.labels import differing, labels
-from analysis.results.cell_results import LEVEL, CellResult, described, every_cell
+from analysis.present.labels import differing_fields, labels
+from analysis.results.cell_results import LEVEL, CellResult, describe_cell, every_cell
 from analysis.results.load import Results
-from analysis.results.provenance import methods
+from analysis.results.provenance import training_provenance
 from analysis.stats.holm import holm
 
 __all__ = ["Data", "compare"]
@@ -42,7 +42,7 @@ def compare(a: Results, b: Results) -> Data:
     same = identical_models(a, b, common)
     rows = _changes(matched.pairs, same)
     only = {"only_a": matched.only_a, "only_b": matched.only_b}
-    alone = {side: [described(cell) for cell in cells] for side, cells in only.items()}
+    alone = {side: [describe_cell(cell) for cell in cells] for side, cells in only.items()}
     _name(matched, rows, [*alone["only_a"], *alone["only_b"]])
     rows = sorted(rows, key=lambda row: row["verdict"] not in (FEWER_IN_B, MORE_IN_B))
     verdicts = [row["verdict"] for row in rows]
@@ -97,7 +97,7 @@ def _differing(a: CellResult, b: CellResult) -> list[str]:
     """Return the names of differing fields; of the recipe's contents where its name is the same."""
     found = [name for name in DEFINING if getattr(a, name) != getattr(b, name)]
     if a.recipe == b.recipe:
-        found += [name for name in differing(a.facts, b.facts) if name not in found]
+        found += [name for name in differing_fields(a.facts, b.facts) if name not in found]
     return found
 
 
@@ -117,12 +117,12 @@ def _row(pair: Pair, same: frozenset[str], resampler: Resampler) -> Data:
     paired_by, effect = effect_between(a, b, resampler)
     return {
         "match": pair.match,
-        "a": described(a),
-        "b": described(b),
+        "a": describe_cell(a),
+        "b": describe_cell(b),
         "differing": _differing(a, b),
         "seeds_common": len(seeds),
         "paired_by": paired_by,
-        "change": None if identical else row_of(effect),
+        "change": None if identical else effect_row(effect),
         "p": None if identical else p_value(effect),
         "p_holm": None,
         "verdict": IDENTICAL if identical else UNTESTED,  # until Holm's correction
@@ -142,7 +142,7 @@ def _folder(results: Results) -> Data:
             for member in cell["members"]
         ),
         "torn": len(results.corrupt),
-        **methods(results.models),
+        **training_provenance(results.models),
     }
 
 

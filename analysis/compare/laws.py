@@ -7,11 +7,11 @@ import numpy as np
 
 from analysis.arrays import Floats
 from analysis.compare.matching import Pair
-from analysis.laws.curves import DRAWN, REPLICATES, noise_of
+from analysis.laws.curves import REPLICATES, REPORT_FORMS, noise_of
 from analysis.laws.fit import Fit, fit
 from analysis.laws.forms import FORMS
-from analysis.laws.limits import can_be_fitted, floor_of, limit_of, open_ended
-from analysis.present.labels import in_common, labels
+from analysis.laws.limits import can_be_fitted, floor_of, limit_of, widen_to_limit
+from analysis.present.labels import labels, shared_facts
 from analysis.results.cell_results import LEVEL, CellResult
 from analysis.results.identity import curve_id, rates_of
 from analysis.stats.bootstrap import crossed_bootstrap, error_floor
@@ -30,7 +30,7 @@ def compare_laws(pairs: Sequence[Pair]) -> list[Data]:
         found.setdefault((pair.match, *key), []).append(pair)
     curves = [curve for alike in found.values() for curve in _by_rates(alike)]
     rows = [_compare(curve) for curve in curves]
-    facts = [in_common([of.facts for of in side]) for curve in curves for side in _sides(curve)]
+    facts = [shared_facts([of.facts for of in side]) for curve in curves for side in _sides(curve)]
     titles = labels(facts, shown=SHOWN)
     for i, made in enumerate(rows):
         for row in made:
@@ -68,7 +68,7 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
     together = first.test_set_id == second.test_set_id
     drawn = _replicates(curves, together=together)
     rows = []
-    for form in DRAWN:
+    for form in REPORT_FORMS:
         if len(sizes) >= max(3, FORMS[form].n_free):
             a, b = (_fit(sizes, *of, form) for of in zip(curves, drawn, strict=True))
             rows.append(
@@ -105,7 +105,7 @@ def _replicates(curves: Sequence[Sequence[CellResult]], *, together: bool) -> li
 def _fit(sizes: Sequence[int], cells: Sequence[CellResult], replicates: Floats, form: str) -> Fit:
     errors = np.maximum([cell.error for cell in cells], error_floor(cells[0].n_test))
     found = fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
-    return open_ended(found, _limit(cells), max(floor_of(cell.models, LEVEL) for cell in cells))
+    return widen_to_limit(found, _limit(cells), max(floor_of(cell.models, LEVEL) for cell in cells))
 
 
 def _limit(cells: Sequence[CellResult]) -> float:

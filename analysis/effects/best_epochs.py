@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.effects.paired import Effect, Resampler
 from analysis.results.cell_results import CellResult, Cells
-from analysis.results.identity import grouped
+from analysis.results.identity import group_cells
 
 STUDY = "epochs"
 
@@ -28,11 +28,11 @@ class BestEpochs:
 
 
 def best_epochs(cells: Cells, resampler: Resampler, published: dict[str, int]) -> list[BestEpochs]:
-    """A row for all that was trained for several lengths and is otherwise the same.
+    """Return a row for each group of cells that differ in their epochs only.
 
-    `published` is the number of epochs of each recipe that the best one is compared with.
+    `published` holds the epochs of each recipe with which the best ones are compared.
     """
-    groups = grouped(cells.find(STUDY, split="tune"), ("epochs",))
+    groups = group_cells(cells.find(STUDY, split="tune"), ("epochs",))
     return [
         _best(sorted(group, key=lambda cell: cell.epochs), resampler, published)
         for group in groups

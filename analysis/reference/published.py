@@ -27,8 +27,8 @@ class Published:
 
 
 @cache
-def published() -> Sequence[Published]:
-    """Every published run, in the order of the write-up."""
+def published_runs() -> Sequence[Published]:
+    """Return every published run, in the order of the write-up."""
     with FILE.open(encoding="utf-8", newline="") as file:
         return tuple(
             Published(
@@ -49,4 +49,5 @@ def published() -> Sequence[Published]:
 
 
 def find_published(row: str) -> Published:
-    return next(run for run in published() if run.row == row)
+    """Return the published run of this row."""
+    return next(run for run in published_runs() if run.row == row)

@@ -13,7 +13,7 @@ from analysis.laws.curves import LEVEL, Curve, curve_titles
 from analysis.laws.fit import Fit
 from analysis.laws.forms import FORMS
 from analysis.results.load import Results
-from analysis.results.provenance import methods
+from analysis.results.provenance import training_provenance
 from analysis.stats.bootstrap import error_ratio
 
 
@@ -53,7 +53,7 @@ def make_numbers(
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.corrupt],
-        "methods": methods(results.models),
+        "methods": training_provenance(results.models),
     }
     return plain(numbers)  # type: ignore[no-any-return]
 
@@ -69,7 +69,7 @@ def _datasets(results: Results) -> list[dict[str, Any]]:
 
 
 def _curve(curve: Curve, title: str) -> dict[str, Any]:
-    law = curve.fitted("power_law")
+    law = curve.find_fit("power_law")
     return {
         "title": title,
         "fixed": curve.fixed,

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from analysis.effects.tuning import Tuning
-from analysis.present.legends import place_legend, shortened
+from analysis.present.legends import place_legend, shorten
 from analysis.present.style import percent_axis, recipe_title, styled
 from analysis.results.tuning_trials import TuningTrial
 from analysis.stats.bootstrap import error_floor
@@ -40,7 +40,7 @@ def response_figure(tuned: Tuning) -> Figure:
     axes[0].set_ylim(top=top)
     percent_axis(axes[0])
     axes[0].set_ylabel(f"validation error, mean of {_seeds(tuned)}")
-    title = shortened(_title(tuned), fig.get_figwidth() - 0.2, 10, lines=2)
+    title = shorten(_title(tuned), fig.get_figwidth() - 0.2, 10, lines=2)
     fig.suptitle(title, x=0.01, ha="left", fontsize=10)
     place_legend(fig, axes[0], handles=_handles(tuned), across=2 if len(space) == 1 else 4)
     return fig

@@ -85,7 +85,8 @@ def decide(
                 budget -= seconds
                 print(
                     f"the paired test needs {LEAST_PAIRS} models, so"
-                    f" {sum(len(m.models) for m in more)} more of engine {engine} are trained again: predicted {duration(seconds)}",
+                    f" {sum(len(m.models) for m in more)} more of engine {engine} are trained"
+                    f" again: predicted {duration(seconds)}",
                     file=sys.stderr,
                 )
                 pairs = retrainer.settle([*pairs, *retrainer.train(more)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulated import difficulties, measured, misses
 
-from analysis.claims.claim import row_of, words_of
+from analysis.claims.claim import effect_row, effect_text
 from analysis.effects.decision_rules import (
     CONTRADICTED,
     SUPPORTED,
@@ -133,8 +133,8 @@ def test_no_misses_at_all_give_an_effect_and_no_infinity() -> None:
     back = Resampler(replicates=200).change(measured(none, recipe="ce"), base)
     assert back is not None
     assert back.low == pytest.approx(1 / (1 + effect.high) - 1)
-    assert words_of(back) == f"at least {100 * back.low:+.1f} %"
-    assert row_of(back)["change"] is row_of(back)["high"] is None
+    assert effect_text(back) == f"at least {100 * back.low:+.1f} %"
+    assert effect_row(back)["change"] is effect_row(back)["high"] is None
 
 
 def effect_of(low: float, high: float, n_seeds: int = 10) -> Effect:

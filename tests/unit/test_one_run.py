@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.reference.published import find_published, published
+from analysis.reference.published import find_published, published_runs
 from analysis.stats.prediction_interval import prediction_interval
 
 
@@ -68,7 +68,7 @@ def test_published_counts_are_the_corrected_ones() -> None:
     truncated = {"ce": 87, "augment": 43, "data_base": 54, "data_modern": 24}
     for row, printed in truncated.items():
         assert find_published(row).test_misses == printed + 1
-    assert all(run.source for run in published())
+    assert all(run.source for run in published_runs())
 
 
 def test_published_figures_are_those_of_the_reference() -> None:
@@ -77,8 +77,8 @@ def test_published_figures_are_those_of_the_reference() -> None:
         pytest.skip("needs the reference figures: SCALING_REFERENCE_DIR names no folder")
     with (Path(folder) / "published_results.csv").open(newline="") as file:
         reference = {row["row"]: row for row in csv.DictReader(file)}
-    assert {run.row for run in published()} == reference.keys()
-    for run in published():
+    assert {run.row for run in published_runs()} == reference.keys()
+    for run in published_runs():
         row = reference[run.row]
         assert run.test_misses == int(row["test_misses_true"])
         assert run.n_test == int(row["n_test"])

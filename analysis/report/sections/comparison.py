@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from analysis.claims.claim import Evidence, row_of
+from analysis.claims.claim import Evidence, effect_row
 from analysis.effects.decision_rules import FEWER, MARGIN, MORE, direction
 from analysis.present.formatting import NONE, change, done_of_planned, interval, percent
-from analysis.present.labels import in_common, labels
+from analysis.present.labels import labels, shared_facts
 from analysis.present.links import link, table_anchor
 from analysis.present.style import recipe_title
 from analysis.report.sections import interaction
 from analysis.report.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varied
 from analysis.report.sections.section import Data, Kind, Picture, Section, Table
-from analysis.results.cell_results import LEVEL, CellResult, described
-from analysis.results.identity import USUAL, grouped, like_curve, only_one
+from analysis.results.cell_results import LEVEL, CellResult, describe_cell
+from analysis.results.identity import USUAL, differ_only_in, group_cells, only_one
 
 Base = Callable[[CellResult, Sequence[CellResult]], CellResult | None]
 Axis = Literal["n_train", "n_macs"]
@@ -40,7 +40,7 @@ def by_recipe(name: str, cell: CellResult, among: Sequence[CellResult]) -> CellR
 
 def by_width(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
     """The same recipe in the smallest network."""
-    alike = [other for other in among if like_curve(cell, other, "width")]
+    alike = [other for other in among if differ_only_in(cell, other, "width")]
     least = min(other.width for other in alike)
     return only_one([other for other in alike if other.width == least], like=cell)
 
@@ -147,8 +147,8 @@ def _names(
     ]
     if axis is None:
         return names
-    lines = grouped(cells, (ALONG[axis],), loose=("epochs", "batch_size"))
-    common = [in_common([cell.facts for cell in line]) for line in lines]
+    lines = group_cells(cells, (ALONG[axis],), loose=("epochs", "batch_size"))
+    common = [shared_facts([cell.facts for cell in line]) for line in lines]
     titles = labels(common, shown=BESIDE[axis], bases=[recipe_title(f["recipe"]) for f in common])
     place = {id(cell): name for name, line in enumerate(lines) for cell in line}
     for cell, name in zip(cells, names, strict=True):
@@ -158,9 +158,9 @@ def _names(
 
 def _row(evidence: Evidence, cell: CellResult, base: CellResult | None) -> Data:
     effect = None if base is None or base is cell else evidence.resampler.change(base, cell)
-    return described(cell) | {
+    return describe_cell(cell) | {
         "base": None if base is None or base is cell else base.recipe,
-        "change": None if effect is None else row_of(effect),
+        "change": None if effect is None else effect_row(effect),
         "verdict": None if effect is None else direction(effect),
     }
 

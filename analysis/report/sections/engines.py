@@ -28,7 +28,7 @@ FEWEST = 3  # members on either side: below, a rank test cannot say anything
 def measure(results: Results) -> Data | None:
     """Every pair of (engine, device) within every cell that has enough members of both."""
     rows = []
-    for cell_id, models in results.measured.groupby("cell_id", sort=False):
+    for cell_id, models in results.study_models.groupby("cell_id", sort=False):
         by_trainer = dict(list(models.groupby(["engine", "device"])["test_misses"]))
         able = sorted(key for key, misses in by_trainer.items() if len(misses) >= FEWEST)
         for one, other in combinations(able, 2):

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.effects.decision_rules import depends_on_size
-from analysis.forecasts.preregistered import compare
+from analysis.forecasts.preregistered import score_forecasts
 from analysis.laws.curves import LEVEL, Curve, curve_titles
 from analysis.present.formatting import NONE, percent
 from analysis.present.labels import labels
@@ -33,7 +33,7 @@ KEPT = (
 
 def read_forecasts(results: Results) -> Data | None:
     """Every forecast with what came of it, or None where nothing was predicted."""
-    found = sorted(compare(results), key=lambda row: tuple(row[n] for n in ORDER))
+    found = sorted(score_forecasts(results), key=lambda row: tuple(row[n] for n in ORDER))
     facts = [row["facts"] for row in found]
     curves = [{k: v for k, v in each.items() if k not in OF_A_CURVE} for each in facts]
     named = zip(found, labels(facts, shown=("n_train",)), labels(curves), strict=True)

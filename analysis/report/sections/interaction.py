@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from analysis.claims.claim import Evidence, row_of
+from analysis.claims.claim import Evidence, effect_row
 from analysis.effects.decision_rules import width_direction
 from analysis.present.formatting import change
-from analysis.present.labels import in_common, labels
+from analysis.present.labels import labels, shared_facts
 from analysis.present.links import link, row_anchor
 from analysis.report.sections.section import Data, Table
 from analysis.results.cell_results import CellResult
-from analysis.results.identity import grouped
+from analysis.results.identity import group_cells
 
 
 def measure(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
@@ -17,8 +17,8 @@ def measure(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
     relative to the first. Cells differ in nothing else; without all four corners there is no row.
     """
     rows = []
-    groups = grouped(cells, ("n_train", "width"))
-    titles = labels([in_common([cell.facts for cell in group]) for group in groups])
+    groups = group_cells(cells, ("n_train", "width"))
+    titles = labels([shared_facts([cell.facts for cell in group]) for group in groups])
     for mine, title in zip(groups, titles, strict=True):
         at = {(cell.n_train, cell.width): cell for cell in mine}
         sizes, widths = sorted({n for n, _ in at}), sorted({width for _, width in at})
@@ -38,9 +38,9 @@ def measure(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
                     "title": title,
                     "widths": [widths[0], widths[-1]],
                     "n_train": [sizes[0], sizes[-1]],
-                    "few": row_of(few),
-                    "many": row_of(many),
-                    "interaction": row_of(both),
+                    "few": effect_row(few),
+                    "many": effect_row(many),
+                    "interaction": effect_row(both),
                 }
             )
     return rows

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from analysis.claims.claim import Evidence, row_of
+from analysis.claims.claim import Evidence, effect_row
 from analysis.present.formatting import NONE, change, count, done_of_planned, ends, yes
 from analysis.present.labels import labels
 from analysis.present.links import link, row_anchor
-from analysis.reference.published import Published, published
+from analysis.reference.published import Published, published_runs
 from analysis.report.sections.ladder_plot import draw
 from analysis.report.sections.section import Data, Kind, Picture, Section, Table
 from analysis.results.cell_results import LEVEL, Ambiguous, CellResult
@@ -27,7 +27,7 @@ def measure(evidence: Evidence, study: str) -> Data | None:
     cells = [cell for cell in evidence.cells.find(study) if cell.split == "none"]
     datasets = {cell["dataset"] for cell in evidence.results.plans[study]["cells"]}
     rows = []
-    for run in published():
+    for run in published_runs():
         if run.dataset in datasets:
             same = {"dataset": run.dataset, "n_train": run.n_train, "recipe": run.recipe}
             cell = _first(evidence, study, epochs=run.epochs, **same)
@@ -55,7 +55,7 @@ def _first(evidence: Evidence, study: str, **where: Any) -> CellResult | None:
 def _meant(cell: CellResult, cells: Sequence[CellResult]) -> Published | None:
     """The paper's own run, for what may be its recipe: without any trick of later years."""
     later = {trick for other in cells if other.recipe in LATER for trick in other.tricks}
-    runs = (run for run in published() if run.recipe == "1989" and run.dataset == cell.dataset)
+    runs = (run for run in published_runs() if run.recipe == "1989" and run.dataset == cell.dataset)
     alike = (run for run in runs if run.n_train == cell.n_train and run.row == "paper")
     return None if later & set(cell.tricks) or cell.recipe in LATER else next(alike, None)
 
@@ -147,7 +147,7 @@ def _suspects(evidence: Evidence, base: CellResult, cells: Sequence[CellResult])
                 "mean": cell.error * cell.n_test,
                 "n_test": cell.n_test,
                 "train_mean": float(np.mean(cell.train_misses)),
-                "change": None if effect is None else row_of(effect),
+                "change": None if effect is None else effect_row(effect),
             }
         )
     return rows
