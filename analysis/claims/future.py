@@ -91,7 +91,7 @@ def c15(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     study=None,
 )
 def c16(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
-    """On hardware alone, and with algorithms that need less compute year by year."""
+    """Judge by trends of hardware alone, and with those of algorithms that need less compute."""
     needed = fact("train_flop_ViT_G14").value / fact("claim_2055_train_time").value
     now = fact("m1_peak_fp32_gpu").value
     times = math.log10(needed / now)

@@ -51,7 +51,7 @@ def headline(data: Data) -> str:
         text.append(f", {data['identical']} of them identical, bit by bit, in what both have")
     text.append(f". {_changed(data)}" if data["identical"] < len(rows) else ".")
     if data["one_seed"]:
-        text.append(f" {data['one_seed']} have a single seed, by which nothing can be told.")
+        text.append(f" {data['one_seed']} have a single seed, which decides nothing.")
     return f"{''.join(text)} {alone}"
 
 
@@ -113,7 +113,7 @@ def _cells(data: Data) -> Section:
         " the seeds differ, else by nothing. Each interval stands for itself; the verdict is by p"
         f" after Holm's correction, at {100 * data['alpha']:.0f} %. A cell without its like in the"
         " other folder is compared with the only one of the same data, size and width there, if"
-        " there is one: the last column says so."
+        " there is one: the last column names the match."
     )
     picture = Picture(
         name=FIGURE,

@@ -1,4 +1,4 @@
-"""How long to train at each size: the best number of epochs, by validation images only."""
+"""The best number of epochs at each size, by validation images only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -212,7 +212,7 @@ def _components(linear_SI: Matrix) -> tuple[float, float | None, float]:
     """Return standard errors of the mean from images and from seeds, and the images' share.
 
     The share is the part of the deviations between images that all seeds have in common; with one
-    seed it cannot be told from that seed's luck, and is 1.
+    seed it is 1, as nothing distinguishes it from the luck of that seed.
     """
     n_S, n_I = linear_SI.shape
     by_image_I = linear_SI.mean(axis=0)

@@ -27,7 +27,7 @@ class TrickEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """How two tricks together differ from the product of each; below 0 they help each other."""
+    """The effect of two tricks against the product of each; below 0 they help each other."""
 
     tricks: tuple[str, str]
     effect: Effect

@@ -124,8 +124,8 @@ def rolling_windows(
             if abs(np.log(x[at] / (ratio * end))) <= NEAR and x[at] > end
         ]
         if inside.sum() >= LEAST and targets:
-            asked, at = map(np.array, zip(*targets, strict=True))
-            windows.append(_window(series, inside, at, asked.astype(float)))
+            nominal, at = map(np.array, zip(*targets, strict=True))
+            windows.append(_window(series, inside, at, nominal.astype(float)))
     return windows
 
 

@@ -17,7 +17,7 @@ def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
     """Read a table with these columns. Raises InputError for a bad file or a missing column."""
     twice = [column for column in columns if columns.count(column) > 1]
     if twice:
-        raise InputError(f"column {twice[0]} is asked for twice: each is of one thing")
+        raise InputError(f"column {twice[0]} is given twice: give each option a column of its own")
     file = Path(path)
     parquet = file.suffix.lower() in PARQUET
     if not file.exists():

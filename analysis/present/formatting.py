@@ -20,12 +20,14 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
+    """Return a number to so many digits; a missing one is unbounded."""
     if value is None:
         return "unbounded"
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def interval(ends: Sequence[float | None], percent: bool = False) -> str:
+    """Return an interval; an end of None is unbounded, and a lower end of 0 is left out."""
     show = _percent if percent else number
     low, high = ends
     if low is None and high is None:
@@ -75,6 +77,7 @@ def size(row: Mapping[str, Any]) -> float:
 
 
 def p_value(value: float | None) -> str:
+    """Return a p-value to two digits; a dash without a test."""
     if value is None:
         return NONE
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}"

@@ -1,7 +1,7 @@
 """The prediction interval of one run, to compare a published one-run figure with.
 
 One run has the noise of a fresh seed (subset, weights, luck) and of the test images it happens to
-be tested on. The mean over seeds has neither, so its interval says nothing about one run.
+be tested on. The mean over seeds has neither, so its interval is not that of one run.
 
 Shapes: S seeds, R draws.
 """

@@ -119,7 +119,7 @@ def test_another_recipe_is_compared_with_the_only_one_there(tmp_path: Path) -> N
             "No cell of A has a counterpart in B. Only in A: 4 cells, only in B: 1.",
         ),
         ({"leave_out": lambda *_: True}, "B has no finished model"),
-        ({"seeds": (0,), "truth": lambda cell: 2 * law(cell)}, "by which nothing can be told"),
+        ({"seeds": (0,), "truth": lambda cell: 2 * law(cell)}, "which decides nothing"),
         ({"seeds": (7, 8)}, "None of the 4 that were tested changed"),
     ],
     ids=["disjoint", "empty", "one seed", "other seeds"],
