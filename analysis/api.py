@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.compare.page import NUMBERS, PAGE, TEXT
 from analysis.compare.page import write_comparison as compare_folders
+from analysis.effects.tuning import find_tunings, tuning_json
 from analysis.forecasts.backtest import Rolling, validate
 from analysis.forecasts.preregistered import forecast_cells
 from analysis.laws.curves import find_curves, series_of
@@ -18,7 +19,6 @@ from analysis.report.numbers import fit_row, plain
 from analysis.report.output import find_output
 from analysis.report.tuning_figure import response_figure
 from analysis.results.load import Results, load
-from analysis.results.tuning import find_tunings, tuning_json
 from scaling.errors import InputError
 from scaling.store.store import Store
 

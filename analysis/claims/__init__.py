@@ -10,14 +10,15 @@ from analysis.claims import (  # they fill the table  # noqa: F401
     scale,
 )
 from analysis.claims.claim import CLAIMS, NOT_RUN, Claim, Evidence, NotRun, Outcome, gather_evidence
-from analysis.effects.decision_rules import ALPHA, holm
+from analysis.effects.decision_rules import ALPHA
 from analysis.results.cell_results import Ambiguous
+from analysis.stats.holm import holm
 
 __all__ = ["CLAIMS", "Claim", "Evidence", "NotRun", "Outcome", "gather_evidence", "judge_all"]
 
 
 def judge_all(evidence: Evidence) -> list[dict[str, Any]]:
-    """A row for each claim, with Holm's correction over those that were tested."""
+    """Return a row for each claim, with Holm's correction over those that were tested."""
     rows = [_row(claim, _judge(claim, evidence)) for claim in _in_order()]
     tested = [row for row in rows if row["p"] is not None]
     for row, adjusted in zip(tested, holm([row["p"] for row in tested]), strict=True):
@@ -27,7 +28,7 @@ def judge_all(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def any_run(rows: list[dict[str, Any]]) -> bool:
-    """Whether a study that some claim rests on is in the results folder."""
+    """Return whether the results folder has a study that some claim rests on."""
     of_studies = [row for row in rows if row["id"] != "C2" and row["study"] is not None]
     return any(not row["verdict"].startswith(NOT_RUN) for row in of_studies)
 

@@ -1,4 +1,4 @@
-"""Claims about what is not in the ladder: negative results, the revisit, transfer, the best."""
+"""Claims that the ladder does not cover: negative results, the revisit, transfer, the best."""
 
 import math
 from collections import Counter
@@ -6,19 +6,17 @@ from collections import Counter
 from analysis.claims.claim import BASE_SIZE, Evidence, NotRun, Outcome, claim, outcome
 from analysis.effects.decision_rules import (
     SUPPORTED,
-    UNKNOWABLE,
-    Judged,
     all_of,
+    halves,
     helps,
     is_worse,
     no_gain,
 )
 from analysis.reference.published import find_published
-from analysis.results.cell_results import CellResult, the_one
+from analysis.results.cell_results import CellResult, require_one
 from analysis.results.identity import USUAL
-from analysis.stats.prediction_interval import one_run
+from analysis.stats.prediction_interval import prediction_interval
 
-HALVED = -0.5
 OF_BOTH = ("test_set_id", "split", "n_train", "batch_size")  # of a convnet and a transformer
 REVISIT = {  # cited: recipe here -> misses of 2,007 where the unchanged recipe made 32
     "more_dropout": 28,
@@ -47,7 +45,7 @@ def c8(evidence: Evidence) -> Outcome:
     study="negative",
 )
 def c9(evidence: Evidence) -> Outcome:
-    """Both at the same batch size; of several settings, each side's best on the test images."""
+    """Compare both at the same batch size, each with its best setting on the test images."""
     vits = evidence.cells.find("negative", model="micro_vit", dataset="mnist")
     if not vits:
         raise NotRun("negative", begun="negative" in evidence.cells.studies)
@@ -92,13 +90,10 @@ def c17(evidence: Evidence) -> Outcome:
     if not others:
         raise NotRun("best", begun=True)
     name = min((cell.recipe for cell in others), key=lambda recipe: recipe != "best")
-    other = the_one("best", [cell for cell in others if cell.recipe == name])
+    other = require_one("best", [cell for cell in others if cell.recipe == name])
     change = evidence.change(base, other)
-    known = change.se_seed is not None
-    halved = known and change.high < HALVED
-    p = change.p_below(HALVED)
     return outcome(
-        Judged(SUPPORTED, 2 * p) if halved and p is not None else Judged(UNKNOWABLE, None),
+        halves(change),
         "The best recipe found on validation images (“{recipe}”) changes the test error of the"
         " modern one by {change} at the same {macs:,} multiplications; a search cannot show that"
         " there is no better one.",
@@ -115,23 +110,23 @@ def c17(evidence: Evidence) -> Outcome:
     study="transfer",
 )
 def c20(evidence: Evidence) -> Outcome:
-    """Here the giant is the same network, pretrained on MNIST: fine-tuned, is it ever worse?"""
+    """Compare a network pretrained on MNIST, and fine-tuned, with one trained from scratch."""
     pairs = _by_size(evidence, "fine_tune")
     changes = [evidence.change(scratch, tuned) for scratch, tuned in pairs]
     judged = [helps(change) for change in changes]
     values: dict[str, object] = {"helps": Counter(j.verdict for j in judged)[SUPPORTED]}
-    said = []
+    parts = []
     for i in sorted({0, len(pairs) - 1}):
         values |= {f"n_{i}": pairs[i][0].n_train, f"of_{i}": changes[i]}
-        said.append(f"by {{of_{i}}} with {{n_{i}:,}}")
+        parts.append(f"by {{of_{i}}} with {{n_{i}:,}}")
     probes = _by_size(evidence, "linear_probe", needed=False)
     if probes:
         values |= {"n_probe": probes[-1][0].n_train, "probe": evidence.change(*probes[-1])}
-        said.append("a linear probe by {probe} with {n_probe:,}")
+        parts.append("a linear probe by {probe} with {n_probe:,}")
     return outcome(
         all_of(judged),
         "Fine-tuning in place of training from scratch helps at {helps} of {sizes} sizes: the test"
-        " error on zip-code digits changes " + ", ".join(said) + " images.",
+        " error on zip-code digits changes " + ", ".join(parts) + " images.",
         changes[-1],
         sizes=len(pairs),
         **values,
@@ -141,7 +136,7 @@ def c20(evidence: Evidence) -> Outcome:
 def _by_size(
     evidence: Evidence, recipe: str, *, needed: bool = True
 ) -> list[tuple[CellResult, CellResult]]:
-    """From scratch and with `recipe`, by the number of training images."""
+    """Return the cells from scratch and with `recipe`, by the number of training images."""
     sizes = {
         cell.n_train for cell in evidence.cells.find("transfer", dataset="usps", recipe=recipe)
     }
@@ -168,19 +163,19 @@ def _by_size(
 )
 def c21(evidence: Evidence) -> Outcome:
     base = evidence.cell("revisit", recipe="dropout_relu", n_train=BASE_SIZE)
-    judged, said = [], []
+    judged, parts = [], []
     published = find_published("dropout_relu")
     values: dict[str, object] = {"before": published.test_misses}
     for recipe, misses in REVISIT.items():
         change = evidence.change(base, evidence.cell("revisit", recipe=recipe, n_train=BASE_SIZE))
         judged.append(helps(change))
         values |= {recipe: change, f"{recipe}_published": misses}
-        said.append(f"{recipe.replace('_', ' ')} {{{recipe}}}, {judged[-1].verdict}")
+        parts.append(f"{recipe.replace('_', ' ')} {{{recipe}}}, {judged[-1].verdict}")
     strongest = min((j.p for j in judged if j.p is not None), default=math.nan)
     values["strongest"] = strongest
-    sentence = "The test error changes: " + "; ".join(said) + "."
-    if run := one_run(base.misses, base.n_test, published.n_test):
-        within = sum(run.holds(misses) for misses in REVISIT.values())
+    sentence = "The test error changes: " + "; ".join(parts) + "."
+    if run := prediction_interval(base.misses, base.n_test, published.n_test):
+        within = sum(run.contains(misses) for misses in REVISIT.values())
         values |= {
             "low": run.low,
             "high": run.high,

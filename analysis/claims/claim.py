@@ -1,4 +1,4 @@
-"""What a claim is, what it is judged by, and what comes of it."""
+"""Claims, the evidence that judges them, and their outcomes."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from analysis.effects.decision_rules import Judged
+from analysis.effects.decision_rules import Judgement
 from analysis.effects.paired import Effect, Resampler
 from analysis.forecasts.far_future import project_2055
 from analysis.laws.curves import Curve, find_curves
-from analysis.present.formatting import change, raised
+from analysis.present.formatting import change, superscript_powers
 from analysis.results.cell_results import CellResult, Cells
 from analysis.results.load import Results
 from analysis.results.reading import studies_with_curves
@@ -18,7 +18,7 @@ from analysis.results.reading import studies_with_curves
 POST = "Karpathy 2022, karpathy.github.io/2022/03/14/lecun1989"
 BASE_SIZE = 7291  # cited: the training images of the 1989 paper
 FULL_SIZE = 50_000  # cited: those of the write-up's larger set
-NOT_RUN = "not run: "  # how a verdict begins whose study was not; the rest is the command
+NOT_RUN = "not run: "  # the start of a verdict without its study; the rest is the command
 
 
 class NotRun(Exception):
@@ -47,17 +47,24 @@ class Evidence:
         return project_2055(self.curves, self.cells)
 
     def cell(self, study: str, *, dataset: str = "mnist", **where: Any) -> CellResult:
-        """The cell of a study. Raises NotRun if it has no finished model, Ambiguous for several."""
+        """Return the cell of a study.
+
+        Raises NotRun if it has no finished model, Ambiguous for several.
+        """
         found = self.cells.first(study, dataset=dataset, **where)
         if found is None:
             raise NotRun(study, begun=study in self.cells.studies)
         return found
 
     def change(self, base: CellResult, other: CellResult) -> Effect:
+        """Return the change of the error. Raises NotRun, as `effect`."""
         return self.effect([(-1.0, base), (1.0, other)], other.study)
 
     def effect(self, terms: list[tuple[float, CellResult]], study: str) -> Effect:
-        """Raises NotRun where the cells share no seed or no test images."""
+        """Return the effect of cells with coefficients.
+
+        Raises NotRun where the cells share no seed or no test images.
+        """
         found = self.resampler.effect(terms)
         if found is None:
             raise NotRun(study, begun=True)
@@ -65,6 +72,7 @@ class Evidence:
 
 
 def gather_evidence(results: Results) -> Evidence:
+    """Return the evidence of a results folder, without its forecasts."""
     return Evidence(results=results, cells=Cells(results), resampler=Resampler())
 
 
@@ -104,21 +112,25 @@ def claim(id: str, text: str, *, study: str | None, source: str = POST) -> Calla
     return register
 
 
-def outcome(judged: Judged, sentence: str, effect: Effect | None = None, **values: Any) -> Outcome:
-    """The outcome with its sentence filled in from `values`; an effect is `{name}` itself."""
-    rows = {name: row_of(v) if isinstance(v, Effect) else v for name, v in values.items()}
-    shown = {name: words_of(v) if isinstance(v, Effect) else v for name, v in values.items()}
+def outcome(
+    judged: Judgement, sentence: str, effect: Effect | None = None, **values: Any
+) -> Outcome:
+    """Return the outcome with its sentence filled in from `values`; `{name}` prints an effect."""
+    rows = {name: effect_row(v) if isinstance(v, Effect) else v for name, v in values.items()}
+    shown = {name: effect_text(v) if isinstance(v, Effect) else v for name, v in values.items()}
     return Outcome(
         verdict=judged.verdict,
-        sentence=raised(sentence.format(**shown)).replace("%", " %").replace("  %", " %"),
+        sentence=superscript_powers(sentence.format(**shown))
+        .replace("%", " %")
+        .replace("  %", " %"),
         values=rows,
         interval=None if effect is None else effect.interval,
         p=judged.p,
     )
 
 
-def row_of(effect: Effect) -> dict[str, Any]:
-    """An effect as JSON; None where it has no value or no end, as where nothing was missed."""
+def effect_row(effect: Effect) -> dict[str, Any]:
+    """Return an effect as JSON; None where it has no value or no end, as without a miss."""
     return {
         "change": effect.value if math.isfinite(effect.value) else None,
         "low": effect.low,
@@ -130,9 +142,9 @@ def row_of(effect: Effect) -> dict[str, Any]:
     }
 
 
-def words_of(effect: Effect) -> str:
-    """As -12.3% (-20.1 to -3.2%), or with the one end that there is where nothing was missed."""
+def effect_text(effect: Effect) -> str:
+    """Return an effect as -12.3% (-20.1 to -3.2%), or with one end where nothing was missed."""
     if not math.isfinite(effect.high):
-        return change(row_of(effect))
+        return change(effect_row(effect))
     ends = f"{100 * effect.low:+.1f} to {effect.high:+.1%}"
     return f"{effect.value:+.1%} ({ends})"

@@ -1,17 +1,24 @@
-"""Claims about 2055 that rest on the trends of others: what facts say of them, and cannot.
+"""Claims about 2055 that rest on the published trends of others.
 
-Rules, written with the facts in sight, before the verdicts were computed. A trend decides a claim
-only if every trend there is agrees, by the ends of its interval, and where sizes are asked for by
-more than such trends have missed before.
+The rules were written with the facts in sight, before the verdicts were computed. Trends decide a
+claim only if all of them agree, by the ends of their intervals; for sizes, also only by more than
+such trends have missed before.
 """
 
 import math
 from typing import Any
 
 from analysis.claims.claim import Evidence, Outcome, claim, outcome
-from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNKNOWABLE, Judged
+from analysis.effects.decision_rules import (
+    CONTRADICTED,
+    UNKNOWABLE,
+    Judgement,
+    exceeds,
+    reaches,
+    unanimous,
+)
 from analysis.reference.facts import Rate, fact
-from analysis.reference.trends import AHEAD, BEFORE, HARDWARE, NETWORK, NOW, Growth, outlooks
+from analysis.reference.trends import AHEAD, BEFORE, HARDWARE, NETWORK, NOW, Growth, growth_outlooks
 
 YEARS = AHEAD - NOW
 
@@ -21,10 +28,10 @@ def c14(evidence: Evidence) -> Outcome:
     kinds = sorted(
         {cell.model for study in evidence.cells.studies for cell in evidence.cells.find(study)}
     )
-    sizes = next(found for found in outlooks() if found.name == "parameters")
+    sizes = next(found for found in growth_outlooks() if found.name == "parameters")
     return outcome(
-        Judged(UNKNOWABLE, None),
-        "Not testable: a study trains networks that there are, here {kinds} of them. Of “bigger”"
+        Judgement(UNKNOWABLE, None),
+        "Not testable: a study trains networks that exist, here {kinds} of them. Of “bigger”"
         " alone: fits to systems before {before} missed the parameters of {years:.0f} years later"
         " by {missed:.1f} orders of magnitude, and {coverage:.0%} of systems lay in their"
         " intervals.",
@@ -45,9 +52,10 @@ def c15(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     times = math.log10(fact("claim_2055_data_model").value)
     asked = times / YEARS
     models, data = (
-        next(found for found in outlooks() if found.name == name) for name in ("parameters", "data")
+        next(found for found in growth_outlooks() if found.name == name)
+        for name in ("parameters", "data")
     )
-    judged = [_trends_say(found, asked) for found in (models, data)]
+    verdicts = [_compare_with_trends(found, asked) for found in (models, data)]
     values: dict[str, Any] = {
         "asked": asked,
         "orders": times,
@@ -66,7 +74,7 @@ def c15(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
             f"{name}_coverage": found.cited.coverage,
         }
     return outcome(
-        Judged(_agreed(judged), None),
+        Judgement(unanimous(verdicts), None),
         "It asks for {asked:.3f} orders of magnitude a year, {orders:.0f} in {years:.0f} years."
         " {models_n} trends of models give {models_low:.3f} to {models_high:.3f} a year, {data_n}"
         " of data {data_low:.3f} to {data_high:.3f}. From the network of 1989 to that of {network}"
@@ -83,7 +91,7 @@ def c15(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     study=None,
 )
 def c16(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
-    """On hardware alone, and with algorithms that need less compute year by year."""
+    """Judge by trends of hardware alone, and with those of algorithms that need less compute."""
     needed = fact("train_flop_ViT_G14").value / fact("claim_2055_train_time").value
     now = fact("m1_peak_fp32_gpu").value
     times = math.log10(needed / now)
@@ -93,7 +101,7 @@ def c16(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     alone = [_reaches(rate, times, years) for rate in hardware]
     together = [_reaches(_sum(rate, algorithms), times, years) for rate in hardware]
     return outcome(
-        Judged(_agreed([*alone, *together]), None),
+        Judgement(unanimous([*alone, *together]), None),
         "It takes {needed:.3g} FLOP/s, {orders:.1f} orders of magnitude more than the {now:.2g} of"
         " a laptop chip of {chip}: {asked:.3f} a year. {n} trends of hardware at equal price give"
         " {low:.3f} to {high:.3f} a year; {n_alone} of them reach it even at the fast end of their"
@@ -114,24 +122,21 @@ def c16(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     )
 
 
-def _trends_say(found: Growth, asked: float) -> str:
-    """What all trends of a quantity agree on, if they have missed by less before."""
+def _compare_with_trends(found: Growth, asked: float) -> str:
+    """Return the verdict of all trends of a quantity on a rate, given their earlier errors."""
     gaps = [
         (end - asked) * (AHEAD - NETWORK)
         for scenario in found.scenarios
         for end in (scenario.rate.value, scenario.rate.low, scenario.rate.high)
         if end is not None
     ]
-    if min(gaps) > found.cited.missed:
-        return SUPPORTED
-    return CONTRADICTED if max(gaps) < -found.cited.missed else UNKNOWABLE
+    return exceeds(gaps, found.cited.missed)
 
 
 def _reaches(rate: Rate, orders: float, years: float) -> str:
-    ends = [end for end in (rate.value, rate.low, rate.high) if end is not None]
-    if min(ends) * years >= orders:
-        return SUPPORTED
-    return CONTRADICTED if max(ends) * years < orders else UNKNOWABLE
+    """Return whether a trend, by the ends of its interval, grows by so many orders in time."""
+    ends = [end * years for end in (rate.value, rate.low, rate.high) if end is not None]
+    return reaches(ends, orders)
 
 
 def _sum(one: Rate, other: Rate) -> Rate:
@@ -142,7 +147,3 @@ def _sum(one: Rate, other: Rate) -> Rate:
         for a, b in ((one.low, other.low), (one.high, other.high))
     )
     return Rate(value=one.value + other.value, low=low, high=high)
-
-
-def _agreed(verdicts: list[str]) -> str:
-    return verdicts[0] if len(set(verdicts)) == 1 else UNKNOWABLE

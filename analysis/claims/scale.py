@@ -1,11 +1,9 @@
-"""Claims about more: passes, data, width."""
+"""Claims about scale: passes, data, width."""
 
-import math
 from typing import Any
 
 from analysis.claims.claim import BASE_SIZE, FULL_SIZE, Evidence, NotRun, Outcome, claim, outcome
-from analysis.effects.decision_rules import Judged, all_of, helps, no_gain
-from analysis.effects.paired import Effect
+from analysis.effects.decision_rules import all_of, any_of, helps, no_gain
 from analysis.results.cell_results import CellResult
 
 PASSES = (20, 40, 80)  # of the study's: nearest to 23, 46 and 80
@@ -40,7 +38,7 @@ def c5(evidence: Evidence) -> Outcome:
     study="norms",
 )
 def c10(evidence: Evidence) -> Outcome:
-    """Helps at the largest width, and more than at the smallest: means of the variants' effects."""
+    """Judge the mean effect of the variants at the largest width, and relative to the smallest."""
     widths, variants = _variants(evidence)
     small, large = widths[0], widths[-1]
     at = {
@@ -72,7 +70,7 @@ def c10(evidence: Evidence) -> Outcome:
 
 
 def _variants(evidence: Evidence) -> tuple[list[float], list[str]]:
-    """Widths and variants for which both the variant and dropout_relu are there."""
+    """Return the widths and variants with cells of both the variant and dropout_relu."""
     evidence.cell("norms", recipe="dropout_relu")
     cells = evidence.cells.find("norms", dataset="mnist")
     bases = {cell.width for cell in cells if cell.recipe == "dropout_relu"}
@@ -105,7 +103,7 @@ def c12(evidence: Evidence) -> Outcome:
         "plain": plain,
         "tricks": tricks,
     }
-    said = (
+    sentence = (
         "From {n_from:,} to {n_to:,} images the test error of 1989 changes by {plain}, while its"
         " epochs go from {from_epochs} to {to_epochs}; with all tricks, at equal epochs, by"
         " {tricks}."
@@ -114,16 +112,16 @@ def c12(evidence: Evidence) -> Outcome:
     try:
         split, more = _data_or_updates(evidence, old)
     except NotRun as missing:
-        said += f" How much of it is more updates: {missing}."
+        sentence += f" How much of it is more updates: {missing}."
     else:
-        said += split
+        sentence += split
         values |= more
         parts.append(helps(more["data"]))  # type: ignore[arg-type]
-    return outcome(all_of(parts), said, plain, **values)
+    return outcome(all_of(parts), sentence, plain, **values)
 
 
 def _data_or_updates(evidence: Evidence, old: CellResult) -> tuple[str, dict[str, object]]:
-    """The step of 1989 from its 7,291 images to 100 epochs of 50,000, in parts."""
+    """Return a sentence on the step of 1989 to 100 epochs of 50,000 images, and its values."""
     full: dict[str, Any] = {"recipe": "1989", "n_train": FULL_SIZE, "split": "none"}
     short, long = (evidence.cell("epochs", epochs=epochs, **full) for epochs in (old.epochs, 100))
     values: dict[str, object] = {
@@ -132,7 +130,7 @@ def _data_or_updates(evidence: Evidence, old: CellResult) -> tuple[str, dict[str
         "short_epochs": short.epochs,
         "long_epochs": long.epochs,
     }
-    said = (
+    sentence = (
         " More images at {short_epochs} epochs of both (so more updates too) change it by {data},"
         " from there {long_epochs} epochs by {updates}."
     )
@@ -145,11 +143,11 @@ def _data_or_updates(evidence: Evidence, old: CellResult) -> tuple[str, dict[str
             "million_small": longer.epochs * longer.n_train / 1e6,
             "million_large": short.epochs * short.n_train / 1e6,
         }
-        said += (
+        sentence += (
             " At about equal updates ({million_small:.2f} and {million_large:.2f} million) more"
             " images alone change it by {alone}."
         )
-    return said, values
+    return sentence, values
 
 
 @claim("C13", "A larger network would help further but costs inference time", study="width")
@@ -163,14 +161,14 @@ def c13(evidence: Evidence) -> Outcome:
     wider = [evidence.cell("width", width=width, **same) for width in widths]
     changes = [evidence.change(base, cell) for cell in wider]
     values: dict[str, object] = {"n_train": base.n_train}
-    said = []
+    parts = []
     for i, (cell, change) in enumerate(zip(wider, changes, strict=True)):
         values |= {
             f"width_{i}": cell.width,
             f"macs_{i}": cell.n_macs / base.n_macs,
             f"of_{i}": change,
         }
-        said.append(
+        parts.append(
             f"at width {{width_{i}:g}}, for {{macs_{i}:.1f}} times the multiplications,"
             f" by {{of_{i}}}"
         )
@@ -178,18 +176,10 @@ def c13(evidence: Evidence) -> Outcome:
     old_base = evidence.cells.first("width", dataset="mnist", recipe="1989", width=1.0)
     if old and old_base and (of_old := evidence.resampler.change(old_base, old)):
         values["old"] = of_old
-        said.append("that of 1989 at this width by {old}")
+        parts.append("that of 1989 at this width by {old}")
     return outcome(
-        all_of([_any_helps(changes)]),
-        "With {n_train:,} images the test error of all tricks changes " + "; ".join(said) + ".",
+        all_of([any_of([helps(change) for change in changes])]),
+        "With {n_train:,} images the test error of all tricks changes " + "; ".join(parts) + ".",
         changes[-1],
         **values,
     )
-
-
-def _any_helps(changes: list[Effect]) -> Judged:
-    """Whether some larger network is better, by Bonferroni's p-value over those tried."""
-    judged = [helps(change) for change in changes]
-    best = min(judged, key=lambda part: (part.verdict != "supported", part.p or math.inf))
-    p = None if best.p is None else min(1.0, len(judged) * best.p)
-    return Judged(best.verdict, p)

@@ -1,33 +1,39 @@
-"""Two results folders side by side: what is in both, what changed beyond noise, at what cost."""
+"""The comparison of two results folders: cells in both, changes beyond noise, and cost."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from analysis.claims.claim import row_of
-from analysis.compare.difference import differ, p_value, shared_seeds
+from analysis.claims.claim import effect_row
+from analysis.compare.difference import effect_between, p_value, shared_seeds
 from analysis.compare.identity import identical_models
 from analysis.compare.laws import compare_laws
-from analysis.compare.matching import SAME, Matched, Pair, match_cells
-from analysis.effects.decision_rules import ALPHA, holm
+from analysis.compare.matching import SAME, Matching, Pair, match_cells
+from analysis.effects.decision_rules import (
+    ALPHA,
+    FEWER_IN_B,
+    IDENTICAL,
+    MORE_IN_B,
+    UNTESTED,
+    folder_direction,
+)
 from analysis.effects.paired import Resampler
-from analysis.present.labels import differing, labels
-from analysis.results.cell_results import LEVEL, CellResult, described, every_cell
+from analysis.present.labels import differing_fields, labels
+from analysis.results.cell_results import LEVEL, CellResult, describe_cell, every_cell
 from analysis.results.load import Results
-from analysis.results.provenance import methods
+from analysis.results.provenance import training_provenance
+from analysis.stats.holm import holm
 
-__all__ = ["FEWER", "IDENTICAL", "MORE", "NOISE", "ONE_SEED", "compare"]
+__all__ = ["Data", "compare"]
 
-FEWER, MORE = "fewer misses in B", "more misses in B"
-NOISE, ONE_SEED, IDENTICAL = "within noise", "one seed: cannot be told", "identical"
 DEFINING = ("recipe", "model", "epochs", "batch_size", "lr", "weight_decay", "test_set_id")
 SHOWN = ("dataset", "n_train", "width", "epochs")  # beside a cell's title
 Data = dict[str, Any]
 
 
 def compare(a: Results, b: Results) -> Data:
-    """What the comparison says, before it is words; changes are of B against A, and come first.
+    """Return the numbers of the comparison; changes are of B against A, and come first.
 
     Holm's correction is over the cells of both that are not identical and have two seeds.
     """
@@ -36,9 +42,9 @@ def compare(a: Results, b: Results) -> Data:
     same = identical_models(a, b, common)
     rows = _changes(matched.pairs, same)
     only = {"only_a": matched.only_a, "only_b": matched.only_b}
-    alone = {side: [described(cell) for cell in cells] for side, cells in only.items()}
+    alone = {side: [describe_cell(cell) for cell in cells] for side, cells in only.items()}
     _name(matched, rows, [*alone["only_a"], *alone["only_b"]])
-    rows = sorted(rows, key=lambda row: row["verdict"] not in (FEWER, MORE))
+    rows = sorted(rows, key=lambda row: row["verdict"] not in (FEWER_IN_B, MORE_IN_B))
     verdicts = [row["verdict"] for row in rows]
     exact = [p for p in matched.pairs if p.match == SAME]
     runs_a, runs_b = set(a.models["run_id"]), set(b.models["run_id"])
@@ -54,9 +60,9 @@ def compare(a: Results, b: Results) -> Data:
         "nothing_differs": runs_a == runs_b == same and runs_a != set() and _plan(a) == _plan(b),
         "identical": verdicts.count(IDENTICAL),
         "tested": sum(row["p"] is not None for row in rows),
-        "fewer": verdicts.count(FEWER),
-        "more": verdicts.count(MORE),
-        "one_seed": verdicts.count(ONE_SEED),
+        "fewer": verdicts.count(FEWER_IN_B),
+        "more": verdicts.count(MORE_IN_B),
+        "one_seed": verdicts.count(UNTESTED),
         "laws": compare_laws(matched.pairs),
         "cost": {
             "cells": len(exact),
@@ -67,21 +73,18 @@ def compare(a: Results, b: Results) -> Data:
 
 
 def _changes(pairs: Sequence[Pair], same: frozenset[str]) -> list[Data]:
-    """A row for each pair, with p-values after Holm."""
+    """Return a row for each pair, with p-values after Holm."""
     resampler = Resampler()
     rows = [_row(pair, same, resampler) for pair in pairs]
     tested = [row for row in rows if row["p"] is not None]
     for row, adjusted in zip(tested, holm([row["p"] for row in tested]), strict=True):
         row["p_holm"] = adjusted
-        row["verdict"] = NOISE
-        if adjusted < ALPHA:
-            value = row["change"]["change"]  # None: from no miss at all
-            row["verdict"] = FEWER if value is not None and value < 0 else MORE
+        row["verdict"] = folder_direction(adjusted, row["change"]["change"])
     return rows
 
 
-def _name(matched: Matched, rows: Sequence[Data], alone: Sequence[Data]) -> None:
-    """Give each cell a title by which it is told from all others on the page."""
+def _name(matched: Matching, rows: Sequence[Data], alone: Sequence[Data]) -> None:
+    """Give each cell a title that no other cell on the page has."""
     cells = [cell for pair in matched.pairs for cell in (pair.a, pair.b)]
     cells += [*matched.only_a, *matched.only_b]
     named = [row[side] for row in rows for side in "ab"] + list(alone)
@@ -91,15 +94,15 @@ def _name(matched: Matched, rows: Sequence[Data], alone: Sequence[Data]) -> None
 
 
 def _differing(a: CellResult, b: CellResult) -> list[str]:
-    """The names of what differs; of one recipe's contents where its name is the same."""
+    """Return the names of differing fields; of the recipe's contents where its name is the same."""
     found = [name for name in DEFINING if getattr(a, name) != getattr(b, name)]
     if a.recipe == b.recipe:
-        found += [name for name in differing(a.facts, b.facts) if name not in found]
+        found += [name for name in differing_fields(a.facts, b.facts) if name not in found]
     return found
 
 
 def _plan(results: Results) -> dict[str, bool]:
-    """Every planned model, and whether it failed."""
+    """Return every planned model, and whether it failed."""
     runs = [member["run_id"] for cell in results.cells for member in cell["members"]]
     return {run: results.state.failed(run) for run in runs}
 
@@ -111,23 +114,23 @@ def _row(pair: Pair, same: frozenset[str], resampler: Resampler) -> Data:
     identical = bool(seeds) and all(
         runs[0][seed] == runs[1][seed] and runs[0][seed] in same for seed in seeds
     )
-    paired_by, effect = differ(a, b, resampler)
+    paired_by, effect = effect_between(a, b, resampler)
     return {
         "match": pair.match,
-        "a": described(a),
-        "b": described(b),
+        "a": describe_cell(a),
+        "b": describe_cell(b),
         "differing": _differing(a, b),
         "seeds_common": len(seeds),
         "paired_by": paired_by,
-        "change": None if identical else row_of(effect),
+        "change": None if identical else effect_row(effect),
         "p": None if identical else p_value(effect),
         "p_holm": None,
-        "verdict": IDENTICAL if identical else ONE_SEED,
+        "verdict": IDENTICAL if identical else UNTESTED,  # until Holm's correction
     }
 
 
 def _folder(results: Results) -> Data:
-    """A results folder by what it is made of."""
+    """Return the contents of a results folder, and how its models were trained."""
     return {
         "out": results.store.out,
         "studies": list(results.plans),
@@ -139,12 +142,12 @@ def _folder(results: Results) -> Data:
             for member in cell["members"]
         ),
         "torn": len(results.corrupt),
-        **methods(results.models),
+        **training_provenance(results.models),
     }
 
 
 def _us(cells: Sequence[CellResult]) -> float | None:
-    """Microseconds an example of the models of these cells, evaluations included."""
+    """Return the microseconds an example of these cells' models, evaluations included."""
     if not cells:
         return None
     models = pd.concat([cell.models for cell in cells])

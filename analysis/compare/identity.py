@@ -1,4 +1,4 @@
-"""Models that came out the same, bit by bit: every loss, count and prediction."""
+"""Models that are identical, bit for bit: every loss, count and prediction."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ MEASURED = [
 
 
 def identical_models(a: Results, b: Results, runs: Sequence[str]) -> frozenset[str]:
-    """Of models that both folders have, those that are equal; times and machines may differ."""
+    """Return the identical ones of models that both folders have; times and machines may differ."""
     left, right = (_rows(of.metrics, runs).add_suffix(end) for of, end in ((a, "_a"), (b, "_b")))
     rows = left.join(right, how="outer")
     equal = pd.Series(data=True, index=rows.index)

@@ -1,4 +1,4 @@
-"""The curves of two results folders at the sizes that both have: exponents and floors."""
+"""Fits of two results folders at the sizes that both have: exponents and floors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,34 +7,34 @@ import numpy as np
 
 from analysis.arrays import Floats
 from analysis.compare.matching import Pair
-from analysis.laws.curves import DRAWN, REPLICATES, noise_of
+from analysis.laws.curves import REPLICATES, REPORT_FORMS, noise_of
 from analysis.laws.fit import Fit, fit
 from analysis.laws.forms import FORMS
-from analysis.laws.limits import can_be_fitted, floor_of, limit_of, open_ended
-from analysis.present.labels import in_common, labels
+from analysis.laws.limits import can_be_fitted, floor_of, limit_of, widen_to_limit
+from analysis.present.labels import labels, shared_facts
 from analysis.results.cell_results import LEVEL, CellResult
 from analysis.results.identity import curve_id, rates_of
 from analysis.stats.bootstrap import crossed_bootstrap, error_floor
 
-# What is compared of a law: its factor A means nothing beside another exponent.
+# The factor A is not compared: it means nothing beside another exponent.
 COMPARED = ("alpha", "E")
 SHOWN = ("dataset", "width", "epochs")  # beside a curve's title
 Data = dict[str, Any]
 
 
 def compare_laws(pairs: Sequence[Pair]) -> list[Data]:
-    """A row for each form of each curve of three sizes that both folders have."""
+    """Return a row for each form of each curve of three sizes that both folders have."""
     found: dict[tuple[object, ...], list[Pair]] = {}
     for pair in pairs:
         key = tuple(curve_id(cell.planned_cell) for cell in (pair.a, pair.b))
         found.setdefault((pair.match, *key), []).append(pair)
     curves = [curve for alike in found.values() for curve in _by_rates(alike)]
     rows = [_compare(curve) for curve in curves]
-    facts = [in_common([of.facts for of in side]) for curve in curves for side in _sides(curve)]
-    said = labels(facts, shown=SHOWN)
+    facts = [shared_facts([of.facts for of in side]) for curve in curves for side in _sides(curve)]
+    titles = labels(facts, shown=SHOWN)
     for i, made in enumerate(rows):
         for row in made:
-            row["titles"] = said[2 * i : 2 * i + 2]
+            row["titles"] = titles[2 * i : 2 * i + 2]
     return [row for made in rows for row in made]
 
 
@@ -43,7 +43,7 @@ def _sides(pairs: Sequence[Pair]) -> tuple[list[CellResult], list[CellResult]]:
 
 
 def _by_rates(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """Pairs of a curve, apart by learning rates where one size has several."""
+    """Return the pairs of a curve, split by learning rates where one size has several."""
     if len({pair.a.n_train for pair in pairs}) == len(pairs):
         return [list(pairs)]
     found: dict[tuple[object, ...], list[Pair]] = {}
@@ -64,11 +64,11 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
     ]
     if not all(can_be_fitted(np.array([cell.error for cell in cells])) for cells in curves):
         return []
-    known = not any(map(_limit, curves))  # else neither exponents nor floors can be told apart
+    known = not any(map(_limit, curves))  # else no exponent or floor can be distinguished
     together = first.test_set_id == second.test_set_id
     drawn = _replicates(curves, together=together)
     rows = []
-    for form in DRAWN:
+    for form in REPORT_FORMS:
         if len(sizes) >= max(3, FORMS[form].n_free):
             a, b = (_fit(sizes, *of, form) for of in zip(curves, drawn, strict=True))
             rows.append(
@@ -94,7 +94,7 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
 
 
 def _replicates(curves: Sequence[Sequence[CellResult]], *, together: bool) -> list[Floats]:
-    """On one draw of images, and of seeds that both have, where the test images are the same."""
+    """Return replicates of both curves, from the same draws where the test images are shared."""
     wrong = [[cell.wrong for cell in cells] for cells in curves]
     how: dict[str, Any] = {"replicates": REPLICATES, "level": LEVEL}
     if together:
@@ -105,7 +105,7 @@ def _replicates(curves: Sequence[Sequence[CellResult]], *, together: bool) -> li
 def _fit(sizes: Sequence[int], cells: Sequence[CellResult], replicates: Floats, form: str) -> Fit:
     errors = np.maximum([cell.error for cell in cells], error_floor(cells[0].n_test))
     found = fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
-    return open_ended(found, _limit(cells), max(floor_of(cell.models, LEVEL) for cell in cells))
+    return widen_to_limit(found, _limit(cells), max(floor_of(cell.models, LEVEL) for cell in cells))
 
 
 def _limit(cells: Sequence[CellResult]) -> float:
@@ -113,9 +113,9 @@ def _limit(cells: Sequence[CellResult]) -> float:
 
 
 def _difference(a: Fit, b: Fit, name: str, *, known: bool) -> Data:
-    """Both values with their intervals, and B - A with that of its replicates.
+    """Return both values with their intervals, and B - A with that of its replicates.
 
-    Where a replicate failed, those of the two fits belong together no more: no interval then.
+    After a failed replicate the replicates of the two fits no longer match: then no interval.
     """
     column = FORMS[a.form].names.index(name)
     ends: list[float] | None = None

@@ -1,4 +1,4 @@
-"""Which cells of two results folders belong together: the same cell, or its counterpart."""
+"""The matching of cells of two results folders: the same cell, or its counterpart."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from scaling.study import identity_without
 
 Key = Callable[[CellResult], tuple[object, ...]]
 
-# What must agree, the strictest first. A pair is made only where it is the only one on both sides:
-# of two recipes in each folder, which one replaces which is unknown. A recipe's name is
-# asked last: of two that share it, its contents say first which is which.
+# The keys that must agree, the strictest first. A pair must be the only one on both sides: of two
+# recipes in each folder, the counterparts are unknown. The name of a recipe comes after its
+# contents, which distinguish two recipes of one name.
 SAME = "the same cell"
 OTHERWISE, OTHER_IMAGES = "defined otherwise", "other test images"
 METHOD = ("model", "recipe", "epochs", "batch_size")
@@ -28,7 +28,7 @@ MATCHES: tuple[tuple[str, Key], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pair:
-    """A cell of the first folder, one of the second, and in what they agree."""
+    """A cell of the first folder, one of the second, and their agreement."""
 
     a: CellResult
     b: CellResult
@@ -36,15 +36,15 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Matched:
-    """Pairs in the order of the first folder, and what has no counterpart."""
+class Matching:
+    """Pairs in the order of the first folder, and the cells without a counterpart."""
 
     pairs: tuple[Pair, ...]
     only_a: tuple[CellResult, ...]
     only_b: tuple[CellResult, ...]
 
 
-def match_cells(a: Sequence[CellResult], b: Sequence[CellResult]) -> Matched:
+def match_cells(a: Sequence[CellResult], b: Sequence[CellResult]) -> Matching:
     """Pair the cells of two folders, each at most once."""
     pairs: list[Pair] = []
     left_a, left_b = list(a), list(b)
@@ -57,22 +57,22 @@ def match_cells(a: Sequence[CellResult], b: Sequence[CellResult]) -> Matched:
         pairs += found
     place = {id(cell): i for i, cell in enumerate(a)}
     pairs.sort(key=lambda pair: place[id(pair.a)])
-    return Matched(pairs=tuple(pairs), only_a=tuple(left_a), only_b=tuple(left_b))
+    return Matching(pairs=tuple(pairs), only_a=tuple(left_a), only_b=tuple(left_b))
 
 
 def _contents(cell: CellResult) -> tuple[object, ...]:
-    """All that it is, but for what only counts versions and test images."""
+    """Return the identity of a cell without versions and test images."""
     return (identity_without(cell.planned_cell, *VERSIONS), *rates_of(cell))
 
 
 def _named(cell: CellResult, method: Sequence[str]) -> tuple[object, ...]:
-    """Its place among sizes, and as much of its method as its names say."""
+    """Return the sizes of a cell, and its method by name."""
     names = ("dataset", "split", "n_train", "width", *method)
     return tuple(getattr(cell, name) for name in names)
 
 
 def _unique(cells: Iterable[CellResult], key_of: Key) -> dict[tuple[object, ...], CellResult]:
-    """The cells by this key, without those that share it with another."""
+    """Return the cells by this key, without those that share it."""
     found: dict[tuple[object, ...], list[CellResult]] = {}
     for cell in cells:
         found.setdefault(key_of(cell), []).append(cell)

@@ -17,8 +17,9 @@ PAGE, TEXT, NUMBERS = "comparison.html", "comparison.md", "comparison_numbers.js
 
 
 def write_comparison(a: Results, b: Results, html: str | Path | None = None) -> dict[str, Any]:
-    """Compare folder B with A and write it into A (the page to `html`, if given); its numbers.
+    """Write the comparison of folder B with A into A; return its numbers.
 
+    The page goes to `html`, if given.
     Raises InputError where it cannot be written.
     """
     output = find_output(a.store, html)

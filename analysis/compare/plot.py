@@ -6,17 +6,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis.compare import FEWER, MORE, Data
+from analysis.compare import Data
+from analysis.effects.decision_rules import FEWER_IN_B, MORE_IN_B
 from analysis.present.legends import place_legend
 from analysis.present.style import line_styles, percent_axis, styled
 from analysis.stats.bootstrap import error_floor
 
-KEYS = 12  # with more kinds of pairs a legend says nothing
+KEYS = 12  # a legend of more kinds of pairs cannot be read
 
 
 @styled
 def comparison_figure(rows: Sequence[Data]) -> Figure:
-    """Logarithmic axes of the same range, with intervals; filled where there is a change."""
+    """Draw both errors on equal logarithmic axes, with intervals; filled where they changed."""
     fig = Figure(figsize=(6.4, 5.6), layout="constrained")
     ax = fig.subplots()
     kinds = list(dict.fromkeys(_kind(row) for row in rows))
@@ -26,7 +27,7 @@ def comparison_figure(rows: Sequence[Data]) -> Figure:
         x, y = (max(cell["error"], error_floor(cell["n_test"])) for cell in (a, b))
         bars = [np.abs([[cell["low"] - v], [cell["high"] - v]]) for cell, v in ((a, x), (b, y))]
         style = styles[_kind(row)]
-        changed = row["verdict"] in (FEWER, MORE)
+        changed = row["verdict"] in (FEWER_IN_B, MORE_IN_B)
         ax.errorbar(
             x,
             y,

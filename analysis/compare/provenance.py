@@ -1,4 +1,4 @@
-"""What may explain a difference between two results folders: cost, machines, versions, commits."""
+"""Explanations of a difference between two folders: cost, machines, versions, commits."""
 
 from analysis.compare import Data
 from analysis.present.formatting import NONE, number
@@ -6,7 +6,7 @@ from analysis.report.sections.section import Section, Table
 
 
 def provenance(data: Data) -> Section:
-    """A row for each thing that may explain a difference, with a mark where the folders differ."""
+    """Return a row for each possible explanation, with a mark where the folders differ."""
     a, b, cost = data["a"], data["b"], data["cost"]
     packages = sorted({*a["versions"], *b["versions"]})
     rows = [

@@ -1,11 +1,12 @@
-"""The comparison of two results folders as words and tables, made of nothing but its numbers."""
+"""The comparison of two results folders as text and tables, from its numbers alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.compare import FEWER, MORE, Data
+from analysis.compare import Data
 from analysis.compare.matching import SAME
 from analysis.compare.provenance import provenance
+from analysis.effects.decision_rules import FEWER_IN_B, MORE_IN_B, parameter_direction
 from analysis.present.formatting import (
     NONE,
     change,
@@ -24,7 +25,7 @@ PARAMETERS = {"alpha": "exponent alpha", "E": "floor E"}
 
 
 def headline(data: Data) -> str:
-    """What has changed, in a few sentences."""
+    """Return the changes in a few sentences."""
     empty = [side for side in "ab" if not data[side]["models"]]
     if empty:
         sides = " and ".join(side.upper() for side in empty)
@@ -45,13 +46,13 @@ def headline(data: Data) -> str:
     if not data["rows"]:
         return f"No cell of A has a counterpart in B. {alone}"
     rows = data["rows"]
-    said = [f"{len(rows)} cell{'s' if len(rows) > 1 else ''} can be compared"]
+    text = [f"{len(rows)} cell{'s' if len(rows) > 1 else ''} can be compared"]
     if data["identical"]:
-        said.append(f", {data['identical']} of them identical, bit by bit, in what both have")
-    said.append(f". {_changed(data)}" if data["identical"] < len(rows) else ".")
+        text.append(f", {data['identical']} of them identical, bit by bit, in what both have")
+    text.append(f". {_changed(data)}" if data["identical"] < len(rows) else ".")
     if data["one_seed"]:
-        said.append(f" {data['one_seed']} have a single seed, by which nothing can be told.")
-    return f"{''.join(said)} {alone}"
+        text.append(f" {data['one_seed']} have a single seed, which decides nothing.")
+    return f"{''.join(text)} {alone}"
 
 
 def _changed(data: Data) -> str:
@@ -59,7 +60,7 @@ def _changed(data: Data) -> str:
     if not data["tested"]:
         return "None could be tested."
     changed = data["fewer"] + data["more"]
-    said = (
+    text = (
         f"Beyond noise (Holm's correction over {data['tested']} tests at {level}),"
         f" {link(str(changed), table_anchor('changed'))} changed: {data['fewer']} with fewer misses"
         f" in B, {data['more']} with more."
@@ -67,25 +68,25 @@ def _changed(data: Data) -> str:
         else f"None of the {link(str(data['tested']), table_anchor('changed'))} that were tested"
         f" changed beyond noise (Holm's correction at {level})."
     )
-    known = [i for i, row in enumerate(data["rows"]) if row["verdict"] in (FEWER, MORE)]
+    known = [i for i, row in enumerate(data["rows"]) if row["verdict"] in (FEWER_IN_B, MORE_IN_B)]
     if not known:
-        return said
+        return text
     i = max(known, key=lambda i: size(data["rows"][i]["change"]))
     row = data["rows"][i]
     return (
-        f"{said} Most: {cell_title(row['a'], row['b'])}, by"
+        f"{text} Most: {cell_title(row['a'], row['b'])}, by"
         f" {link(change(row['change']), row_anchor('changed', i + 1))}."
     )
 
 
 def cell_title(a: Data, b: Data | None = None) -> str:
-    """A cell in a few words, or a pair of them: what differs is said of both."""
+    """Return the title of a cell or a pair of cells, with the size and width of both."""
     title = _both([a["title"], (b or a)["title"]])
     return f"“{title}” on {a['n_train']:,} images of {a['dataset']}, width {a['width']:g}"
 
 
 def sections(data: Data) -> list[tuple[str, Section]]:
-    """The parts of the page by their anchors; those with nothing to say are left out."""
+    """Return the parts of the page by their anchors, without empty ones."""
     parts = []
     if data["rows"]:
         parts.append(("changed", _cells(data)))
@@ -112,7 +113,7 @@ def _cells(data: Data) -> Section:
         " the seeds differ, else by nothing. Each interval stands for itself; the verdict is by p"
         f" after Holm's correction, at {100 * data['alpha']:.0f} %. A cell without its like in the"
         " other folder is compared with the only one of the same data, size and width there, if"
-        " there is one: the last column says so."
+        " there is one: the last column names the match."
     )
     picture = Picture(
         name=FIGURE,
@@ -194,7 +195,7 @@ def _laws(laws: Sequence[Data]) -> Section:
                 f"{number(value['a'])} ({interval(value['interval_a'])})",
                 f"{number(value['b'])} ({interval(value['interval_b'])})",
                 _less(value),
-                _verdict(value["interval"]),
+                NONE if value["interval"] is None else parameter_direction(*value["interval"]),
             )
             for row in laws
             for name, value in row["params"].items()
@@ -217,14 +218,6 @@ def _less(value: Mapping[str, Any]) -> str:
     ends = value["interval"]
     shown = f"{value['difference']:+.2g}"
     return f"{shown} (unknown)" if ends is None else f"{shown} ({ends[0]:+.2g} to {ends[1]:+.2g})"
-
-
-def _verdict(ends: Sequence[float] | None) -> str:
-    if ends is None:
-        return NONE
-    if ends[0] <= 0 <= ends[1]:
-        return "includes no difference"
-    return "lower in B" if ends[1] < 0 else "higher in B"
 
 
 def _both(pair: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""How long to train at each size: the best number of epochs, by validation images only."""
+"""The best number of epochs at each size, by validation images only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.effects.paired import Effect, Resampler
 from analysis.results.cell_results import CellResult
-from analysis.results.identity import grouped
+from analysis.results.identity import group_cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +30,9 @@ def best_epochs(
 ) -> list[BestEpochs]:
     """A row for all that was trained for several lengths and is otherwise the same.
 
-    `published` is the number of epochs of each recipe that the best one is compared with.
+    `published` holds the epochs of each recipe with which the best ones are compared.
     """
-    groups = grouped(cells, ("epochs",))
+    groups = group_cells(cells, ("epochs",))
     return [
         _best(sorted(group, key=lambda cell: cell.epochs), resampler, published)
         for group in groups

@@ -1,6 +1,6 @@
-"""What each trick is worth when every combination of them was trained, whatever the order.
+"""The effect of each trick over all orders, where every combination of tricks was trained.
 
-Shapes: none; effects are sums of log errors, so that they add up over the tricks.
+Effects are sums of log errors, so they add up over the tricks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
 
+from analysis.effects.decision_rules import excludes_zero
 from analysis.effects.paired import Effect, Resampler
 from analysis.results.cell_results import LEVEL, CellResult
 
@@ -16,7 +17,7 @@ Subset = frozenset[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrickEffect:
-    """One trick: alone, taken from all, and averaged over the orders of adding them."""
+    """One trick: alone, added last, and averaged over the orders of adding them."""
 
     trick: str
     average: Effect
@@ -26,28 +27,28 @@ class TrickEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """How two tricks together differ from the product of each; below 0 they help each other."""
+    """The effect of two tricks against the product of each; below 0 they help each other."""
 
     tricks: tuple[str, str]
     effect: Effect
 
 
-def combinations_of(cells: Sequence[CellResult]) -> dict[Subset, CellResult]:
-    """The cells of a factorial by which tricks they have."""
+def cells_by_tricks(cells: Sequence[CellResult]) -> dict[Subset, CellResult]:
+    """Return the cells of a factorial by their tricks."""
     return {frozenset(cell.tricks): cell for cell in cells}
 
 
-def missing_of(tricks: Sequence[str], by_tricks: Mapping[Subset, CellResult]) -> int:
-    """How many of the combinations have no finished model."""
+def count_missing(tricks: Sequence[str], by_tricks: Mapping[Subset, CellResult]) -> int:
+    """Return the number of combinations without a finished model."""
     return (1 << len(tricks)) - sum(chosen <= set(tricks) for chosen in by_tricks)
 
 
 def trick_effects(
     resampler: Resampler, tricks: Sequence[str], by_tricks: Mapping[Subset, CellResult]
 ) -> list[TrickEffect]:
-    """The worth of each trick; the averages add up to the effect of all tricks together.
+    """Return the effects of each trick; the averages add up to the effect of all together.
 
-    Source: Shapley 1953: the mean over all orders of what a trick changes when it is added.
+    Source: Shapley 1953: the mean over all orders of the change when a trick is added.
     """
     found = []
     for trick in tricks:
@@ -67,10 +68,10 @@ def trick_effects(
 def interactions(
     resampler: Resampler, tricks: Sequence[str], by_tricks: Mapping[Subset, CellResult]
 ) -> list[Interaction]:
-    """Pairs whose effects do not add up, averaged over the settings of the other tricks.
+    """Return the pairs whose effects do not add up, averaged over settings of the other tricks.
 
-    All pairs are looked at, so each interval has Bonferroni's level; only those that exclude 0
-    are returned, the strongest first.
+    Each interval has Bonferroni's level, as all pairs are tested; only pairs that exclude 0 are
+    returned, the strongest first.
     """
     pairs = list(combinations(tricks, 2))
     level = 1 - (1 - LEVEL) / max(len(pairs), 1)
@@ -83,13 +84,13 @@ def interactions(
             for sign, added in ((1, {one, two}), (-1, {one}), (-1, {two}), (1, set()))
         ]
         effect = resampler.effect(terms, level)
-        if effect and effect.se_seed is not None and (effect.high < 0 or effect.low > 0):
+        if effect and effect.se_seed is not None and excludes_zero(effect.low, effect.high):
             found.append(Interaction(tricks=(one, two), effect=effect))
     return sorted(found, key=_strength)
 
 
 def _strength(pair: Interaction) -> float:
-    """The factor by which the two differ, the other way round where it exceeds 1."""
+    """Return the factor by which the two differ, or its inverse where it exceeds 1."""
     factor = 1 + pair.effect.value
     return min(factor, 1 / factor) if factor else 0.0
 
@@ -101,5 +102,5 @@ def _subsets(tricks: Sequence[str]) -> list[Subset]:
 
 
 def _share(before: int, others: int) -> float:
-    """The part of all orders of the others in which exactly these `before` come first."""
+    """Return the share of the orders of the others in which exactly these `before` come first."""
     return factorial(before) * factorial(others - before) / factorial(others)

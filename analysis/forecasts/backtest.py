@@ -1,4 +1,4 @@
-"""Do forecasts hold? Every form predicts what is known already, and is scored.
+"""The backtest of forecasts: every form predicts known errors, and is scored.
 
 Baselines (last value, power law) are widened by the same procedure, each with its own k, so that
 interval scores compare like with like.
@@ -14,20 +14,20 @@ import pandas as pd
 from analysis.forecasts.calibration import make_cases
 from analysis.forecasts.ensemble import CANDIDATES, COMBINED, forecast_windows
 from analysis.laws.learning_curve import Series, Window, rolling_windows, split_window
-from analysis.laws.widening import LEVEL, Bank, quantile, read_bank, widened
+from analysis.laws.widening import LEVEL, Bank, quantile, read_bank, widened_sd
 from scaling.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rolling:
-    """Windows spanning a factor of `window`, ending at min_origin * 2^j, judged at the ratios."""
+    """Rolling origins: windows of a factor `window`, up to min_origin * 2^j, and target ratios."""
 
     window: float = 8.0
     min_origin: float = 2048.0
     ratios: tuple[float, ...] = (2.0, 4.0, 8.0)
 
     def check(self) -> None:
-        """Raises InputError for windows and ratios that look nowhere."""
+        """Raise InputError for windows and ratios without a target."""
         if not self.window > 1 or not self.min_origin > 0 or not all(r > 1 for r in self.ratios):
             raise InputError(
                 f"validate: got --window {self.window:g} --min-origin {self.min_origin:g} --ratios"
@@ -44,7 +44,7 @@ def validate(
     bank: Bank | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Scores of each form and ratio: {"rows", "default"}, and "notes" of what was left out.
+    """Return scores of each form and ratio: {"rows", "default"}, and "notes" on omissions.
 
     A row's scores are of log errors: `bias` the mean of predicted less actual, `coverage` and
     `interval_score` of the widened interval, `coverage_before` of the nominal one.
@@ -63,9 +63,9 @@ def validate(
             f" {' or '.join(f'{r:g}' for r in rolling.ratios)} times further (--window,"
             " --min-origin, --ratios)"
         )
-        said = "".join(f"; {_name(curve)}: {note}" for curve in curves[:3] for note in curve.notes)
+        notes = "".join(f"; {_name(curve)}: {note}" for curve in curves[:3] for note in curve.notes)
         raise InputError(
-            f"validate: none of {len(curves)} curves can be judged: it takes {wanted}{said}"
+            f"validate: none of {len(curves)} curves can be judged: each needs {wanted}{notes}"
         )
     forecasts = forecast_windows(windows, progress)
     cases = make_cases(windows, forecasts)
@@ -82,13 +82,13 @@ def validate(
 
 
 def score_cases(cases: pd.DataFrame, windows: Sequence[Window], bank: Bank) -> pd.DataFrame:
-    """Cases with the k of their curve, and whether and how well the intervals held."""
+    """Return the cases with the k of their curve, and the coverage and score of intervals."""
     z = quantile(LEVEL)
     k = [
         bank.widening(form, windows[window].group)
         for form, window in zip(cases["form"], cases["window"], strict=True)
     ]
-    half = z * widened(cases["sd"], np.hypot(k, cases["rate"]), cases["reach"])
+    half = z * widened_sd(cases["sd"], np.hypot(k, cases["rate"]), cases["reach"])
     miss = cases["error"].abs()
     return cases.assign(
         k=k,
@@ -130,7 +130,7 @@ def _rows(scored: pd.DataFrame, *, split: bool) -> list[dict[str, Any]]:
 
 
 def _notes(curves: Sequence[Series], by_curve: Sequence[Sequence[Window]]) -> list[str]:
-    """What was left out, curve by curve, so that no figure hides it."""
+    """Return notes on omissions, curve by curve."""
     notes = [f"{_name(curve)}: {note}" for curve in curves for note in curve.notes]
     short = [_name(c) for c, found in zip(curves, by_curve, strict=True) if not found]
     if short:
@@ -139,7 +139,7 @@ def _notes(curves: Sequence[Series], by_curve: Sequence[Sequence[Window]]) -> li
 
 
 def _unknown(windows: Sequence[Window], bank: Bank) -> list[str]:
-    """Says where k may have been learned from the very curves that are judged."""
+    """Return a note on curves of which the bank that taught k may have copies."""
     names = {tuple(map(str, w.group.values())) for w in windows if bank.data_set(w.group) is None}
     if not names:
         return []

@@ -1,8 +1,7 @@
 """Learn calibration.json from a bank of curves.
 
-`SCALING_CURVES_DIR=... python -m analysis.forecasts.calibrate` writes it anew.
-Nothing is fitted to a curve that is then judged: the coverage stored for a data set is that of
-intervals widened by what the other data sets taught.
+`SCALING_CURVES_DIR=... python -m analysis.forecasts.calibrate` rewrites it. The stored coverage of
+a data set is held-out: of intervals that are widened by the k of the other data sets.
 """
 
 import hashlib
@@ -40,7 +39,7 @@ class CurveFile:
     group: tuple[str, ...]
     split: str | None
     data_set: Callable[[dict[str, object]], str]
-    aliases: tuple[str, ...]  # columns whose values name the data set in a table of anybody's
+    aliases: tuple[str, ...]  # columns whose values name the data set in a user's table
 
 
 SOURCES = (
@@ -72,7 +71,7 @@ SOURCES = (
 
 
 def calibrate(folder: Path) -> dict[str, Any]:
-    """What calibration.json holds, learned from the curves of a folder."""
+    """Return the content of calibration.json, learned from the curves of a folder."""
     tables: list[pd.DataFrame] = []
     bank: list[dict[str, Any]] = []
     windows: list[Window] = []
@@ -160,7 +159,7 @@ def _forms(
 
 
 def _spread(part: pd.DataFrame) -> dict[str, Any]:
-    """How forecasts of one data set missed: quantiles of the log error, and coverage."""
+    """Return the errors of forecasts on one data set: quantiles of log error, and coverage."""
     tails = part["error"].quantile([(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
     return {
         "n": len(part),
@@ -170,7 +169,7 @@ def _spread(part: pd.DataFrame) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write calibration.json anew."""
+    """Rewrite calibration.json."""
     folder = os.environ.get("SCALING_CURVES_DIR")
     if not folder:
         raise InputError("SCALING_CURVES_DIR names no folder: it must hold the bank of curves")

@@ -14,7 +14,7 @@ from analysis.laws.widening import LEVEL, RATIOS, quantile
 def make_cases(
     windows: Sequence[Window], forecasts: Sequence[Mapping[str, Forecast]]
 ) -> pd.DataFrame:
-    """A row for each window, form and target: log error of the forecast, and its sd."""
+    """Return a row for each window, form and target: log error of the forecast, and its sd."""
     rows: list[dict[str, Any]] = []
     for index, (window, by_form) in enumerate(zip(windows, forecasts, strict=True)):
         truth, reach = np.log(window.target_y), window.reach
@@ -35,10 +35,10 @@ def make_cases(
 
 
 def learn_k(cases: pd.DataFrame, level: float = LEVEL) -> float:
-    """The least k with which intervals hold at each of RATIOS, on average over data sets.
+    """Return the least k with nominal coverage at each of RATIOS, on average over data sets.
 
-    `cases` are of one form, with a column `data_set`. Every data set, and in it every window,
-    weighs the same. Pooled over ratios instead, the intervals held 84 % at a ratio of 8 (measured).
+    `cases` are of one form, with a column `data_set`. Every data set, and in it every window, has
+    the same weight. (Measured: pooled over ratios, the intervals covered 84 % at a ratio of 8.)
     """
     ahead = np.log(np.maximum(cases["reach"].to_numpy(), 1.01))
     missing = (cases["error"].to_numpy() / quantile(level)) ** 2 - cases["sd"].to_numpy() ** 2

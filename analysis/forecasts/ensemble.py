@@ -1,10 +1,10 @@
-"""Forecasts by each form, and by all of them together: the default choice.
+"""Forecasts by each form, and by their ensemble: the default choice.
 
 No form wins everywhere: the last value does on some data, a form with a break on other. So the
-forms vote. Each is first fitted without the last octave of the window and judged by it; its
-prediction then weighs by the inverse of the mean squared log error (stacking in log space). Where
-the forms disagree the prediction is uncertain, and so it is where they failed in the last octave:
-both widen the interval of this very curve, before what was learned from other curves does.
+forms vote. Each is first fitted without the last octave of the window and scored on it; its weight
+is the inverse of the mean squared log error (stacking in log space). Disagreement of the forms and
+their errors in the last octave both widen the interval of a curve, before the calibration from
+other curves does.
 
 Shapes: W windows; N sizes of a window; T targets; P parameters.
 """
@@ -29,7 +29,7 @@ STRAY = 0.5  # exponent by which a form may leave the median of all before it is
 LOST = 1.0  # log error at which a form has failed, however much worse it is (assumed)
 LOWEST = 1e-8  # a prediction, in the window's largest errors (assumed)
 LAST = 4  # sizes whose standard errors stand for the targets' (assumed)
-PRIOR = 3.0  # sd of log parameters, so that what data cannot tell stays finite (assumed)
+PRIOR = 3.0  # assumed: sd of log parameters, so that undetermined ones stay finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,26 +38,26 @@ class Forecast:
 
     form: str
     mean: Floats  # (T,)
-    sd: Floats  # (T,): noise, and what the fit leaves open; not that the form may be wrong
+    sd: Floats  # (T,): noise and the uncertainty of the fit; not that the form may be wrong
     rate: float = 0.0  # the curve's own held-out log error for each unit of log ratio
     weights: tuple[tuple[str, float], ...] = ()  # of the forms that were combined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
+class _FormScore:
     """One form on one window."""
 
     mean: Floats
     sd: Floats
     scatter: float  # of the residuals
-    held_out: float  # mean squared log error in the last octave; NaN if it cannot be known
+    held_out: float  # mean squared log error in the last octave; NaN without a test
 
 
 def forecast_windows(
     windows: Sequence[Window], progress: Callable[[str], None] = lambda _: None
 ) -> list[dict[str, Forecast]]:
-    """For each window a forecast by each candidate with sizes enough, and by all together."""
-    judged: list[dict[str, _Judged]] = [{} for _ in windows]
+    """Return for each window a forecast by each form with enough sizes, and by the ensemble."""
+    judged: list[dict[str, _FormScore]] = [{} for _ in windows]
     for count, name in enumerate(CANDIDATES, 1):
         progress(f"form {count} of {len(CANDIDATES)}: {name}, {len(windows)} windows")
         form = FORMS[name]
@@ -67,7 +67,7 @@ def forecast_windows(
     return [_finish(window, found) for window, found in zip(windows, judged, strict=True)]
 
 
-def _judge(form: Form, windows: Sequence[Window]) -> list[_Judged]:
+def _judge(form: Form, windows: Sequence[Window]) -> list[_FormScore]:
     """Fit a form to each window and, without its last octave, to test it there."""
     if not windows:
         return []
@@ -94,7 +94,7 @@ def _judge(form: Form, windows: Sequence[Window]) -> list[_Judged]:
         )
         slope = np.nan_to_num(by_log[0] / value[0][:, None])
         result.append(
-            _Judged(
+            _FormScore(
                 mean=_log(form.predict(window.target_x, found.theta[w])[0], window),
                 sd=_open(form, np.nan_to_num(jacobian[0, :n]), slope, scatter),
                 scatter=scatter,
@@ -104,8 +104,8 @@ def _judge(form: Form, windows: Sequence[Window]) -> list[_Judged]:
     return result
 
 
-def _finish(window: Window, judged: dict[str, _Judged]) -> dict[str, Forecast]:
-    """Combine, and add the noise of the targets, which is taken to be that of the last sizes."""
+def _finish(window: Window, judged: dict[str, _FormScore]) -> dict[str, Forecast]:
+    """Return all forecasts, with the noise of the targets: that of the last sizes (assumed)."""
     if window.se is not None:
         noise = float(np.median((window.se / window.y)[-LAST:]))
     else:
@@ -122,10 +122,10 @@ def _finish(window: Window, judged: dict[str, _Judged]) -> dict[str, Forecast]:
     return forecasts
 
 
-def _combine(window: Window, judged: dict[str, _Judged], noise: float) -> Forecast:
+def _combine(window: Window, judged: dict[str, _FormScore], noise: float) -> Forecast:
     held_out = np.array([j.held_out for j in judged.values()])
     tested = np.isfinite(held_out)
-    # a form that could not be tested hardly counts, and says nothing of how well the others did
+    # a form without a test has little weight, and no part in the held-out error
     weight = 1 / (np.where(tested, held_out, LOST**2) + EQUAL**2 + noise**2)
     weight /= weight.sum()
     means = np.array([j.mean for j in judged.values()])
@@ -145,13 +145,13 @@ def _combine(window: Window, judged: dict[str, _Judged], noise: float) -> Foreca
 
 
 def _early(window: Window) -> NDArray[np.bool_]:
-    """Which sizes are left when the last octave is held out."""
+    """Return the sizes that remain when the last octave is held out."""
     early: NDArray[np.bool_] = window.x <= window.x[-1] / HELD_OUT * (1 + 1e-9)
     return early
 
 
 def _distance(window: Window) -> float:
-    """How far the inner test looks ahead, in log size: an octave, or more where sizes are few."""
+    """Return the reach of the inner test, in log size: an octave, or more for sparse sizes."""
     early = _early(window)
     if not early.any():
         return float(np.log(HELD_OUT))
@@ -160,7 +160,7 @@ def _distance(window: Window) -> float:
 
 
 def _median(values_FT: Floats, weight_F: Floats) -> Floats:
-    """The weighted median of the forms at each target, between those next to it."""
+    """Return the weighted median of the forms at each target, interpolated."""
     order = np.argsort(values_FT, axis=0, kind="stable")
     rising, share = np.take_along_axis(values_FT, order, 0), weight_F[order]
     middle = np.cumsum(share, axis=0) - share / 2
@@ -168,7 +168,7 @@ def _median(values_FT: Floats, weight_F: Floats) -> Floats:
 
 
 def _points(window: Window, kept: NDArray[np.bool_] | slice = slice(None)) -> Points:
-    """All sizes weigh the same: that the form is wrong outweighs the noise (measured, LOG.md)."""
+    """Return a window with equal weights: a wrong form outweighs the noise (measured, LOG.md)."""
     return Points(x=window.x[kept][None], y=window.y[kept], weight=np.ones(len(window.x[kept])))
 
 
@@ -180,7 +180,7 @@ def _thetas(form: Form, windows: Sequence[Window], points: Sequence[Points]) -> 
 
 
 def _open(form: Form, jacobian_NP: Floats, slope_TP: Floats, scatter: float) -> Floats:
-    """The sd of predictions that the fit leaves open, by linearisation (T,)."""
+    """Return the sd of predictions by the uncertainty of the fit, linearised (T,)."""
     free = [p for p in range(len(form.names)) if p not in form.held]
     jacobian, slope = jacobian_NP[:, free], slope_TP[:, free]
     least = max(scatter, 1e-9)
@@ -191,7 +191,7 @@ def _open(form: Form, jacobian_NP: Floats, slope_TP: Floats, scatter: float) -> 
 
 
 def _log(values: Floats, window: Window) -> Floats:
-    """A prediction below all counting is as good as a millionth of a per cent of the window."""
+    """Return logarithms; a prediction below LOWEST, or NaN, counts as LOWEST."""
     least = LOWEST * float(window.y.max())
     with np.errstate(invalid="ignore"):
         return np.log(np.maximum(np.nan_to_num(values, nan=least), least))

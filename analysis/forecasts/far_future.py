@@ -1,9 +1,9 @@
-"""What can be said of 2055, in four layers, each weaker than the one before.
+"""The evidence about 2055, in four layers, each weaker than the one before.
 
-(a) The fitted law, within the sizes that were trained. (b) To about ten times the largest, with
-intervals widened by what such forecasts missed on other curves. (c) At ten million times the data
-of 1989 only the set of forms that the data do not reject. (d) Historical trends as scenarios, each
-with its back-test (trends.py, training_time.py).
+(a) The fitted law, within the trained sizes. (b) To about ten times the largest, with intervals
+widened by the errors of such forecasts on other curves. (c) At ten million times the data of 1989
+only the set of forms that the data do not reject. (d) Historical trends as scenarios, each with its
+backtest (trends.py, training_time.py).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.arrays import Floats
 from analysis.forecasts.form_tests import REJECTED, FormTest, try_forms
-from analysis.forecasts.preregistered import look_ahead
+from analysis.forecasts.preregistered import forecast_curve
 from analysis.laws.curves import Curve, curve_titles, series_of
 from analysis.laws.fit_result import Fit
 from analysis.laws.forms import FORMS
@@ -23,21 +23,29 @@ from analysis.laws.widening import FAR, LEVEL, RATIOS
 from analysis.present.style import recipe_title
 from analysis.reference.facts import fact
 from analysis.reference.training_time import measured_seconds, time_scenarios
-from analysis.reference.trends import AHEAD, BEFORE, NETWORK, NETWORK_NAME, NOW, THEN, outlooks
+from analysis.reference.trends import (
+    AHEAD,
+    BEFORE,
+    NETWORK,
+    NETWORK_NAME,
+    NOW,
+    THEN,
+    growth_outlooks,
+)
 from analysis.results.cell_results import Cells
 from analysis.results.identity import only_one
 from scaling.study import identity_without
 
-ALIKE = 2.0  # the set of forms determines an error if all it allows is within this factor (assumed)
+ALIKE = 2.0  # assumed: the forms determine an error if their range is within this factor
 BASELINE = "1989"
-LOOSE = ("n_train", "width", "epochs", "split", "batch_size")  # the recipe is the same with any
+LOOSE = ("n_train", "width", "epochs", "split", "batch_size")  # no part of the recipe here
 LINE = 40  # points of each line that figures draw
 
 Data = dict[str, Any]
 
 
 def project_2055(curves: Sequence[Curve], cells: Cells) -> Data | None:
-    """Everything the report says of 2055, as JSON; None for a folder without curves."""
+    """Return everything that the report has on 2055, as JSON; None for a folder without curves."""
     if not curves:
         return None
     seconds, main = measured_seconds(cells), main_curves(curves)
@@ -55,10 +63,10 @@ def project_2055(curves: Sequence[Curve], cells: Cells) -> Data | None:
         "least_sizes": LEAST,
         "most_sizes": max(_sizes(curve) for curve in curves),
         "curves": [
-            look_far(curve) | {"title": title}
+            project_curve(curve) | {"title": title}
             for curve, title in zip(main, curve_titles(main), strict=True)
         ],
-        "outlooks": [asdict(found) for found in outlooks()],
+        "outlooks": [asdict(found) for found in growth_outlooks()],
         "measured": None if seconds is None else asdict(seconds),
         "published_seconds": {
             year: fact("train_wallclock", year).value for year in ("1989", "2022")
@@ -68,9 +76,9 @@ def project_2055(curves: Sequence[Curve], cells: Cells) -> Data | None:
 
 
 def main_curves(curves: Sequence[Curve]) -> list[Curve]:
-    """The curve of least error, and that of 1989 beside it: of each recipe the one of most sizes.
+    """Return the curve of least error and that of 1989, each the widest of its recipe.
 
-    Only curves with sizes enough for a forecast, on the test images of the widest of them.
+    Curves need enough sizes for a forecast, and the test images of the widest of them.
     """
     long = [curve for curve in curves if _sizes(curve) >= LEAST]
     if not long:
@@ -87,8 +95,8 @@ def main_curves(curves: Sequence[Curve]) -> list[Curve]:
     return [best] if known or base is None else [best, base]
 
 
-def look_far(curve: Curve) -> Data:
-    """Layers (a) to (c) of one curve."""
+def project_curve(curve: Curve) -> Data:
+    """Return layers (a) to (c) of one curve."""
     largest, far = float(curve.n_train[-1]), far_size()
     tried = try_forms(curve)
     kept = [one for one in tried if not one.rejected]
@@ -116,7 +124,7 @@ def look_far(curve: Curve) -> Data:
 
 
 def far_size() -> float:
-    """Ten million times the training images of 1989."""
+    """Return ten million times the training images of 1989."""
     return fact("train_images", "1989").value * fact("claim_2055_data_model").value
 
 
@@ -134,9 +142,9 @@ def _law(fit: Fit, curve: Curve) -> Data:
 
 
 def _ahead(curve: Curve, largest: float) -> Data:
-    """The calibrated forecast at FAR, and the fan that leads there."""
+    """Return the calibrated forecast at FAR, and the fan up to it."""
     x = np.geomspace(largest, FAR * largest, LINE // 2)
-    found = look_ahead(series_of(curve), x)
+    found = forecast_curve(series_of(curve), x)
     return {
         "n_train": x[-1],
         "times": FAR,
@@ -149,7 +157,7 @@ def _ahead(curve: Curve, largest: float) -> Data:
 
 
 def _far(tried: Sequence[FormTest], far: float, label_noise: float | None, limit: float) -> Data:
-    """What each form says at `far`, and all that those which are not rejected allow."""
+    """Return the prediction of each form at `far`, and the range of those not rejected."""
     forms = [_form(one, far, limit) for one in tried]
     kept = [form for form in forms if not form["rejected"] and form["low"] is not None]
     low, high = (
@@ -172,9 +180,9 @@ def _far(tried: Sequence[FormTest], far: float, label_noise: float | None, limit
 
 
 def _form(one: FormTest, far: float, limit: float) -> Data:
-    """`low` and `high` are of the form itself; `widened` by as much more as forms are wrong.
+    """Return one form at `far`: `low` and `high` of itself, `widened` by the error of forms.
 
-    Where hardly an image was missed they span all that the test set allows, from 0 on.
+    Where hardly an image was missed they reach from 0 to the limit of the test set.
     """
     at = one.fit.predict([far])
     x = np.geomspace(one.fit.x_range[0], far, LINE)
@@ -202,7 +210,7 @@ def _form(one: FormTest, far: float, limit: float) -> Data:
 
 
 def _label_noise(curve: Curve) -> float | None:
-    """The share of test labels known to be wrong; None for data without a count of them."""
+    """Return the share of test labels known to be wrong; None for data without a count."""
     if str(curve.fixed["dataset"]) != "mnist":
         return None
     return fact("mnist_test_label_errors").value
@@ -213,7 +221,7 @@ def _line(x: Floats, y: Floats, low: Floats, high: Floats) -> Data:
 
 
 def _sizes(curve: Curve) -> int:
-    """Sizes at which something was missed: an error of 0 has no logarithm."""
+    """Return the number of sizes with a miss: an error of 0 has no logarithm."""
     return len(series_of(curve).x)
 
 

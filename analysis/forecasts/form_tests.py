@@ -1,9 +1,9 @@
-"""Which forms the data do not reject, and what each says of sizes that nobody can train.
+"""Tests that reject forms by the data, before they are extrapolated far.
 
-A form is put to two tests: whether all sizes fit it within the noise of the crossed bootstrap,
-with its covariance, and whether the fit without the last octave meets what came there. Passing is
-no proof: far outside the range the forms that pass disagree, and their spread is what is known.
-With one seed in a cell the noise is not known, and nothing is rejected.
+A form has two tests: whether it fits all sizes within the noise of the crossed bootstrap, with its
+covariance, and whether its fit without the last octave predicts that octave. Passing is no proof:
+far outside the range the remaining forms disagree, and their spread is the uncertainty. With one
+seed in a cell the noise is unknown, and no form is rejected.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from analysis.laws.curves import Curve, noise_of
 from analysis.laws.fit import fit
 from analysis.laws.fit_result import Fit
 from analysis.laws.forms import FORMS, Form
-from analysis.laws.limits import open_ended
+from analysis.laws.limits import widen_to_limit
 from analysis.laws.noise import SHRINK
 from scaling.errors import InputError
 
@@ -27,7 +27,7 @@ DRAWN = 400  # of the curve's replicates: enough for 90 % ends, and fast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormTest:
-    """One form on one curve. `p` is None where it cannot be tested: no size to spare, one seed."""
+    """One form on one curve. `p` is None without a test: no size to spare, or one seed."""
 
     form: str
     fit: Fit
@@ -37,18 +37,19 @@ class FormTest:
 
     @property
     def rejected(self) -> bool:
+        """Return whether either test rejects the form, by Bonferroni over the two."""
         return self.p is not None and self.p < REJECTED
 
 
 def try_forms(curve: Curve) -> list[FormTest]:
-    """Every candidate form with sizes enough, tested on a curve."""
+    """Return the test of every candidate form with enough sizes on a curve."""
     x, y = np.array(curve.n_train, float), np.maximum(curve.errors, curve.least)
     drawn = np.maximum(curve.replicates[:DRAWN], curve.least)
     known = all(summary.n_seeds > 1 for summary in curve.summaries)
     enough = [FORMS[name] for name in CANDIDATES if len(x) >= max(2, FORMS[name].n_free)]
     tried = [_try(form, x, y, drawn, known) for form in enough]
     return [
-        replace(one, fit=open_ended(one.fit, curve.limit, curve.floor))
+        replace(one, fit=widen_to_limit(one.fit, curve.limit, curve.floor))
         for one in tried
         if one is not None
     ]
@@ -57,11 +58,11 @@ def try_forms(curve: Curve) -> list[FormTest]:
 def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> FormTest | None:
     try:
         whole = fit(x, y, form=form.name, replicates=noise_of(drawn))
-    except InputError:  # such as errors above the ceiling: this form cannot say anything
+    except InputError:  # such as errors above the ceiling, which this form cannot have
         return None
     miss = _log(form, x, whole)[0] - np.log(y)
     spare = len(x) - form.n_free
-    if form.last_only:  # a constant claims every size, and is fitted to the last
+    if form.last_only:  # a constant predicts every size, and is fitted to the last
         spare = len(x) - 1
     noise = np.cov(np.log(drawn), rowvar=False)
     p_fit = _p(miss, noise, spare) if known and spare > 0 else None
@@ -77,7 +78,7 @@ def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> FormTe
 
 
 def _p_held_out(form: Form, x: Floats, y: Floats, drawn: Floats) -> float | None:
-    """How well the fit without the last octave meets it, with the noise of fit and of cells."""
+    """Return the p-value of the held-out last octave, with the noise of the fit and of cells."""
     early = x <= x[-1] / HELD_OUT * (1 + 1e-9)
     if early.sum() < max(2, form.n_free):
         return None
@@ -96,7 +97,7 @@ def _log(form: Form, x: Floats, found: Fit) -> Floats:
 
 
 def _p(miss: Floats, covariance: Floats, freedom: int) -> float | None:
-    """The chance of misses as large by the noise alone (chi squared); None where it is unknown."""
+    """Return the p-value of errors by noise alone (chi squared); None for unknown noise."""
     full = np.atleast_2d(covariance)
     shrunk = (1 - SHRINK) * full + SHRINK * np.diag(np.diag(full))
     if not (np.isfinite(shrunk).all() and (np.diag(shrunk) > 0).all()):

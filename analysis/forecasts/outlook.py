@@ -1,6 +1,6 @@
-"""How far a study's curves reach: what lies ahead, how well that held, how sharp floors are.
+"""The outlook of a study's curves: forecasts, their backtests, and profiles of floors.
 
-All plain data, for numbers.json; the sections print and draw it.
+Everything is plain data for numbers.json; the sections print and draw it.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy as np
 from analysis.forecasts.backtest import Rolling, score_cases
 from analysis.forecasts.calibration import make_cases
 from analysis.forecasts.ensemble import COMBINED, forecast_windows
-from analysis.forecasts.preregistered import look_ahead
+from analysis.forecasts.preregistered import forecast_curve
 from analysis.laws.curves import Curve, curve_labels, noise_of, series_of
 from analysis.laws.forms import FORMS
 from analysis.laws.learning_curve import LEAST, Window, rolling_windows
@@ -28,7 +28,7 @@ Data = dict[str, Any]
 
 
 def measure_outlook(curves: Sequence[Curve]) -> Data:
-    """Fans to FAR times the largest size, profiles, and forecasts of what is known already."""
+    """Return fans to FAR times the largest size, profiles, and backtests."""
     named = dict(zip(map(id, curves), curve_labels(curves), strict=True))
     enough = [curve for curve in curves if len(series_of(curve).x) >= LEAST]  # with misses
     return {
@@ -40,13 +40,13 @@ def measure_outlook(curves: Sequence[Curve]) -> Data:
             for curve in enough
             if len(curve.n_train) > FORMS[FORM].n_free
         ],
-        "holding": _holding(enough, [named[id(curve)] for curve in enough]),
+        "holding": _backtest_coverage(enough, [named[id(curve)] for curve in enough]),
     }
 
 
 def _fan(curve: Curve, label: str) -> Data:
     series = series_of(curve)
-    found = look_ahead(series, series.x[-1] * np.geomspace(1, FAR, STEPS), LEVEL)
+    found = forecast_curve(series, series.x[-1] * np.geomspace(1, FAR, STEPS), LEVEL)
     rows = zip(found.x, found.y, found.low, found.high, strict=True)
     return {
         "curve": label,
@@ -75,7 +75,7 @@ def _profiles(curve: Curve, label: str) -> Data:
     if curve.floor and found["E"].high is not None:
         floor = found["E"]
         found["E"] = replace(floor, high=max(floor.high or 0.0, floor.value, curve.floor))
-    if curve.limit:  # as open_ended does with a fit
+    if curve.limit:  # as widen_to_limit does with a fit
         alpha, floor = (found[name] for name in PROFILED)
         high = None if floor.high is None else max(floor.high, floor.value, curve.limit)
         found = {
@@ -95,8 +95,8 @@ def _profile(found: Profile) -> Data:
     }
 
 
-def _holding(curves: Sequence[Curve], labels: Sequence[str]) -> Data:
-    """The bank's record, each data set by what the others taught; and our own curves'."""
+def _backtest_coverage(curves: Sequence[Curve], labels: Sequence[str]) -> Data:
+    """Return the held-out coverage on the bank's data sets, and the backtest of own curves."""
     stored = json.loads(FILE.read_text(encoding="utf-8"))
     how = Rolling()
     windows: list[Window] = []

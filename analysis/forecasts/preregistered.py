@@ -1,7 +1,7 @@
-"""Predictions first: what a cell will give, written down before it is trained.
+"""Preregistered forecasts: the error of a cell, written down before its training.
 
-A forecast is a file of its own in OUT/forecasts and is never changed. A cell of which any model is
-trained gets none any more, so what is there was written before the answer was known.
+A forecast is a file of its own in OUT/forecasts and never changes. A cell with a trained model gets
+no forecast any more, so every forecast is older than its result.
 """
 
 import json
@@ -20,10 +20,10 @@ from analysis.forecasts.ensemble import COMBINED, Forecast, forecast_windows
 from analysis.laws.curves import FIXED, Curve, find_curves, series_of
 from analysis.laws.learning_curve import LEAST, Series, Window, make_series
 from analysis.laws.validation import check_level, check_many, check_positive, numbers
-from analysis.laws.widening import LEVEL, quantile, read_bank, widened
-from analysis.results.identity import RATES, as_planned, curve_id, facts_of, rates_of
+from analysis.laws.widening import LEVEL, quantile, read_bank, widened_sd
+from analysis.results.identity import RATES, curve_id, facts_of, planned_from_facts, rates_of
 from analysis.results.load import Results
-from analysis.stats.bootstrap import limit_of_none
+from analysis.stats.bootstrap import zero_miss_limit
 from scaling.errors import InputError
 
 FOLDER = "forecasts"
@@ -31,7 +31,7 @@ FOLDER = "forecasts"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The error ahead at sizes x, by all forms together; all (N,). `k` is the curve's own."""
+    """The forecast error at sizes x, by the ensemble; all (N,). `k` is the curve's own."""
 
     x: Floats
     y: Floats
@@ -51,7 +51,7 @@ def forecast(
     level: float = LEVEL,
     group: Mapping[str, object] | None = None,
 ) -> Outlook:
-    """What errors y at sizes x, (N,) each, say of larger sizes `at`: the default choice of form.
+    """Forecast the error at larger sizes `at` from errors y at sizes x, (N,) each.
 
     Errors at the same size are averaged, in logarithms. Raises InputError for fewer than four
     sizes, or for values that are not positive.
@@ -64,11 +64,14 @@ def forecast(
     check_many(len(y_N))
     check_positive("forecast", x=x_N, y=y_N, se=se_N)
     series = make_series(group or {}, x_N, y_N, se_N)
-    return look_ahead(series, np.atleast_1d(numbers("forecast: sizes", at)), check_level(level))
+    return forecast_curve(series, np.atleast_1d(numbers("forecast: sizes", at)), check_level(level))
 
 
-def look_ahead(series: Series, at: Floats, level: float = LEVEL) -> Outlook:
-    """The combined forecast of a curve at sizes `at`, from all its points."""
+def forecast_curve(series: Series, at: Floats, level: float = LEVEL) -> Outlook:
+    """Return the ensemble's forecast of a curve at sizes `at`, from all its points.
+
+    Raises InputError for fewer than LEAST sizes, or invalid ones ahead.
+    """
     if len(series.x) < LEAST:
         raise InputError(f"a forecast needs {LEAST} sizes, got {len(series.x)}")
     if at.ndim != 1:
@@ -85,9 +88,9 @@ def look_ahead(series: Series, at: Floats, level: float = LEVEL) -> Outlook:
     )
     found: Forecast = forecast_windows([window])[0][COMBINED]
     k = float(np.hypot(read_bank().widening(COMBINED, series.group), found.rate))
-    half = quantile(level) * widened(found.sd, k, window.reach)
+    half = quantile(level) * widened_sd(found.sd, k, window.reach)
     low, high = np.exp(found.mean - half), np.exp(found.mean + half)
-    if series.limit:  # errors without a miss are none of the points: they may be anything up to it
+    if series.limit:  # errors of 0 are left out of the points: they may be anything up to it
         low, high = np.zeros_like(low), np.maximum(high, series.limit)
     return Outlook(
         x=at,
@@ -107,7 +110,7 @@ def forecast_cells(
     wanted: Sequence[str] = (),
     fit_to: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Write a forecast for each cell of a plan of which no model is trained; a row for each cell.
+    """Write a forecast for each cell of a plan without a trained model; return a row a cell.
 
     `wanted` are cell ids or patterns of them. A cell without a forecast has a `reason`.
     Raises InputError if no cell is wanted.
@@ -139,8 +142,8 @@ def forecast_cells(
     return rows
 
 
-def compare(results: Results) -> list[dict[str, Any]]:
-    """Predicted against actual for every cell with a forecast; `actual` is None until trained.
+def score_forecasts(results: Results) -> list[dict[str, Any]]:
+    """Return predicted and actual errors of every cell with a forecast; `actual` may be None.
 
     Of several forecasts of a cell the last before its first model counts.
     """
@@ -163,7 +166,7 @@ def compare(results: Results) -> list[dict[str, Any]]:
         most = actual or (0.0 if models is None else _allowed(models))
         rates = {name: row[name] for name in RATES if name in row}
         known = {name: row[name] for name in (*FIXED, "n_train") if name in row}
-        entry = planned.get(row["cell_id"]) or as_planned(known)
+        entry = planned.get(row["cell_id"]) or planned_from_facts(known)
         compared.append(
             row
             | {
@@ -177,12 +180,12 @@ def compare(results: Results) -> list[dict[str, Any]]:
 
 
 def _allowed(models: pd.DataFrame) -> float:
-    """The largest error that a cell without a miss may have."""
-    return limit_of_none(int(models["n_test"].iloc[0]), LEVEL)
+    """Return the largest error that a cell without a miss may have."""
+    return zero_miss_limit(int(models["n_test"].iloc[0]), LEVEL)
 
 
 def _of_rates(models: pd.DataFrame | None, row: Mapping[str, Any]) -> pd.DataFrame | None:
-    """A cell's models at the rates of a forecast (older ones do not say); None without any."""
+    """Return a cell's models at the rates of a forecast (older ones have none), or None."""
     if models is None:
         return None
     for name in RATES:
@@ -192,7 +195,7 @@ def _of_rates(models: pd.DataFrame | None, row: Mapping[str, Any]) -> pd.DataFra
 
 
 def _by_rates(cell: Mapping[str, Any]) -> list[tuple[tuple[float, float], list[Any]]]:
-    """The members of a planned cell by learning rate and weight decay."""
+    """Return the members of a planned cell by learning rate and weight decay."""
     found: dict[tuple[float, float], list[Any]] = {}
     for member in cell["members"]:
         found.setdefault((member["lr"], member["weight_decay"]), []).append(member)
@@ -222,7 +225,7 @@ def _row(
         fitted=series.fitted[inside],
         limit=series.limit,
     )
-    ahead = look_ahead(smaller, np.array([float(cell["n_train"])]))
+    ahead = forecast_curve(smaller, np.array([float(cell["n_train"])]))
     return row | {
         "made_at": datetime.now(UTC).isoformat(),
         "form": COMBINED,

@@ -15,13 +15,13 @@ from analysis.laws.forms import CEILING, Form
 from analysis.laws.initial_guesses import make_bounds, pick_starts
 from analysis.laws.solver import Objective, Problems, search
 
-# errors of predictions stay the same to three digits (measured), in a third of the time
+# measured: predictions keep three digits, in a third of the time
 QUICK: dict[str, Any] = {"steps": 60, "tolerance": 1e-6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
-    """One curve as it is fitted: sizes (V, N), errors (N,) and weights of the log residuals."""
+    """One curve to fit: sizes (V, N), errors (N,) and weights of the log residuals."""
 
     x: Floats
     y: Floats
@@ -29,7 +29,7 @@ class Points:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scaled:
+class ScaledCurves:
     """Curves with sizes and errors scaled to about 1 by geometric means, padded to equal length."""
 
     problems: Problems
@@ -38,8 +38,8 @@ class Scaled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Parameters of the equation for each curve, and how the search ended."""
+class BatchFit:
+    """Parameters of the equation for each curve, and the status of the search."""
 
     theta: Floats  # (K, P)
     phi: Floats  # log parameters at scaled sizes and errors (K, P)
@@ -47,8 +47,8 @@ class Found:
     status: NDArray[np.str_]  # (K,)
 
 
-def pack(form: Form, curves: Sequence[Points]) -> Scaled:
-    """Scale curves and lay them side by side; what is padded weighs nothing."""
+def pack(form: Form, curves: Sequence[Points]) -> ScaledCurves:
+    """Return curves scaled and padded to equal length; padding has no weight."""
     n_N = max(len(curve.y) for curve in curves)
     z = np.zeros((form.variables, len(curves), n_N))
     target, weight = np.zeros((2, len(curves), n_N))
@@ -61,7 +61,7 @@ def pack(form: Form, curves: Sequence[Points]) -> Scaled:
         z[:, k, :n] = log_x - x0[:, k, None]
         target[k, :n], weight[k, :n] = log_y - y0[k], kept
     problems = Problems(z=tuple(z), target=target, weight=weight, count=np.ones((1, 1)))
-    return Scaled(problems=problems, x0=np.exp(x0), y0=np.exp(y0))
+    return ScaledCurves(problems=problems, x0=np.exp(x0), y0=np.exp(y0))
 
 
 def fit_many(
@@ -73,7 +73,7 @@ def fit_many(
     delta: float = 1e-3,
     whiten: Floats | None = None,
     quick: bool = False,
-) -> Found:
+) -> BatchFit:
     """Fit every curve from the form's grid of starts; `quick` ends the searches a little early."""
     scaled = pack(form, curves)
     low, high = make_bounds(form)
@@ -83,7 +83,7 @@ def fit_many(
     problems = replace(scaled.problems, whiten=whiten)
     best = search(form, problems, starts, low, high, **how, **(QUICK if quick else {}))
     theta, status = unscale(form, best.phi, best.cost, best.rested, scaled.x0, scaled.y0)
-    return Found(theta=theta, phi=best.phi, cost=best.cost, status=status)
+    return BatchFit(theta=theta, phi=best.phi, cost=best.cost, status=status)
 
 
 def unscale(
@@ -94,10 +94,10 @@ def unscale(
     x0_VK: Floats,
     y0_K: Floats,
 ) -> tuple[Floats, NDArray[np.str_]]:
-    """Parameters of the equation, and a status for each problem.
+    """Return parameters of the equation, and a status for each problem.
 
-    Floors and exponents at their lower bound become exactly 0: the search is in logarithms, and
-    there is no other way to 0.
+    Floors and exponents at their lower bound become exactly 0, which a search in logarithms cannot
+    reach.
     """
     low, high = make_bounds(form)
     vanishing = np.array([name in ("E", "alpha", "beta") for name in form.names])
@@ -112,10 +112,10 @@ def unscale(
 
 
 def choose_ceiling(y: Floats, asked: float | None = None) -> float:
-    """The ceiling C of a curve: as asked; else guessing among ten classes; else from the data.
+    """Return the ceiling C of a curve: as asked; else guessing among ten classes; else by the data.
 
-    Errors above 0.9 are of more classes: then 1. What exceeds 1 is no error but a loss, and twice
-    its largest value stands for the unknown ceiling (assumed).
+    Errors above 0.9 are of more classes: then 1. Values above 1 are a loss and no error, and twice
+    the largest one stands for the unknown ceiling (assumed).
     """
     top = float(np.max(y))
     if asked is not None:

@@ -1,8 +1,8 @@
-"""Curves of which only counts are known: so many misses of so many test images.
+"""Fits of counts: so many misses of so many test images.
 
-Quasi-binomial: the binomial deviance, with a free dispersion that may be below 1 (test images are
-not equally hard, so counts may vary less than binomial ones). Beta-binomial beside it: it can only
-widen. A count of 0 is a number like any other here, where a log error has none.
+The fit is quasi-binomial: the binomial deviance, with a free dispersion that may be below 1 (test
+images are not equally hard, so counts may vary less than binomial ones). The beta-binomial beside
+it can only widen. Here a count of 0 is a number like any other; the log error has none.
 Shapes: N sizes; P parameters.
 """
 
@@ -17,7 +17,7 @@ from analysis.laws.batched_fit import Points, fit_many
 from analysis.laws.forms import CEILING, Form, find_form
 from scaling.errors import InputError
 
-SMALLEST = 1e-9  # rates are kept from 0 and 1 by this, where a logarithm ends
+SMALLEST = 1e-9  # the distance of rates from 0 and 1, which have no logarithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def fit_counts(
 ) -> CountFit:
     """Fit a form of one variable to misses among trials at sizes x, (N,) each.
 
-    Raises InputError for what is no count, or for fewer sizes than parameters.
+    Raises InputError for invalid counts, or for fewer sizes than parameters.
     """
     chosen = find_form(form)
     n, k, x_N = np.broadcast_arrays(*(np.asarray(v, float) for v in (trials, misses, x)))
@@ -84,7 +84,7 @@ def fit_counts(
     spare = len(k) - len(free)
     dispersion = float(((k - n * p) ** 2 / variance).sum() / spare) if spare > 0 else None
     information = (slope * (n / (p * (1 - p)))[:, None]).T @ slope
-    # a floor that is not there has no curvature: the pseudo-inverse would call it certain
+    # a floor of 0 has no curvature: the pseudo-inverse would give it no uncertainty
     covariance = np.linalg.inv(information + 1e-6 * np.eye(len(free)) * np.trace(information))
     sd = np.sqrt(np.diag(covariance) * (1.0 if dispersion is None else dispersion))
     z = float(stats.t.ppf((1 + level) / 2, spare)) if spare > 0 else float("inf")
@@ -109,7 +109,7 @@ def fit_counts(
 def _rates(
     form: Form, x_N: Floats, log_theta: Floats, free: list[int], phi: Floats
 ) -> tuple[Floats, Floats]:
-    """Rates (N,) and their derivatives by the free log parameters (N, P)."""
+    """Return rates (N,) and their derivatives by the free log parameters (N, P)."""
     whole = log_theta.copy()
     whole[free] = phi
     value, by_log = form.terms([np.log(x_N)[None]], np.exp(whole[None]))
@@ -117,7 +117,7 @@ def _rates(
 
 
 def _beta_binomial(k: Floats, n: Floats, p: Floats) -> tuple[float, float]:
-    """The correlation between images that makes these counts likeliest, and the gain by it."""
+    """Return the most likely correlation between images, and its gain in log likelihood."""
 
     def likelihood(log_odds: float) -> float:
         correlation = special.expit(log_odds)

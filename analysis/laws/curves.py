@@ -11,9 +11,9 @@ from analysis.arrays import Floats
 from analysis.laws.fit import Fit, fit
 from analysis.laws.forms import FORMS
 from analysis.laws.learning_curve import Series, make_series
-from analysis.laws.limits import can_be_fitted, floor_of, limit_of, open_ended
-from analysis.present.labels import differing, labels, start_words
-from analysis.results.identity import OF_A_CURVE, RATES, as_planned, curve_id, facts_of
+from analysis.laws.limits import can_be_fitted, floor_of, limit_of, widen_to_limit
+from analysis.present.labels import differing_fields, labels, start_words
+from analysis.results.identity import OF_A_CURVE, RATES, curve_id, facts_of, planned_from_facts
 from analysis.results.load import Results
 from analysis.stats.bootstrap import (
     Summary,
@@ -25,11 +25,11 @@ from analysis.stats.bootstrap import (
 )
 from scaling.study import complete, is_built_in
 
-# What is printed of every curve; what else tells it from others is added where it does.
+# The fields printed for every curve; others are added where they distinguish it.
 FIXED = ("dataset", "test_set_id", "split", "model", "width", "recipe", "epochs", "batch_size")
 LEVEL = 0.9
 REPLICATES = 2000
-DRAWN = ("power_law", "power_law_floor")  # the forms that the report shows
+REPORT_FORMS = ("power_law", "power_law_floor")  # the forms that the report shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +47,19 @@ class Curve:
 
     @property
     def planned_cell(self) -> Mapping[str, Any]:
-        """One of its cells as it was planned; without a plan, as much of it as `fixed` says."""
-        return self.entry or as_planned(self.fixed)
+        """Return the plan of one of its cells; without a plan, the part in `fixed`."""
+        return self.entry or planned_from_facts(self.fixed)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Return the fields that tell it from other curves, by name, without its size."""
+        """Return the fields that distinguish it from other curves, by name, without its size."""
         rates = {name: self.fixed[name] for name in RATES if name in self.fixed}
         found = facts_of(self.planned_cell, **rates)
         return {name: value for name, value in found.items() if name not in OF_A_CURVE}
 
     @property
     def is_built_in(self) -> bool:
-        """Whether its recipe is the one that the recipe's name stands for, as far as is known."""
+        """Return whether its recipe is the built-in one of that name; True without a plan."""
         return not self.entry or is_built_in(complete(self.entry)["recipe"])
 
     @property
@@ -80,7 +80,7 @@ class Curve:
 
     @property
     def least(self) -> float:
-        """The error that stands for none."""
+        """Return the error that stands for none."""
         return error_floor(self.n_test)
 
     @property
@@ -89,27 +89,28 @@ class Curve:
 
     @property
     def thin(self) -> list[bool]:
-        """At which sizes hardly an image was missed."""
+        """Return at which sizes hardly an image was missed."""
         return [is_thin(error, self.n_test) for error in self.errors]
 
     @property
     def limit(self) -> float:
-        """Below which nothing is known, as hardly an image was missed; 0 where some were."""
+        """Return the limit of the test set where hardly an image was missed; else 0."""
         return limit_of(self.errors, self.n_test, LEVEL)
 
-    def fitted(self, form: str) -> Fit | None:
+    def find_fit(self, form: str) -> Fit | None:
+        """Return the fit of a form; None without one."""
         return next((found for found in self.fits if found.form == form), None)
 
     @property
-    def drawn(self) -> Fit | None:
-        """The fit that figures show: with a floor where there are sizes enough to tell."""
+    def shown_fit(self) -> Fit | None:
+        """Return the fit that figures show: with a floor where there are enough sizes."""
         enough = len(self.n_train) > len(FORMS["power_law_floor"].names)
-        return self.fitted("power_law_floor" if enough else "power_law")
+        return self.find_fit("power_law_floor" if enough else "power_law")
 
 
-def find_curves(results: Results, forms: Sequence[str] = DRAWN) -> list[Curve]:
-    """Every curve of the measured models, fitted with each form that has sizes enough."""
-    groups = _told_apart(list(_groups(results)))
+def find_curves(results: Results, forms: Sequence[str] = REPORT_FORMS) -> list[Curve]:
+    """Return every curve of the studies, fitted with each form that has enough sizes."""
+    groups = _add_differences(list(_groups(results)))
     curves: list[Curve] = []
     for test_set in dict.fromkeys(group.fixed["test_set_id"] for group in groups):
         alike = [group for group in groups if group.fixed["test_set_id"] == test_set]
@@ -123,13 +124,13 @@ def find_curves(results: Results, forms: Sequence[str] = DRAWN) -> list[Curve]:
 
 
 def noise_of(replicates_RN: Floats) -> Floats | None:
-    """The replicates; None where those of a size agree, as models do that all miss nothing."""
+    """Return the replicates; None where those of a size are all equal, as without any miss."""
     return replicates_RN if np.ptp(replicates_RN, axis=0).all() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Group:
-    """The models of a curve before it is one."""
+    """The models of a curve, before its fits."""
 
     fixed: dict[str, object]
     entry: Mapping[str, Any]
@@ -137,15 +138,15 @@ class _Group:
 
 
 def _groups(results: Results) -> Iterator[_Group]:
-    """Models whose cells differ in n_train only.
+    """Yield the models of each curve, whose cells differ in n_train only.
 
-    Learning rate and weight decay may be tuned for each size. Where a size has several, there is a
-    curve for each of them.
+    Learning rate and weight decay may be tuned for each size; where one size has several, each of
+    them has a curve.
     """
-    measured, cell_of = results.measured, results.cell_of
+    models_of_all, cell_of = results.study_models, results.cell_of
     ids = {id(cell): curve_id(cell) for cell in cell_of.values()}
-    curves = measured["run_id"].map(lambda run: ids[id(cell_of[run])])
-    for _, models in measured.groupby(curves, sort=False):
+    curves = models_of_all["run_id"].map(lambda run: ids[id(cell_of[run])])
+    for _, models in models_of_all.groupby(curves, sort=False):
         first = models.iloc[0]
         entry = cell_of[first["run_id"]]
         fixed: dict[str, object] = {name: first[name] for name in FIXED}
@@ -158,14 +159,16 @@ def _groups(results: Results) -> Iterator[_Group]:
             yield _Group(fixed=fixed | own, entry=entry, models=apart)
 
 
-def _told_apart(groups: list[_Group]) -> list[_Group]:
-    """The groups, with what tells those apart that have the same in `fixed`."""
+def _add_differences(groups: list[_Group]) -> list[_Group]:
+    """Return the groups with the fields that distinguish those of equal `fixed`."""
     shared: dict[tuple[object, ...], list[_Group]] = {}
     for group in groups:
         shared.setdefault(tuple(group.fixed.values()), []).append(group)
     for alike in shared.values():
         facts = [facts_of(group.entry) for group in alike]
-        names = {name for other in facts for name in differing(facts[0], other)} - {*OF_A_CURVE}
+        names = {name for other in facts for name in differing_fields(facts[0], other)} - {
+            *OF_A_CURVE
+        }
         starts = start_words([own["start"] for own in facts])
         for group, own, start in zip(alike, facts, starts, strict=True):
             found = {name: own.get(name) for name in sorted(names)}
@@ -178,7 +181,7 @@ def _told_apart(groups: list[_Group]) -> list[_Group]:
 
 
 def _cells(models: pd.DataFrame, results: Results) -> list[tuple[int, Wrong]]:
-    """By size, which images each seed's model missed."""
+    """Return by size the images that each seed's model missed."""
     return [
         (
             int(str(n_train)),
@@ -202,7 +205,7 @@ def _curve(
     means, n_test = np.array([s.error for s in summaries]), int(group.models["n_test"].iloc[0])
     errors, floor = np.maximum(means, error_floor(n_test)), floor_of(group.models, LEVEL)
     fits = tuple(
-        open_ended(
+        widen_to_limit(
             fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates)),
             limit_of(means, n_test, LEVEL),
             floor,
@@ -223,7 +226,7 @@ def _curve(
 
 
 def series_of(curve: Curve) -> Series:
-    """A curve as anybody's points: mean errors with their standard errors over images and seeds."""
+    """Return a curve as points: mean errors with their standard errors over images and seeds."""
     se = np.maximum(curve.replicates.std(axis=0, ddof=1), 1e-12)
     series = make_series(curve.fixed, list(curve.n_train), list(curve.errors), list(se))
     return replace(series, limit=curve.limit)
@@ -235,6 +238,6 @@ def curve_titles(curves: Sequence[Curve]) -> list[str]:
 
 
 def curve_labels(curves: Sequence[Curve]) -> list[str]:
-    """The titles with the number of epochs, for a legend."""
+    """Return the titles with the number of epochs, for a legend."""
     named = zip(curve_titles(curves), (f"{c.fixed['epochs']} epochs" for c in curves), strict=True)
     return [title if epochs in title else f"{title}, {epochs}" for title, epochs in named]

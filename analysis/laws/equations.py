@@ -16,12 +16,12 @@ NEWTON = 12  # steps for M4's implicit equation; measured: 3 to 6 suffice
 
 
 def columns(theta_KP: Floats) -> list[Floats]:
-    """Each parameter as (K, 1), to be broadcast over points."""
+    """Return each parameter as (K, 1), to broadcast over points."""
     return [theta_KP[:, p : p + 1] for p in range(theta_KP.shape[1])]
 
 
 def _power(z: Floats, A: Floats, alpha: Floats) -> tuple[Floats, Floats]:
-    """A x^-alpha and its derivative by log alpha."""
+    """Return A x^-alpha and its derivative by log alpha."""
     term = A * np.exp(-alpha * z)
     return term, -alpha * z * term
 
@@ -31,25 +31,28 @@ def _stack(shape: tuple[int, ...], *derivatives: Floats) -> Floats:
 
 
 def last_value(z: LogSizes, theta_KP: Floats) -> Terms:
+    """Return the constant A."""
     (A,) = columns(theta_KP)
     value = A + 0 * z[0]
     return value, value[..., None]
 
 
 def power_law(z: LogSizes, theta_KP: Floats) -> Terms:
+    """Return A x^-alpha."""
     A, alpha = columns(theta_KP)
     term, by_alpha = _power(z[0], A, alpha)
     return term, _stack(term.shape, term, by_alpha)
 
 
 def power_law_floor(z: LogSizes, theta_KP: Floats) -> Terms:
+    """Return A x^-alpha + E."""
     A, alpha, E = columns(theta_KP)
     term, by_alpha = _power(z[0], A, alpha)
     return term + E, _stack(term.shape, term, by_alpha, E)
 
 
 def logistic(z: LogSizes, theta_KP: Floats) -> Terms:
-    """A logistic curve in log x, from the ceiling C down to the floor E."""
+    """Return a logistic curve in log x, from the ceiling C down to the floor E."""
     A, alpha, E, C = columns(theta_KP)
     share = _sigmoid(np.log(A) - alpha * z[0])
     drop = (C - E) * share * (1 - share)
@@ -58,7 +61,7 @@ def logistic(z: LogSizes, theta_KP: Floats) -> Terms:
 
 
 def m4(z: LogSizes, theta_KP: Floats) -> Terms:
-    """(y - E) / (C - y)^gamma = A x^-alpha, solved for y by Newton's method.
+    """Solve (y - E) / (C - y)^gamma = A x^-alpha for y by Newton's method.
 
     With y = E + (C - E) s(t) and the logistic function s, it reads h(t) = log s(t) - gamma
     log s(-t) = v, where h rises and bends one way only, so that the iteration cannot fail.
@@ -89,7 +92,7 @@ def m4(z: LogSizes, theta_KP: Floats) -> Terms:
 
 
 def bnsl1(z: LogSizes, theta_KP: Floats) -> Terms:
-    """A power law whose exponent goes from alpha to beta around x = d, over f octaves or so."""
+    """Return a power law whose exponent goes from alpha to beta at x = d, over about f octaves."""
     A, alpha, beta, d, f, E = columns(theta_KP)
     u = (z[0] - np.log(d)) / f
     bend, past = f * _softplus(u), _sigmoid(u)
@@ -106,6 +109,7 @@ def bnsl1(z: LogSizes, theta_KP: Floats) -> Terms:
 
 
 def additive(z: LogSizes, theta_KP: Floats) -> Terms:
+    """Return A x^-alpha + B x2^-beta + E."""
     A, B, E, alpha, beta = columns(theta_KP)
     first, by_alpha = _power(z[0], A, alpha)
     second, by_beta = _power(z[1], B, beta)
@@ -113,7 +117,7 @@ def additive(z: LogSizes, theta_KP: Floats) -> Terms:
 
 
 def rosenfeld(z: LogSizes, theta_KP: Floats) -> Terms:
-    """The additive form t, bent under the ceiling: t / sqrt(1 + (t / C)^2)."""
+    """Return the additive form t, bent under the ceiling: t / sqrt(1 + (t / C)^2)."""
     C = theta_KP[:, 5:6]
     t, by = additive(z, theta_KP[:, :5])
     root = 1 / np.sqrt(1 + (t / C) ** 2)
@@ -123,13 +127,13 @@ def rosenfeld(z: LogSizes, theta_KP: Floats) -> Terms:
 
 
 def _sigmoid(u: Floats) -> Floats:
-    """Without overflow for any u."""
+    """Return the logistic function, without overflow for any u."""
     small = np.exp(-np.abs(u))
     value: Floats = np.where(u >= 0, 1.0, small) / (1 + small)
     return value
 
 
 def _softplus(u: Floats) -> Floats:
-    """log(1 + e^u), without overflow for any u."""
+    """Return log(1 + e^u), without overflow for any u."""
     value: Floats = np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))
     return value

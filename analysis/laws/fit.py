@@ -41,11 +41,11 @@ def fit(
 ) -> Fit:
     """Fit a form to errors y at sizes x, (N,) each; x may be a pair (x, x2) for a joint form.
 
-    The noise is known by standard errors `se` or by `replicates` of the curve, (R, N): then the
-    objective is least squares, weighted by it (with replicates: with their full covariance, a
-    Gaussian likelihood of the log errors). Else it is Huber's. Intervals come from the replicates,
-    or from ones drawn with `se`, or where these are missing from the points themselves.
-    `ceiling` is the error of guessing, for forms with one; 0.9 unless the errors exceed it.
+    Standard errors `se` or `replicates` of the curve, (R, N), give the noise: then the objective is
+    least squares, weighted by it (with replicates: with their full covariance, a Gaussian
+    likelihood of the log errors). Otherwise it is Huber's. Intervals come from the replicates, or
+    from ones drawn with `se`, or from the points themselves. `ceiling` is the error of guessing,
+    for forms with one; 0.9 unless the errors exceed it.
     Raises InputError for values that are not positive, or for fewer points than parameters.
     """
     x_VN, y_N, se_N = curve_numbers(x, y, se)
@@ -65,7 +65,7 @@ def fit(
     found = fit_many(chosen, [points], [top], **how)
     log_fit = np.log(chosen.predict(x_VN, found.theta)[0])
     if noise is None:
-        # for a sample of points to stand for them (assumed)
+        # assumed: so many points represent the population of points
         enough = len(y_N) >= 10 * chosen.n_free and not chosen.last_only
         n_used = len(y_N) if chosen.last_only else chosen.n_free
         noise = (case_noise if enough else residual_noise)(y_N, log_fit, n_used)
@@ -99,9 +99,9 @@ def _replicated(
     rng: np.random.Generator,
     how: dict[str, Any],
 ) -> tuple[Floats, Floats, Any]:
-    """Parameters (R, P) of replicates of the curve, as found in scaled units, and their statuses.
+    """Return parameters (R, P) of replicates, in units of the equation and scaled, and statuses.
 
-    They start near the curve's own.
+    Their searches start near the parameters of the curve.
     """
     scaled = pack(form, [points])
     log_fit = np.log(form.terms(scaled.problems.z, np.exp(phi_P[None]))[0][0] * scaled.y0)
@@ -135,9 +135,9 @@ def _replicated(
 def _intervals(
     form: Form, drawn_RP: Floats, phi_RP: Floats, level: float
 ) -> dict[str, tuple[float | None, float | None]]:
-    """Quantiles; an upper end at the bound of the search is unbounded (None).
+    """Return quantiles; an upper end at the bound of the search is unbounded (None).
 
-    So is that of a factor, which in the equation's units takes its exponent's place.
+    So is the factor of an unbounded exponent, on which its units depend.
     """
     if not len(drawn_RP):
         return dict.fromkeys(form.names, (None, None))
@@ -157,7 +157,7 @@ def _intervals(
 
 
 def _spread(form: Form, drawn_RP: Floats) -> dict[str, float | None]:
-    """Standard deviations over the replicates; None where there are none."""
+    """Return standard deviations over the replicates; None without two of them."""
     if len(drawn_RP) < 2:
         return dict.fromkeys(form.names)
     return dict(zip(form.names, map(float, drawn_RP.std(axis=0, ddof=1)), strict=True))

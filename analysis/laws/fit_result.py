@@ -1,4 +1,4 @@
-"""A fitted curve as a value: its parameters, its intervals, what it predicts."""
+"""A fitted curve: its parameters, intervals and predictions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ Status = Literal["converged", "at_bound", "stopped", "failed"]
 class Prediction:
     """The error at sizes x, with its interval; all (N,), x (2, N) for a joint form.
 
-    Beyond the sizes that were fitted, `low` and `high` are widened by what extrapolations of other
-    curves missed by; `nominal` is the interval before that.
+    Beyond the fitted sizes, `low` and `high` are widened by the errors of extrapolations of other
+    curves; `nominal` is the interval before that.
     """
 
     x: Floats
@@ -36,7 +36,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """A fitted form. Intervals are of the replicates' quantiles; None is unbounded or unknown."""
+    """A fitted form. Intervals are quantiles of replicates; None is unbounded or unknown."""
 
     form: str
     objective: str
@@ -48,7 +48,7 @@ class Fit:
     n_points: int
     x_range: tuple[float, float]
     residual: float  # root mean square of the log residuals
-    noise: str  # where the replicates come from
+    noise: str  # the source of the replicates
     n_replicates: int
     n_failed: int  # replicates without a fit, left out of the intervals
     replicates: Floats = field(repr=False)  # (R, P)
@@ -60,9 +60,9 @@ class Fit:
         level: float | None = None,
         group: Mapping[str, object] | None = None,
     ) -> Prediction:
-        """The fitted curve and its interval at sizes x, calibrated beyond the fitted range.
+        """Return the fitted curve and its interval at sizes x, calibrated beyond the fitted range.
 
-        `group` names the curve, so that one of the bank is judged by what the others taught.
+        `group` names the curve: for one of the bank, the calibration leaves out its data set.
         Raises InputError for sizes that are not positive, or a level that is no share.
         """
         level = check_level(self.level if level is None else level)
@@ -101,7 +101,7 @@ class Fit:
         )
 
     def as_row(self, group: Mapping[str, object]) -> dict[str, Any]:
-        """A fit as `scaling fit --json` gives it; a floor whose interval touches 0 is a bound."""
+        """Return a row of `scaling fit --json`; a floor whose interval touches 0 is a bound."""
         floor = self.intervals.get("E")
         sizes = np.atleast_2d(self.points[0])
         ranges = [[float(row.min()), float(row.max())] for row in sizes]
@@ -124,13 +124,13 @@ class Fit:
         }
 
     def plot(self, ax: Any = None) -> Any:
-        """Points, curve and band on log-log axes; the matplotlib axes.
+        """Draw points, curve and band on log-log axes; return the matplotlib axes.
 
-        Without `ax` a notebook shows them, and `savefig` of theirs writes a file.
+        Without `ax` a notebook shows them, and their `savefig` writes a file.
         Raises InputError for a joint form.
         """
         if find_form(self.form).variables > 1:
             raise InputError(
-                f"plot: {self.form} is a surface and has no curve: draw what predict((x, x2)) gives"
+                f"plot: {self.form} is a surface and has no curve: draw predict((x, x2))"
             )
         return plot_fit(self, ax)

@@ -1,4 +1,4 @@
-"""The forms a scaling curve may take: one frozen entry each.
+"""The forms of scaling curves: one frozen entry each.
 
 A new form is one more entry in FORMS, its equation a function in equations.py; fits, legends, the
 report and the recovery test pick it up.
@@ -21,7 +21,7 @@ CEILING = 0.9  # the error of guessing among ten classes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """All parameters are positive; they are fitted as logarithms, within these bounds.
+    """A positive parameter; the fit searches its logarithm within these bounds.
 
     The bounds are for sizes and errors scaled to about 1.
     """
@@ -38,7 +38,7 @@ class Form:
 
     `terms` gives, for log sizes and parameters (K, P), the error (K, N) and its derivatives by the
     logarithm of each parameter (K, N, P). Sizes and errors are scaled by their geometric means
-    before the search; `rescale` turns what is found into the parameters of the equation. `grid`
+    before the search; `rescale` turns scaled parameters into those of the equation. `grid`
     gives the starts (S, P) of the search at scaled sizes, for a ceiling in units of the mean error.
     """
 
@@ -59,12 +59,12 @@ class Form:
 
     @property
     def has_ceiling(self) -> bool:
-        """Whether it ends at a ceiling C, which is given and not fitted."""
+        """Return whether it ends at a ceiling C, which is given and not fitted."""
         return "C" in self.names
 
     @property
     def held(self) -> tuple[int, ...]:
-        """Where in `parameters` those are that are given and not fitted."""
+        """Return the indices of parameters that are given and not fitted."""
         return tuple(p for p, name in enumerate(self.names) if name == "C")
 
     @property
@@ -72,13 +72,13 @@ class Form:
         return len(self.parameters) - self.has_ceiling
 
     def predict(self, x: ArrayLike, theta_KP: Floats) -> Floats:
-        """The error at sizes x, (N,) or with two variables (2, N), for each vector: (K, N)."""
+        """Return the error at sizes x, (N,) or (2, N) of two variables, by vector: (K, N)."""
         z = np.log(np.atleast_2d(np.asarray(x, float)))
         return self.terms([row[None] for row in z], np.atleast_2d(theta_KP))[0]
 
 
 def find_form(name: str) -> Form:
-    """The form of this name. Raises InputError if there is none."""
+    """Return the form of this name. Raises InputError for an unknown one."""
     if name not in FORMS:
         raise InputError(f"unknown form '{name}': expected one of {', '.join(FORMS)}")
     return FORMS[name]

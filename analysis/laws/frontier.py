@@ -1,8 +1,8 @@
-"""The best use of compute: sizes, widths and epochs of least error for a budget of training FLOP.
+"""The compute-optimal frontier: sizes, widths and epochs of least error for a budget of FLOP.
 
-By a surface fitted over n_train and parameters for each number of epochs, not by parabolas through
-equal budgets, which are biased even without noise. Nothing is extrapolated: n_train stays within
-the sizes that were trained, and widths and epochs are those that were.
+A surface is fitted over n_train and parameters for each number of epochs; parabolas through equal
+budgets would be biased even without noise. Nothing is extrapolated: n_train stays within the
+trained sizes, and widths and epochs are trained ones.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ import pandas as pd
 from analysis.arrays import Floats
 from analysis.laws.fit import Fit, fit
 from analysis.laws.forms import find_form
-from analysis.laws.limits import open_ended
+from analysis.laws.limits import widen_to_limit
 from scaling.errors import InputError
 
 COLUMNS = ("n_train", "n_params", "epochs", "train_flop", "error")
-FINE = 200  # sizes that are looked at between the smallest and the largest
+FINE = 200  # sizes to try, from the smallest to the largest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Best:
-    """The least error for a budget, with its interval, and where it is reached.
+    """The least error for a budget, with its interval and its place.
 
-    `at_edge` says that n_train is the smallest or largest there is: the optimum may lie beyond.
+    `at_edge` is set where n_train is the smallest or largest: the optimum may lie beyond.
     """
 
     train_flop: float
@@ -41,10 +41,10 @@ class Best:
 def frontier(
     cells: pd.DataFrame, budgets: Sequence[float], *, form: str = "additive", level: float = 0.9
 ) -> tuple[list[Best], dict[int, Fit]]:
-    """The best of each budget that can be spent, and the surface of each number of epochs.
+    """Return the best of each affordable budget, and the surface of each number of epochs.
 
     `cells` has a row for each cell: n_train, n_params, epochs, train_flop, error (and se; and
-    limit, what the test set allows where hardly an image was missed).
+    limit, that of the test set where hardly an image was missed).
     Raises InputError for missing columns, and where no surface can be fitted.
     """
     missing = [name for name in COLUMNS if name not in cells]
@@ -75,20 +75,20 @@ def frontier(
         ]
     )
     limit = float(cells["limit"].max()) if "limit" in cells else 0.0
-    surfaces = {epochs: open_ended(surface, limit) for epochs, surface in surfaces.items()}
+    surfaces = {epochs: widen_to_limit(surface, limit) for epochs, surface in surfaces.items()}
     found = [_best(options, surfaces, budget, level) for budget in budgets]
     return [_open(best, limit) for best in found if best], surfaces
 
 
 def _open(best: Best, limit: float) -> Best:
-    """The best with all that the test set allows in its interval, where it is below that."""
+    """Return the best with an interval from 0 to the limit, where its error is below the limit."""
     if best.error > limit:
         return best
     return replace(best, low=0.0, high=max(best.high, limit))
 
 
 def _options(part: pd.DataFrame, surface: Fit) -> pd.DataFrame:
-    """What can be bought at these epochs: every width at a fine range of sizes, with its cost."""
+    """Return the options at these epochs: every width at a fine range of sizes, with its cost."""
     rows = []
     for n_params, one in part.groupby("n_params"):
         flop_an_image = float((one["train_flop"] / one["n_train"]).median())
@@ -118,7 +118,7 @@ def _errors(surface: Fit, sizes_2N: Floats) -> Floats:
 def _best(
     options: pd.DataFrame, surfaces: dict[int, Fit], budget: float, level: float
 ) -> Best | None:
-    """The least error that the budget buys; None if it buys nothing."""
+    """Return the least error for the budget; None if it affords no option."""
     affordable = options[options["train_flop"] <= budget]
     if affordable.empty:
         return None

@@ -1,4 +1,4 @@
-"""Where the search for each form's parameters starts: grids, at sizes and errors of about 1.
+"""The grids of starts of each form's search, at sizes and errors of about 1.
 
 Shapes: S starts of P parameters.
 """
@@ -29,17 +29,19 @@ BNSL1 = [
 
 
 def fixed(starts: Sequence[Sequence[float]]) -> Callable[[float], Floats]:
+    """Return a grid that is the same for every ceiling."""
     return lambda _ceiling: np.array(starts, float)
 
 
 def logistic(c: float) -> Floats:
-    """Curves through 1 at x = 1, of several slopes there."""
+    """Return starts of curves through 1 at x = 1, with several slopes there."""
     return np.array(
         [[(1 - e) / (c - 1), alpha * c / (c - 1), e, c] for alpha, e in product(EXPONENTS, FLOORS)]
     )
 
 
 def m4(c: float) -> Floats:
+    """Return starts of curves through 1 at x = 1, as `logistic`, for several gammas."""
     return np.array(
         [
             [(1 - e) / (c - 1) ** g, alpha * (1 + g / (c - 1)), e, g, c]
@@ -49,5 +51,6 @@ def m4(c: float) -> Floats:
 
 
 def rosenfeld(c: float) -> Floats:
-    t = 1 / np.sqrt(1 - 1 / c**2)  # so that the error is 1 at x = x2 = 1
+    """Return the starts of the additive form, scaled to an error of 1 at x = x2 = 1."""
+    t = 1 / np.sqrt(1 - 1 / c**2)
     return np.array([[*np.array(s[:3]) * t, *s[3:], c] for s in ADDITIVE])

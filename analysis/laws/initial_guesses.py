@@ -1,4 +1,4 @@
-"""Which starts of a form's grid are worth a search, and the bounds within which it goes.
+"""The starts of a form's grid from which to search, and the bounds of the search.
 
 Shapes: K problems; S starts; P parameters.
 """
@@ -9,15 +9,15 @@ from analysis.arrays import Floats
 from analysis.laws.forms import Form
 from analysis.laws.solver import Problems
 
-KEEP = 5  # starts that are searched from, of the grid
+KEEP = 5  # starts of the grid from which to search
 
 
 def pick_starts(
     form: Form, problems: Problems, ceilings_K: Floats, low_P: Floats, high_P: Floats
 ) -> Floats:
-    """The most promising starts of the form's grid for each problem, as logarithms (K, KEEP, P).
+    """Return the best starts of the form's grid for each problem, as logarithms (K, 2 KEEP, P).
 
-    Where the equation is a sum of errors, each start is first moved up or down to its best level.
+    Where the equation is a sum of errors, each start first moves up or down to its best level.
     """
     levels = [] if form.has_ceiling else [form.names.index(n) for n in "ABE" if n in form.names]
     picked = []
@@ -40,6 +40,6 @@ def pick_starts(
 
 
 def make_bounds(form: Form) -> tuple[Floats, Floats]:
-    """Bounds of the log parameters, for scaled sizes and errors."""
+    """Return bounds of the log parameters, for scaled sizes and errors."""
     low, high = (np.log([getattr(p, side) for p in form.parameters]) for side in ("low", "high"))
     return low, high

@@ -1,4 +1,4 @@
-"""A curve as it is judged: cleaned, sorted, with what was wrong with it said; and its windows."""
+"""Learning curves, cleaned and sorted, with notes on omissions; and their windows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.arrays import Floats
 
-NEAR = 0.1  # log size by which a target may miss its ratio: half a step of coarse grids (assumed)
-LEAST = 4  # sizes in a window: the two of a power law, and two to tell it from others (assumed)
+NEAR = 0.1  # assumed: log size by which a target may miss its ratio, half a step of coarse grids
+LEAST = 4  # assumed: sizes in a window, two of a power law and two to test it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Positive errors at distinct rising sizes; `notes` says what was left out or merged."""
+    """Positive errors at distinct rising sizes; `notes` list what was left out or merged."""
 
     group: Mapping[str, object]
     x: Floats
     y: Floats
     se: Floats | None
-    fitted: NDArray[np.bool_]  # False where a split asks for a prediction
+    fitted: NDArray[np.bool_]  # False where a split holds the point out
     notes: tuple[str, ...] = ()
-    limit: float = 0.0  # what the test set allows, where hardly an image was missed; else 0
+    limit: float = 0.0  # that of the test set where hardly an image was missed; else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """What a prediction is made from, and the later sizes that it is judged by."""
+    """The points of a prediction, and the later sizes that score it."""
 
     group: Mapping[str, object]
     x: Floats  # (N,) rising
@@ -36,11 +36,11 @@ class Window:
     se: Floats | None
     target_x: Floats  # (T,)
     target_y: Floats
-    ratio: Floats  # (T,): the ratio that was asked for; NaN with a split
+    ratio: Floats  # (T,): the nominal ratio; NaN with a split
 
     @property
     def reach(self) -> Floats:
-        """How far each target is from the largest size in the window, as a ratio (T,)."""
+        """Return the ratio of each target to the largest size in the window (T,)."""
         reach: Floats = np.maximum(self.target_x / self.x[-1], 1.0)
         return reach
 
@@ -52,9 +52,10 @@ def make_series(
     se: ArrayLike | None = None,
     split: ArrayLike | None = None,
 ) -> Series:
-    """Sort a curve, drop what has no logarithm, and average sizes that occur more than once.
+    """Return a curve sorted, without values that have no logarithm, repeated sizes averaged.
 
-    A standard error of 0 or none becomes the curve's median: equal counts are luck, not certainty.
+    A missing standard error, or one of 0, becomes the curve's median: equal counts are luck, not
+    certainty.
     """
     columns = {"x": x, "y": y} | ({} if se is None else {"se": se})
     table = pd.DataFrame({name: np.asarray(v, float) for name, v in columns.items()})
@@ -102,9 +103,9 @@ def make_series(
 def rolling_windows(
     series: Series, *, window: float, min_origin: float, ratios: Sequence[float]
 ) -> list[Window]:
-    """Windows that end at the last size up to min_origin * 2^j and span a factor of `window`.
+    """Return windows that end at the last size up to min_origin * 2^j and span `window`.
 
-    A window without a target, or with fewer than LEAST sizes, is none.
+    Windows without a target, or with fewer than LEAST sizes, are left out.
     """
     windows, x, ends = [], series.x, set()
     origin = min_origin
@@ -123,13 +124,13 @@ def rolling_windows(
             if abs(np.log(x[at] / (ratio * end))) <= NEAR and x[at] > end
         ]
         if inside.sum() >= LEAST and targets:
-            asked, at = map(np.array, zip(*targets, strict=True))
-            windows.append(_window(series, inside, at, asked.astype(float)))
+            nominal, at = map(np.array, zip(*targets, strict=True))
+            windows.append(_window(series, inside, at, nominal.astype(float)))
     return windows
 
 
 def split_window(series: Series) -> list[Window]:
-    """All that is marked for fitting, against all that is not."""
+    """Return the points marked for fitting as a window, with the others as its targets."""
     at = np.flatnonzero(~series.fitted)
     if series.fitted.sum() < LEAST or not len(at):
         return []

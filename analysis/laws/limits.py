@@ -1,4 +1,4 @@
-"""Limits of a fit where hardly a test image was missed: the test set allows no tighter ones."""
+"""The intervals of a fit where hardly a test image was missed: the test set limits them."""
 
 from dataclasses import replace
 
@@ -7,32 +7,32 @@ import pandas as pd
 
 from analysis.arrays import Floats
 from analysis.laws.fit_result import Fit
-from analysis.stats.bootstrap import is_thin, limit_of_none
+from analysis.stats.bootstrap import is_thin, zero_miss_limit
 
 
 def limit_of(errors: Floats, n_test: int, level: float) -> float:
-    """Return the error that the test set allows where a size has under one miss; else 0."""
+    """Return the limit of the test set where the mean of a size is below one miss; else 0."""
     thin = any(is_thin(error, n_test) for error in errors)
-    return limit_of_none(n_test, level) if thin else 0.0
+    return zero_miss_limit(n_test, level) if thin else 0.0
 
 
 def floor_of(models: pd.DataFrame, level: float) -> float:
-    """Return the floor that the test set allows where a model misses nothing; else 0."""
+    """Return the limit of the test set where a model misses nothing; else 0."""
     missed = models["test_misses"].to_numpy()
-    return 0.0 if missed.all() else limit_of_none(int(models["n_test"].iloc[0]), level)
+    return 0.0 if missed.all() else zero_miss_limit(int(models["n_test"].iloc[0]), level)
 
 
 def can_be_fitted(errors: Floats) -> bool:
-    """Whether two sizes have misses; a single one says nothing of how errors fall."""
+    """Return whether two sizes have misses; a single one gives no slope."""
     return int(np.count_nonzero(errors)) > 1
 
 
-def open_ended(found: Fit, limit: float, floor: float = 0.0) -> Fit:
-    """The fit with intervals that say no more than is known where hardly an image was missed.
+def widen_to_limit(found: Fit, limit: float, floor: float = 0.0) -> Fit:
+    """Return the fit with intervals widened to the limit of its test images.
 
-    A floor lies between 0 and what so many test images allow, an exponent and its factor have no
-    upper end: the error may fall further than the images can tell. Where only some models missed
-    nothing, the floor's upper end is at least `floor`.
+    A floor lies between 0 and the limit; an exponent and its factor have no upper end, as the error
+    may fall further than the images resolve. Where only some models missed nothing, the floor's
+    upper end is at least `floor`.
     """
     if not limit:
         return _floored(found, floor)

@@ -1,4 +1,4 @@
-"""Where the replicates of a curve come from: what is known of its noise.
+"""The noise of a curve, from which its replicates are drawn.
 
 Shapes: N points; R replicates.
 """
@@ -10,18 +10,19 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
 from analysis.laws.validation import numbers
+from analysis.stats.resampling import draw_counts
 from scaling.errors import InputError
 
 REPLICATES = 1000
 FEWEST = 400  # replicates of a curve or surface of many points
 BUDGET = 40_000  # points in all replicates together, down to FEWEST of them
-SUREST = 1e6  # a point's weight, in median ones: with more it moves no further (1e-12 of it)
-SHRINK = 0.1  # of a covariance towards its diagonal: few seeds leave it singular (assumed)
+SUREST = 1e6  # the largest weight, in median ones: more moves a fit by 1e-12 at most
+SHRINK = 0.1  # assumed: of a covariance towards its diagonal, as few seeds leave it singular
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """Log errors of replicates (R, N), and how often each point is in each, (R, N) or (1, N)."""
+class Replicates:
+    """Log errors of replicates (R, N), and the count of each point, (R, N) or (1, N)."""
 
     log_y: Floats
     count: Floats
@@ -31,13 +32,13 @@ class Drawn:
 
     @property
     def large(self) -> bool:
-        """Whether one start each must do."""
+        """Return whether they are so many that each has one start only."""
         return bool(self.log_y.shape[1] > BUDGET / REPLICATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """The noise of the log errors: weights of the fit, and how to draw curves anew."""
+    """The noise of the log errors: weights of the fit, and a way to draw replicates."""
 
     kind: str
     weight: Floats  # (N,), about 1 / sd
@@ -45,23 +46,28 @@ class Noise:
     given: Floats | None = None  # log errors (R, N) drawn elsewhere
     whiten: Floats | None = None  # (N, N): makes weighted residuals independent
 
-    def draw(self, log_y: Floats, log_fit: Floats, rng: np.random.Generator) -> Drawn:
-        """Replicates of the curve; none where its noise is unknown."""
+    def draw(self, log_y: Floats, log_fit: Floats, rng: np.random.Generator) -> Replicates:
+        """Return replicates of the curve; none where its noise is unknown."""
         ones = np.ones((1, len(log_y)))
         if self.given is not None:
-            return Drawn(log_y=self.given, count=ones)
+            return Replicates(log_y=self.given, count=ones)
         n_R = int(np.clip(BUDGET // len(log_y), FEWEST, REPLICATES))
         if self.kind == "cases":
             n_N = len(log_y)
-            count = rng.multinomial(n_N, np.full(n_N, 1 / n_N), size=n_R).astype(float)
-            return Drawn(log_y=np.repeat(log_y[None], n_R, axis=0), count=count)
+            count = draw_counts(rng, n_N, n_R).astype(float)
+            return Replicates(log_y=np.repeat(log_y[None], n_R, axis=0), count=count)
         if self.sd is None:
-            return Drawn(log_y=np.empty((0, len(log_y))), count=ones)
-        return Drawn(log_y=log_fit + rng.standard_normal((n_R, len(log_y))) * self.sd, count=ones)
+            return Replicates(log_y=np.empty((0, len(log_y))), count=ones)
+        return Replicates(
+            log_y=log_fit + rng.standard_normal((n_R, len(log_y))) * self.sd, count=ones
+        )
 
 
 def find_noise(y_N: Floats, se_N: Floats | None, replicates: ArrayLike | None) -> Noise | None:
-    """What the caller knows of the noise; None if nothing. Raises InputError for bad replicates."""
+    """Return the noise that the caller knows; None if unknown.
+
+    Raises InputError for invalid replicates.
+    """
     if replicates is None:
         return None if se_N is None else known_noise(y_N, se_N)
     y_RN = numbers("fit: replicates", replicates)
@@ -73,13 +79,13 @@ def find_noise(y_N: Floats, se_N: Floats | None, replicates: ArrayLike | None) -
 
 
 def known_noise(y_N: Floats, se_N: Floats) -> Noise:
-    """Independent log-normal noise of known size."""
+    """Return independent log-normal noise of known size."""
     sd = se_N / y_N
     return Noise(kind="standard errors", weight=_weights(sd), sd=sd)
 
 
 def replicate_noise(y_RN: Floats) -> Noise:
-    """Noise known by replicates, such as those of the crossed bootstrap, with its covariance."""
+    """Return the noise of replicates, such as the crossed bootstrap's, with its covariance."""
     log_y = np.log(y_RN)
     sd = np.maximum(log_y.std(axis=0, ddof=1), 1e-12)
     correlation = np.atleast_2d(np.corrcoef(log_y, rowvar=False)) if len(sd) > 1 else np.eye(1)
@@ -90,19 +96,19 @@ def replicate_noise(y_RN: Floats) -> Noise:
 
 
 def _weights(sd: Floats) -> Floats:
-    """In units of the median, so that a robust loss's delta stays one of log error."""
+    """Return weights in units of the median, so that the delta of a robust loss is a log error."""
     median = np.median(sd)
     weights: Floats = median / np.maximum(sd, median / SUREST)
     return weights
 
 
 def case_noise(y_N: Floats, _log_fit: Floats, _n_free: int) -> Noise:
-    """Points drawn anew with replacement: for many of them, whatever their noise is."""
+    """Return the noise of points drawn with replacement: for many points of unknown noise."""
     return Noise(kind="cases", weight=np.ones_like(y_N))
 
 
 def residual_noise(y_N: Floats, log_fit: Floats, n_free: int) -> Noise:
-    """Normal noise of the residuals' size; unknown with no point to spare."""
+    """Return normal noise of the residuals' size; unknown with no point to spare."""
     free = len(y_N) - n_free
     if free < 1:
         return Noise(kind="unknown", weight=np.ones_like(y_N))

@@ -1,4 +1,4 @@
-"""Anybody's points: a CSV or Parquet file with a size, an error and perhaps its standard error."""
+"""Points of a user: a CSV or Parquet file of sizes, errors and perhaps standard errors."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ PARQUET = (".parquet", ".pq")
 
 
 def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
-    """The table with these columns present. Raises InputError if it cannot be read or lacks one."""
+    """Read a table with these columns. Raises InputError for a bad file or a missing column."""
     twice = [column for column in columns if columns.count(column) > 1]
     if twice:
-        raise InputError(f"column {twice[0]} is asked for twice: each is of one thing")
+        raise InputError(f"column {twice[0]} is given twice: give each option a column of its own")
     file = Path(path)
     parquet = file.suffix.lower() in PARQUET
     if not file.exists():
@@ -26,7 +26,7 @@ def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
         table = pd.read_parquet(file) if parquet else _read_csv(file)
     except UnicodeDecodeError as error:
         raise InputError(f"points {path} is not in UTF-8 ({error}): save it as UTF-8") from error
-    except Exception as error:  # what a damaged file raises depends on where it is damaged
+    except Exception as error:  # a damaged file may raise anything
         raise InputError(f"points {path} cannot be read as CSV or Parquet ({error})") from error
     missing = [column for column in columns if column not in table.columns]
     if missing:
@@ -44,7 +44,7 @@ def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
-    """Rows longer than the header are an error: pandas else takes the first column for an index."""
+    """Read a CSV file; rows longer than the header are an error, and not an index."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         return pd.read_csv(file, index_col=False)
@@ -53,7 +53,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
 def split_groups(
     table: pd.DataFrame, group: Sequence[str]
 ) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
-    """The rows of each combination of the group columns, in the order of the file."""
+    """Yield the rows of each combination of the group columns, in the order of the file."""
     if not group:
         yield {}, table
         return
@@ -70,7 +70,7 @@ def read_series(
     group: Sequence[str] = (),
     split: str | None = None,
 ) -> list[Series]:
-    """The cleaned curve of each group. Raises InputError for a file without numbers in it."""
+    """Return the cleaned curve of each group. Raises InputError for columns without numbers."""
     named = [x, y, *([se] if se else []), *([split] if split else [])]
     table = read_points(path, [*named, *group])
     table = as_numbers(path, table, named)
@@ -85,9 +85,9 @@ def read_series(
 
 
 def as_numbers(path: str, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The table with these columns as floats, however they are stored.
+    """Return the table with these columns as floats, however they are stored.
 
-    Raises InputError where one holds words, dates, or yes and no.
+    Raises InputError for words, dates and booleans.
     """
     floats = {}
     for column in columns:

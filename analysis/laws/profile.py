@@ -1,7 +1,7 @@
-"""Profile likelihood: how far a parameter can go before the others cannot make up for it.
+"""Profile likelihood: the range of a parameter for which the others can compensate.
 
-Where a bootstrap's quantiles are few and skewed, this is sharper; and it tells a floor that the
-data only bound from above from one that they find.
+It is sharper than a bootstrap of few and skewed quantiles; and it distinguishes a floor that the
+data only bound from above from one that they determine.
 Shapes: N points; P parameters; G values of the parameter that is profiled.
 """
 
@@ -21,7 +21,7 @@ from analysis.laws.validation import check_ceiling, check_curve, check_level, cu
 from scaling.errors import InputError
 
 GRID = 25  # values of the parameter on each side
-UNSCALED = 60.0  # log units by which bounds of scaled parameters are let out for those in raw units
+UNSCALED = 60.0  # log units by which to widen the bounds of scaled parameters for raw units
 WIDEST = 8.0  # log units that are searched on each side: a factor of 3,000
 
 
@@ -29,8 +29,9 @@ WIDEST = 8.0  # log units that are searched on each side: a factor of 3,000
 class Profile:
     """The likelihood interval of one parameter; None is unbounded on that side.
 
-    `upper_bound` is set where the data cannot tell the parameter from 0. `trace` holds values of
-    the parameter with how much worse the best fit there is: 0 at the best, 1 at the interval's end.
+    `upper_bound` is set where the data do not distinguish the parameter from 0. `trace` holds
+    values of the parameter with the excess cost of the best fit there: 0 at the best value, 1 at
+    an end of the interval.
     """
 
     parameter: str
@@ -53,11 +54,11 @@ def profile(
     ceiling: float | None = None,
     level: float = 0.9,
 ) -> Profile:
-    """The interval of a parameter from the Gaussian likelihood of log errors.
+    """Return the interval of a parameter from the Gaussian likelihood of log errors.
 
-    The noise is known by `se`, or with its covariance by `replicates` (R, N). Without either it is
-    that of the residuals, and the F distribution takes the place of chi squared.
-    Raises InputError for a parameter that the form has not, or that is given and not fitted.
+    `se` gives the noise, or `replicates` (R, N) with its covariance. Without either it is that of
+    the residuals, and the F distribution replaces chi squared.
+    Raises InputError for a parameter that the form lacks, or that is given and not fitted.
     """
     chosen = find_form(form)
     free = [name for name in chosen.names if name != "C"]
@@ -112,12 +113,11 @@ def _crossing(
     sign: int,
     limit: float,
 ) -> tuple[float | None, list[tuple[float, float]]]:
-    """Where the cost of the best fit with this parameter held crosses the limit, on one side.
+    """Return where the cost of the best fit with this parameter held crosses the limit.
 
-    And the values that were passed on the way, with their costs.
-
-    The search is in the units of the equation, warm from one value to the next; a floor of 0 is
-    left upwards from a thousandth of the smallest error.
+    The search goes to one side, in the units of the equation, warm from one value to the next; a
+    floor of 0 starts from a thousandth of the smallest error. The values on the way follow, with
+    their costs.
     """
     scaled = pack(form, [points])
     problems = replace(
@@ -127,7 +127,8 @@ def _crossing(
         whiten=whiten,
     )
     low, high = (
-        bound + np.array([-60.0, 60.0])[side] for side, bound in enumerate(make_bounds(form))
+        bound + np.array([-UNSCALED, UNSCALED])[side]
+        for side, bound in enumerate(make_bounds(form))
     )
     tiny = 1e-3 * float(points.y.min())
     start = np.log(np.maximum(theta_P, np.where(theta_P > 0, theta_P, tiny)))

@@ -29,7 +29,7 @@ CHUNK = 4_000_000  # values held at once, in points x derivatives
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problems:
-    """K curves in lock-step; a weight of 0 is a point that is not there.
+    """K curves in lock-step; a weight of 0 is a missing point.
 
     The cost of one is the sum over its points of count x rho(weight x residual), after `whiten`
     (N, N), if given, made the residuals independent.
@@ -42,6 +42,8 @@ class Problems:
     whiten: Floats | None = None
 
     def take(self, k: NDArray[np.intp]) -> "Problems":
+        """Return the problems of these indices."""
+
         def rows(values: Floats) -> Floats:
             return values if len(values) == 1 else values[k]
 
@@ -54,7 +56,7 @@ class Problems:
         )
 
     def with_targets(self, log_y: Floats, count: Floats, whiten: Floats | None) -> "Problems":
-        """One curve's replicates: other log errors (R, N) and counts at the same sizes."""
+        """Return replicates of one curve: other log errors (R, N) and counts at the same sizes."""
         return replace(self, target=log_y, count=count, whiten=whiten)
 
     def __len__(self) -> int:
@@ -63,7 +65,7 @@ class Problems:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """The best found of each problem, with its cost and whether the search came to rest."""
+    """The best solution of each problem, with its cost and whether the search came to rest."""
 
     phi: Floats  # log parameters (K, P)
     cost: Floats  # (K,)
@@ -81,10 +83,10 @@ def descend(
     steps: int = STEPS,
     tolerance: float = TOLERANCE,
 ) -> Solution:
-    """Damped Newton steps (for ls: Levenberg-Marquardt) from one start for each problem.
+    """Take damped Newton steps (for ls: Levenberg-Marquardt) from one start for each problem.
 
-    Parameters named in `held` keep their starts. Bounds hold by projection; a parameter at one that
-    the gradient pushes against is left out of the step.
+    Parameters in `held` keep their starts. Bounds hold by projection; a step leaves out parameters
+    at a bound against which the gradient pushes.
     Source: Marquardt 1963, with the diagonal scaling of More 1978.
     """
     phi = phi_KP.copy()
@@ -130,11 +132,11 @@ def search(
     steps: int = STEPS,
     tolerance: float = TOLERANCE,
 ) -> Solution:
-    """The best of a descent from each of S starts, for each problem.
+    """Return the best of a descent from each of S starts, for each problem.
 
-    Where points of great weight leave only a narrow valley, it is entered by steps: at its lowest
-    point rather than anywhere along it. The robust objectives are reached from least squares
-    through a falling delta: far from the optimum a small one leaves no curvature to go by.
+    Points of great weight leave a narrow valley, which the search enters by steps: at its lowest
+    point rather than anywhere along it. Robust objectives start from least squares and go through
+    a falling delta: far from the optimum a small delta has no curvature.
     """
     n_K, n_S, n_P = starts_KSP.shape
     every = problems.take(np.repeat(np.arange(n_K), n_S))
@@ -154,7 +156,7 @@ def search(
 
 
 def check_objective(objective: str, delta: float) -> Objective:
-    """Raises InputError for an objective that there is not, or a delta that is not positive."""
+    """Return the objective. Raises InputError for an unknown one, or a delta not positive."""
     if objective not in OBJECTIVES:
         raise InputError(f"objective '{objective}': expected one of {', '.join(OBJECTIVES)}")
     if not 0 < delta < np.inf:
@@ -163,7 +165,7 @@ def check_objective(objective: str, delta: float) -> Objective:
 
 
 def residuals(form: Form, problems: Problems, phi_KP: Floats) -> tuple[Floats, Floats]:
-    """Weighted log residuals (K, N) and their derivatives (K, N, P)."""
+    """Return weighted log residuals (K, N) and their derivatives (K, N, P)."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         value, by_log = form.terms(problems.z, np.exp(phi_KP))
         r = problems.weight * (np.log(value) - problems.target)
@@ -176,7 +178,7 @@ def residuals(form: Form, problems: Problems, phi_KP: Floats) -> tuple[Floats, F
 def _local(
     form: Form, problems: Problems, phi: Floats, delta: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Cost (K,), gradient (K, P), curvature (K, P, P) and the scale of each parameter (K, P)."""
+    """Return cost (K,), gradient (K, P), curvature (K, P, P) and parameter scales (K, P)."""
     r, jacobian = residuals(form, problems, phi)
     size = np.abs(r)
     inside = size <= delta
@@ -184,7 +186,7 @@ def _local(
     slope = r if delta == np.inf else np.clip(r, -delta, delta)
     by = jacobian * np.asarray(problems.count)[..., None]
     gradient = np.matmul(slope[:, None, :], by)[:, 0]
-    # outside of delta Huber's loss has no curvature; what is used there keeps the matrix regular
+    # outside of delta Huber's loss has no curvature; this small one keeps the matrix regular
     bend = np.where(inside, 1.0, 0.0 if delta == np.inf else 0.05 * delta / np.maximum(size, delta))
     normal = np.matmul((jacobian * bend[..., None]).swapaxes(1, 2), by)
     scale = np.maximum(np.einsum("kpp->kp", normal), 1e-12)
@@ -192,7 +194,7 @@ def _local(
 
 
 def _weights(problems: Problems) -> Iterator[float]:
-    """Rising limits below the greatest weight; none where weights are much alike."""
+    """Yield rising limits below the greatest weight; none where weights are similar."""
     most = GREAT
     while most < problems.weight.max(initial=0.0):
         yield most
@@ -200,7 +202,7 @@ def _weights(problems: Problems) -> Iterator[float]:
 
 
 def _stages(form: Form, problems: Problems, phi: Floats, last: float) -> Iterator[float]:
-    """Falling deltas, from the size of the residuals to the last."""
+    """Yield falling deltas, from the size of the residuals to the last."""
     r, _ = residuals(form, problems, phi)
     stage = float(np.sqrt(np.nanmedian(np.nanmean(r**2, axis=1)))) if len(r) else 0.0
     while stage * STAGE > last:
@@ -218,7 +220,7 @@ def _chunked(
     delta: float,
     **how: Any,
 ) -> Solution:
-    """`descend`, over as many problems at a time as memory likes."""
+    """Descend in chunks of problems, to bound the memory."""
     n_K, n_P = phi_KP.shape
     at_once = max(1, CHUNK // (problems.target.shape[1] * (n_P + 2)))
     parts = [

@@ -1,4 +1,4 @@
-"""Fits of anybody's points, a row for each group: what cannot be fitted is a row that says why."""
+"""Fits of a user's points, a row for each group; a failed fit has its reason in its row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,9 +25,9 @@ def fit_points(
     delta: float = DELTA,
     ceiling: float | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for each combination of the group columns, with what was left out in `notes`.
+    """Return a row for each combination of the group columns; `notes` list omitted points.
 
-    Raises InputError for a bad file, and where no group can be fitted.
+    Raises InputError for an invalid file, and where no group can be fitted.
     """
     chosen = find_form(form or ("additive" if x2 else "power_law_floor"))
     if (x2 is not None) != (chosen.variables == 2):
@@ -68,7 +68,7 @@ def fit_points(
 def _usable(
     part: pd.DataFrame, positive: Sequence[str], sizes: Sequence[str]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The points that have a logarithm, and what is to be said of the others."""
+    """Return the points that have a logarithm, and notes on the others."""
     notes = []
     for column in positive:
         values = part[column].to_numpy()
@@ -85,7 +85,7 @@ def _usable(
 
 
 def _errors(se: pd.Series, y: pd.Series, notes: list[str]) -> pd.Series | None:
-    """Standard errors; 0 or none becomes the median relative one, and that is said."""
+    """Return standard errors; missing ones and 0 become the median relative one, with a note."""
     good = np.isfinite(se) & (se > 0)
     if not good.any():
         notes.append("no standard error is positive: taken as unknown")

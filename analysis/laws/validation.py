@@ -1,4 +1,4 @@
-"""What a caller gives as numbers is checked here, once, so that nothing wrong is fitted quietly.
+"""Checks of the numbers that a caller gives, before any fit.
 
 Shapes: N points; V variables.
 """
@@ -13,14 +13,14 @@ from analysis.arrays import Floats
 from analysis.laws.forms import Form
 from scaling.errors import InputError
 
-LOW, HIGH = 1e-30, 1e30  # of sizes and errors: to the power of 10 they must still be floats
+LOW, HIGH = 1e-30, 1e30  # of sizes and errors: their 10th powers must be floats
 MOST = 100_000  # points: their replicates take minutes and gigabytes beyond (measured)
 HIGHEST = 1e6  # of a ceiling, in largest errors: well within the bounds of the search
 DISTINCT = 3  # sizes of each variable of a joint form: a constant, a factor and an exponent
 
 
 def numbers(what: str, values: Any) -> Floats:
-    """An array of floats; what is masked becomes NaN. Raises InputError for dates and words."""
+    """Return floats; masked values become NaN. Raises InputError for dates and words."""
     try:
         given = np.ma.asarray(values)
         if given.dtype.kind in "bcMm":
@@ -32,14 +32,14 @@ def numbers(what: str, values: Any) -> Floats:
 
 
 def check_level(level: float) -> float:
-    """Raises InputError unless it is a share, such as 0.9."""
+    """Return the level. Raises InputError unless it is a share, such as 0.9."""
     if not (isinstance(level, int | float | np.number) and 0 < level < 1):
         raise InputError(f"level {level}: expected a share between 0 and 1, such as 0.9")
     return float(level)
 
 
 def check_many(points: int) -> None:
-    """Raises InputError for more points than can be resampled."""
+    """Raise InputError for more points than can be resampled."""
     if points > MOST:
         raise InputError(
             f"{points:,} points, expected at most {MOST:,}: average those of like size first"
@@ -49,7 +49,10 @@ def check_many(points: int) -> None:
 def curve_numbers(
     x: ArrayLike | Sequence[ArrayLike], y: ArrayLike, se: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats | None]:
-    """Sizes (V, N), errors (N,) and their standard errors. Raises InputError for other shapes."""
+    """Return sizes (V, N), errors (N,) and their standard errors.
+
+    Raises InputError for other shapes.
+    """
     what = "fit: sizes and errors"
     x_VN, y_N = np.atleast_2d(numbers(what, x)), numbers(what, y)
     se_N = None if se is None else numbers(what, se)
@@ -65,7 +68,7 @@ def curve_numbers(
 
 
 def check_curve(form: Form, x_VN: Floats, y_N: Floats, se_N: Floats | None) -> None:
-    """Raises InputError for what this form cannot be fitted to."""
+    """Raise InputError for a curve that this form cannot fit."""
     if len(x_VN) != form.variables:
         raise InputError(
             f"fit: {form.name} is of {form.variables} variable(s), got {len(x_VN)}:"
@@ -83,7 +86,7 @@ def check_curve(form: Form, x_VN: Floats, y_N: Floats, se_N: Floats | None) -> N
 
 
 def check_positive(what: str, **columns: Floats | None) -> None:
-    """Raises InputError for what has no logarithm, or none whose powers are floats."""
+    """Raise InputError for values without a logarithm, or whose powers are no floats."""
     for name, values in columns.items():
         if values is None:
             continue
@@ -100,7 +103,7 @@ def check_positive(what: str, **columns: Floats | None) -> None:
 
 
 def check_ceiling(form: Form, ceiling: float | None, y_N: Floats) -> None:
-    """Raises InputError for a ceiling that is asked for and cannot be one."""
+    """Raise InputError for an impossible ceiling."""
     if ceiling is None or not form.has_ceiling:
         return
     top, most = float(numbers("fit: ceiling", ceiling)), float(y_N.max())
@@ -112,7 +115,7 @@ def check_ceiling(form: Form, ceiling: float | None, y_N: Floats) -> None:
 
 
 def _check_apart(form: Form, x_VN: Floats) -> None:
-    """The parts of two variables can be told apart only if they vary, and not as one."""
+    """Raise InputError unless both variables vary, and independently."""
     for name, row in zip(("x", "x2"), x_VN, strict=True):
         if len(np.unique(row)) < DISTINCT:
             raise InputError(

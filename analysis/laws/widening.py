@@ -1,8 +1,8 @@
-"""How much wider an interval must be when it looks ahead: sd^2 + (k ln r)^2 at ratio r.
+"""The widening of intervals in extrapolation: sd^2 + (k ln r)^2 at ratio r.
 
-That the form is wrong shows nowhere in its own interval, so k is learned from other curves, whose
-continuation is known. calibration.json holds what was learned, from what, and how well it held on
-data sets that were left out.
+A form's own interval leaves out that the form is wrong, so k is learned from other curves, whose
+continuation is known. calibration.json holds the k, the curves of the bank, and the coverage on
+held-out data sets.
 """
 
 import json
@@ -19,7 +19,7 @@ from analysis.arrays import Floats
 
 FILE = Path(__file__).parent / "calibration.json"
 LEVEL = 0.9
-FAR = 10.0  # times the largest size: as far as intervals are drawn, a little beyond RATIOS
+FAR = 10.0  # times the largest size: the limit of drawn intervals, a little beyond RATIOS
 RATIOS = (2.0, 4.0, 8.0)
 
 
@@ -29,19 +29,19 @@ class Bank:
 
     k: Mapping[str, float]
     without: Mapping[str, Mapping[str, float]]  # by data set, by form
-    aliases: Mapping[str, str]  # what the data sets are called in tables: the data set
+    aliases: Mapping[str, str]  # a name in tables: its data set
 
     def widening(self, form: str, group: Mapping[str, object] | None = None) -> float:
-        """The k for a form; a curve of the bank's own data is judged by what the others taught.
+        """Return the k for a form; for a curve of the bank, without its own data set.
 
-        Forms that were not tested (the joint ones) get that of a power law with a floor (assumed).
+        Forms that were not tested (the joint ones) have that of a power law with a floor (assumed).
         """
         like = form if form in self.k else "power_law_floor"
         data_set = self.data_set(group)
         return self.k[like] if data_set is None else self.without[data_set][like]
 
     def data_set(self, group: Mapping[str, object] | None) -> str | None:
-        """The bank's own data set that a curve is of, as far as its names tell."""
+        """Return the data set of the bank that the names of a curve match; None without one."""
         for name, value in (group or {}).items():
             for known in (str(value), alias(name, value)):
                 if known in self.aliases:
@@ -51,7 +51,7 @@ class Bank:
 
 @cache
 def read_bank(path: Path = FILE) -> Bank:
-    """What was learned, from the project's own file."""
+    """Return the bank of the project's own file."""
     stored = json.loads(path.read_text(encoding="utf-8"))
     return Bank(
         k={form: entry["k"] for form, entry in stored["forms"].items()},
@@ -69,18 +69,18 @@ def read_bank(path: Path = FILE) -> Bank:
 
 
 def alias(column: str, value: object) -> str:
-    """What names a data set in a table: a word by itself, a number only with its column."""
+    """Return the name of a data set in a table: a word by itself, a number with its column."""
     word = isinstance(value, str) and not value.replace(".", "").isdigit()
     return str(value) if word else f"{column}={value}"
 
 
 def quantile(level: float) -> float:
-    """How many standard deviations an interval of this level reaches to either side."""
+    """Return the half-width of an interval of this level, in standard deviations."""
     return float(stats.norm.ppf((1 + level) / 2))
 
 
-def widened(sd: ArrayLike, k: ArrayLike, reach: ArrayLike) -> Floats:
-    """The sd of a log error at `reach` times the largest size that was fitted."""
+def widened_sd(sd: ArrayLike, k: ArrayLike, reach: ArrayLike) -> Floats:
+    """Return the sd of a log error at `reach` times the largest fitted size."""
     ahead = np.log(np.maximum(reach, 1.0))
     total: Floats = np.hypot(np.asarray(sd, float), np.asarray(k, float) * ahead)
     return total

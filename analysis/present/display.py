@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 
-MOST = 5  # studies that are named
+MOST = 5  # studies listed by name
 
 
 class Folder(Protocol):
@@ -26,8 +26,8 @@ class Folder(Protocol):
     def counts(self) -> dict[str, int]: ...
 
 
-class Shown(Axes):
-    """Axes that a notebook shows as a picture, and that save themselves; no window is needed."""
+class NotebookAxes(Axes):
+    """Axes that a notebook shows as a picture, and that can be saved without a window."""
 
     def _repr_png_(self) -> bytes:
         from analysis.present.style import as_png
@@ -43,7 +43,7 @@ class Shown(Axes):
 
 
 class Numbers(dict[str, Any]):
-    """The numbers of a report: a dict that is shown by its keys, as numbers.json is long."""
+    """The numbers of a report: a dict whose display is its keys, as numbers.json is long."""
 
     def __repr__(self) -> str:
         return (
@@ -53,7 +53,7 @@ class Numbers(dict[str, Any]):
 
 
 def folder_text(folder: Folder) -> str:
-    """A results folder in a line for each thing that may be looked at."""
+    """Return a summary of a results folder: its counts and its tables."""
     counts = folder.counts()
     return (
         f"<results of {_short(folder.store.out)}: {_studies(folder)};"
@@ -66,7 +66,7 @@ def folder_text(folder: Folder) -> str:
 
 
 def folder_html(folder: Folder) -> str:
-    """The same with a table of the studies, for a notebook."""
+    """Return that summary with a table of the studies, for a notebook."""
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(_short(plan.get('question', '')))}</td>"
         f"<td>{len(plan['cells']):,}</td>"
@@ -74,8 +74,8 @@ def folder_html(folder: Folder) -> str:
         for name, plan in list(folder.plans.items())[:MOST]
     )
     head = "<tr><th>study</th><th>question</th><th>cells</th><th>models planned</th></tr>"
-    said = escape(folder_text(folder)[1:-1]).replace("\n", "<br>")
-    return f"<p>{said}</p><table>{head}{rows}</table>"
+    text = escape(folder_text(folder)[1:-1]).replace("\n", "<br>")
+    return f"<p>{text}</p><table>{head}{rows}</table>"
 
 
 def _studies(folder: Folder) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.arrays import Floats
-from analysis.present.display import Shown
+from analysis.present.display import NotebookAxes
 from analysis.present.style import log_axes, styled
 
 
@@ -21,7 +21,7 @@ class Band(Protocol):
     def high(self) -> Floats: ...
 
 
-class Fitted(Protocol):
+class FittedCurve(Protocol):
     """A fit as a plot needs it; analysis.laws.fit_result.Fit is one."""
 
     @property
@@ -32,21 +32,21 @@ class Fitted(Protocol):
 
 
 @styled
-def plot_fit(fit: Fitted, ax: Any = None) -> Any:
-    """Points, curve and band of one fit on log-log axes; new ones show themselves in a notebook."""
+def plot_fit(fit: FittedCurve, ax: Any = None) -> Any:
+    """Draw points, curve and band of one fit on log-log axes; return the axes."""
     if ax is None:
         fig = Figure(figsize=(5, 3.6), layout="constrained")
-        ax = fig.add_subplot(axes_class=Shown)
+        ax = fig.add_subplot(axes_class=NotebookAxes)
     ax.plot(*fit.points, "o", color="C0")
     draw_fit(ax, fit, "C0")
     log_axes(ax, list(fit.points[0]))
     return ax
 
 
-def draw_fit(ax: Any, fit: Fitted, colour: Any, most: float = np.inf) -> None:
-    """Draw a fit within the observed range: beyond it no interval of it has been tested.
+def draw_fit(ax: Any, fit: FittedCurve, colour: Any, most: float = np.inf) -> None:
+    """Draw a fit within the observed range: beyond it no interval has been tested.
 
-    `most` is the largest value that there can be, as 1 is of an error.
+    `most` is the largest possible value, such as 1 for an error.
     """
     x = np.geomspace(*fit.x_range, 100)
     band = fit.predict(x)

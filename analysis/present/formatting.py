@@ -1,4 +1,4 @@
-"""Numbers as people read them, the same in every part of the report."""
+"""Numbers as text, in one format for every part of the report."""
 
 import math
 import re
@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NONE = "–"
-WRITTEN_OUT = 1e6  # the least number that is written as a power of ten
+WRITTEN_OUT = 1e6  # the least number to print as a power of ten
 POWER = re.compile(r"(?<=\d)e([-+]\d+)\b")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-UNITS_OF_TIME = (  # from how many seconds on, its seconds, the unit
+UNITS_OF_TIME = (  # least seconds for a unit, seconds of the unit, unit
     *((86_400.0, 86_400.0, "days"), (3600.0, 3600.0, "h"), (120.0, 60.0, "min"), (1.0, 1.0, "s")),
     *((1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs"), (1e-9, 1e-9, "ns")),
 )
@@ -20,12 +20,14 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
+    """Return a number to so many digits; a missing one is unbounded."""
     if value is None:
         return "unbounded"
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def interval(ends: Sequence[float | None], percent: bool = False) -> str:
+    """Return an interval; an end of None is unbounded, and a lower end of 0 is left out."""
     show = _percent if percent else number
     low, high = ends
     if low is None and high is None:
@@ -40,14 +42,14 @@ def interval(ends: Sequence[float | None], percent: bool = False) -> str:
 
 
 def factor(value: float | None, ends: Sequence[float | None]) -> str:
-    """A ratio of errors; of one to no miss at all, the least that it is."""
+    """Return a ratio of errors; of an error to no miss, its lower bound."""
     if value is not None:
         return number(value, 2)
     return "no misses to compare" if ends[0] is None else f"at least {number(ends[0], 2)}"
 
 
 def count(value: float | None, digits: int = 0) -> str:
-    """A count or a mean of counts; a dash where there is none."""
+    """Return a count or a mean of counts; a dash where it is missing."""
     return NONE if value is None else f"{value:,.{digits}f}"
 
 
@@ -56,9 +58,9 @@ def ends(pair: Sequence[float] | None, digits: int = 0) -> str:
 
 
 def change(row: Mapping[str, Any] | None) -> str:
-    """An effect as in claims.row_of: -12.3 % (-20.1 to -3.2 %).
+    """Return an effect, as a row of claims.effect_row, as -12.3 % (-20.1 to -3.2 %).
 
-    Of a base without a miss it is at least so much.
+    From a base without a miss, it is a lower bound.
     """
     if row is None:
         return NONE
@@ -75,30 +77,31 @@ def size(row: Mapping[str, Any]) -> float:
 
 
 def p_value(value: float | None) -> str:
+    """Return a p-value to two digits; a dash without a test."""
     if value is None:
         return NONE
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
 def done_of_planned(done: int, planned: int) -> str:
-    """How many are there, and of how many where some are missing."""
+    """Return the number done, and of how many where some are missing."""
     return str(done) if done >= planned else f"{done} of {planned}"
 
 
 def scientific(value: float) -> str:
-    """As 6.9 × 10¹⁴; what is short enough as it is stays so."""
+    """Return a number as 6.9 × 10¹⁴; short ones stay as they are."""
     if not 1e-3 <= abs(value) < WRITTEN_OUT:
-        return raised(f"{value:.1e}").removeprefix("1.0 × ")
+        return superscript_powers(f"{value:.1e}").removeprefix("1.0 × ")
     return number(value)
 
 
-def raised(text: str) -> str:
-    """The text with its 7.3e+10 as 7.3 × 10¹⁰."""
+def superscript_powers(text: str) -> str:
+    """Return the text with 7.3e+10 as 7.3 × 10¹⁰."""
     return POWER.sub(lambda found: f" × 10{str(int(found[1])).translate(RAISED)}", text)
 
 
 def seconds(value: float) -> str:
-    """A time in the unit in which it is best read."""
+    """Return a time in the largest unit that fits."""
     found = [(scale, unit) for least, scale, unit in UNITS_OF_TIME if value >= least]
     scale, unit = found[0] if found else UNITS_OF_TIME[-1][1:]
     return f"{value / scale:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""Labels of things that are shown together: no two share one."""
+"""Labels that distinguish things on one page or in one figure."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ def _or_none(word: str) -> Word:
 
 
 def _tricks(tricks: Sequence[tuple[str, int]]) -> str:
-    said = [name.replace("_", " ") + (f" {v}" if v != 1 else "") for name, v in tricks]
-    return f"tricks {', '.join(said)}" if said else "no tricks"
+    names = [name.replace("_", " ") + (f" {v}" if v != 1 else "") for name, v in tricks]
+    return f"tricks {', '.join(names)}" if names else "no tricks"
 
 
-CONTENT: dict[str, Word] = {  # fields of a recipe, in brackets
+CONTENT: dict[str, Word] = {  # fields of a recipe, in brackets after its title
     "loss": _named({"mse": "squared error", "cross_entropy": "cross-entropy"}),
     "activation": _named({"relu": "ReLU", "gelu": "GELU", "scaled_tanh": "scaled tanh",
                           "twisted_tanh": "twisted tanh"}),
@@ -63,7 +63,7 @@ AROUND: dict[str, Word] = {  # of data, size and training, after it
     "weight_decay": lambda value: f"weight decay {value:g}",
     "n_train": lambda value: f"{value:,} images",
 }
-# What tells things apart where nothing above does: most of it follows from something above.
+# The last fields to distinguish by: most of them follow from a field above.
 LAST: dict[str, Word] = {
     "dataset": str,
     "data_version": lambda value: f"version {value} of the data",
@@ -80,9 +80,9 @@ def labels(
 ) -> list[str]:
     """Return a label for each thing, the shortest that differ where the things do.
 
-    A label is the title of the recipe (or of `bases`) and, where things share that and the fields
-    `shown` beside it, what tells them apart: a recipe's contents in brackets, then all else. The
-    recipe that its name stands for is called by its title alone.
+    A label is the title of the recipe (or of `bases`). Where things share it, and the fields
+    `shown` beside it, their differences follow: a recipe's contents in brackets, then the rest.
+    The built-in recipe of a name keeps its title alone.
     """
     found = list(bases or (recipe_title(f["recipe"], f["model"]) for f in things))
     for members in _clashes(things, found, shown):
@@ -90,9 +90,9 @@ def labels(
             members, _names([things[i] for i in members], found, members), strict=True
         ):
             found[i] = name
-    for told in (_contents, _around):
+    for distinguish in (_contents, _around):
         for members in _clashes(things, found, shown):
-            parts = told([things[i] for i in members], shown)
+            parts = distinguish([things[i] for i in members], shown)
             for i, part in zip(members, parts, strict=True):
                 found[i] = part(found[i])
     for name, word in LAST.items():
@@ -100,13 +100,13 @@ def labels(
             if name not in shown and _varies(name, [things[i] for i in members]):
                 for i in members:
                     found[i] = f"{found[i]}, {word(things[i].get(name))}"
-    for members in _clashes(things, found, shown):  # words that round, or a newer version's field
+    for members in _clashes(things, found, shown):  # rounded numbers, or a newer version's field
         for i in members:
             found[i] += f", {hashlib.sha256(_key(things[i]).encode()).hexdigest()[:6]}"
     return found
 
 
-def in_common(things: Sequence[Facts]) -> dict[str, Any]:
+def shared_facts(things: Sequence[Facts]) -> dict[str, Any]:
     """Return the facts that all of these things share."""
     first, *rest = things
     return {
@@ -116,14 +116,14 @@ def in_common(things: Sequence[Facts]) -> dict[str, Any]:
     }
 
 
-def differing(one: Facts, other: Facts) -> list[str]:
+def differing_fields(one: Facts, other: Facts) -> list[str]:
     """Return the fields in which two things differ, by their names."""
     names = dict.fromkeys([*one, *other])
     return [name for name in names if _key(one.get(name)) != _key(other.get(name))]
 
 
 def _names(group: Sequence[Facts], found: Sequence[str], members: Sequence[int]) -> list[str]:
-    """Their titles, with the recipes' names where these differ and the title does not say so."""
+    """Return the titles, with the recipe names where these differ and the titles do not."""
     names = [str(facts["recipe"]) for facts in group]
     if len(set(names)) == 1:
         return [found[i] for i in members]
@@ -167,7 +167,7 @@ def _bracketed(inside: Sequence[str], title: str) -> str:
 
 
 def _around(group: Sequence[Facts], shown: Sequence[str]) -> list[Callable[[str], str]]:
-    """Return functions that add to each title the data, sizes and rates that tell it apart."""
+    """Return functions that add to each title the data, sizes and rates that distinguish it."""
     varied = [
         name
         for name in AROUND
@@ -189,12 +189,12 @@ def _listed(parts: Sequence[str], title: str) -> str:
 
 
 def _as_named(facts: Facts) -> bool:
-    """Whether it has the recipe that its name stands for."""
+    """Return whether it has the built-in recipe of its name."""
     return is_built_in({**facts, "name": facts["recipe"]})
 
 
 def start_words(starts: Sequence[Facts | None]) -> list[str]:
-    """Return a label for the pretraining of each; an empty one where there is none."""
+    """Return a label for the pretraining of each; empty without one."""
     distinct = {_key(start): _flat(start) for start in starts if start}
     bases = [f"begun on {start['dataset']}" for start in distinct.values()]
     found = labels(list(distinct.values()), bases=bases)
@@ -212,7 +212,7 @@ def _flat(start: Facts) -> dict[str, Any]:
 def _clashes(
     things: Sequence[Facts], found: Sequence[str], shown: Sequence[str]
 ) -> Iterable[list[int]]:
-    """Groups of different things that have the same label, and the same fields beside it."""
+    """Return groups of different things with the same label, and the same fields beside it."""
     groups: dict[Any, list[int]] = {}
     for i, (facts, label) in enumerate(zip(things, found, strict=True)):
         groups.setdefault((label, *(_key(facts.get(name)) for name in shown)), []).append(i)
@@ -224,7 +224,7 @@ def _varies(name: str, group: Sequence[Facts]) -> bool:
 
 
 def _key(value: Any) -> str:
-    """Equal for 1 and 1.0, which tables and plans may both hold, and for tuples and lists."""
+    """Return a key that is equal for 1 and 1.0, and for tuples and lists."""
     whole = isinstance(value, float) and value.is_integer()
     return json.dumps(int(value) if whole else value, sort_keys=True, default=_plain)
 

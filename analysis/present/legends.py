@@ -1,7 +1,7 @@
-"""Labels of any length in figures: axes keep their share, whatever the recipes are called.
+"""Labels and legends of any length in figures whose axes keep their share.
 
-A label that is too long for its place is wrapped, and then loses its middle; the tables beside the
-figures have it in full. A legend goes below the axes where it would take their place.
+A label that is too long is wrapped, and then loses its middle; the tables beside the figures have
+it in full. A legend goes below the axes where it would cover them.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ POINTS = 72.0  # an inch
 LINE = 1.2  # of a font's size, from one line to the next
 HANDLE = 0.6  # inches, at size 8: a legend's line and the space around it
 AROUND = 0.75  # inches above and below axes for ticks and their label
-MOST = 24  # entries of a legend: more colours cannot be told apart
+MOST = 24  # entries of a legend: more colours cannot be distinguished
 INSIDE = 4  # entries of a legend that may lie in the axes, if they are short
 NARROW = 4.5  # inches of width below which a legend has one column
 PART = 0.45  # of a figure's width that a legend in the axes may take
@@ -26,14 +26,14 @@ PART = 0.45  # of a figure's width that a legend in the axes may take
 
 @cache
 def inches(text: str, size: float) -> float:
-    """The width of a line of text."""
+    """Return the width of a line of text."""
     prop = FontProperties(family="DejaVu Sans", size=size)
     width: float = text_to_path.get_text_width_height_descent(text, prop, ismath=False)[0]
     return width / POINTS
 
 
-def shortened(text: str, wide: float, size: float, lines: int = 1) -> str:
-    """The text within so many lines, `wide` inches each; it loses its middle where it must.
+def shorten(text: str, wide: float, size: float, lines: int = 1) -> str:
+    """Return the text within so many lines, `wide` inches each, without its middle if needed.
 
     Whole words are left out; letters only where its first and last word alone do not fit.
     """
@@ -59,22 +59,22 @@ def shortened(text: str, wide: float, size: float, lines: int = 1) -> str:
     return best
 
 
-def told_apart(labels: Sequence[str], wide: float, size: float, lines: int = 1) -> list[str]:
-    """The labels within so many lines each, or within more where two would look the same."""
+def distinct_labels(labels: Sequence[str], wide: float, size: float, lines: int = 1) -> list[str]:
+    """Return the labels within so many lines each, or more where two would be equal."""
     for most in range(lines, lines + 8):
-        shown = [shortened(label, wide, size, most) for label in labels]
+        shown = [shorten(label, wide, size, most) for label in labels]
         if len(set(shown)) == len(set(labels)):
             break
     return shown
 
 
 def row_labels(fig: Figure, labels: Sequence[str], size: float = 9, lines: int = 2) -> list[str]:
-    """Labels of rows, none wider than its part of the figure; line ends of theirs stay."""
+    """Return labels of rows, wrapped to their part of the figure; existing line ends stay."""
     wide = TICKS * fig.get_figwidth()
     plain = [label for label in labels if "\n" not in label]
-    shown = dict(zip(plain, told_apart(plain, wide, size, lines), strict=True))
+    shown = dict(zip(plain, distinct_labels(plain, wide, size, lines), strict=True))
     for label in set(labels) - set(plain):
-        shown[label] = "\n".join(shortened(part, wide, size) for part in label.split("\n"))
+        shown[label] = "\n".join(shorten(part, wide, size) for part in label.split("\n"))
     return [shown[label] for label in labels]
 
 
@@ -88,13 +88,13 @@ def place_legend(
     size: float = 8,
     across: int = 2,
 ) -> None:
-    """The legend of `ax` (or of `handles`): outside in columns, the figure growing as it must.
+    """Place the legend of `ax` (or of `handles`) outside, in columns, and enlarge the figure.
 
     With `inside` it lies in the axes, if its entries are few and short.
     """
     handles = list(handles) or ax.get_legend_handles_labels()[0]
     labels = [handle.get_label() for handle in handles]
-    if inside and fit_inside(fig, labels):
+    if inside and fits_inside(fig, labels):
         ax.legend(handles, labels, frameon=False)
     elif labels:
         handles, labels, across, high = columns(fig, handles, labels, size, across)
@@ -103,8 +103,8 @@ def place_legend(
         fig.legend(handles, labels, frameon=False, **how)
 
 
-def fit_inside(fig: Figure, labels: Sequence[str], size: float = 9) -> bool:
-    """Whether a legend of these entries leaves the axes enough to see."""
+def fits_inside(fig: Figure, labels: Sequence[str], size: float = 9) -> bool:
+    """Return whether a legend of these entries leaves the axes enough space."""
     short = all(inches(label, size) + HANDLE <= PART * fig.get_figwidth() for label in labels)
     return short and len(labels) <= INSIDE
 
@@ -117,9 +117,9 @@ def columns(
     across: int = 2,
     margin: float = 0.2,
 ) -> tuple[list[Any], list[str], int, float]:
-    """Entries of a legend as they fit side by side, in how many columns, and the inches of all.
+    """Return handles and labels of a legend, its number of columns, and its height in inches.
 
-    `margin` is the width in inches that is no legend's.
+    `margin` is the width in inches beside the legend.
     """
     across = across if fig.get_figwidth() >= NARROW else 1
     left = len(labels) - MOST
@@ -129,19 +129,19 @@ def columns(
     rows = -(-len(labels) // across)
     lines = 2 if rows <= INSIDE else 1
     wide = (fig.get_figwidth() - margin) / across - HANDLE * size / 8
-    shown = told_apart(labels, wide, size, lines)
+    shown = distinct_labels(labels, wide, size, lines)
     most = max((label.count("\n") + 1 for label in shown), default=0)
     return handles, shown, across, rows * (most * LINE + 0.5) * size / POINTS + 0.15
 
 
 def make_room(fig: Figure, high: Sequence[float]) -> None:
-    """Let the figure grow until legends of these heights, one a panel, leave axes their share."""
+    """Enlarge the figure until legends of these heights, one a panel, leave axes their share."""
     needed = sum(AROUND + one for one in high) / (1 - SHARE)
     fig.set_figheight(max(fig.get_figheight(), needed))
 
 
 def _wrapped(text: str, wide: float, size: float) -> list[str]:
-    """Lines of words; a word that is too long for a line is broken."""
+    """Return lines of words; a word longer than a line is broken."""
     found = [""]
     for word in text.split(" "):
         joined = f"{found[-1]} {word}" if found[-1] else word

@@ -1,7 +1,7 @@
-"""Links from a number in the prose to the row of the table that it stands on.
+"""Links from a number in the text to its row in a table.
 
 Sections write them as `[90.8](#ladder-1-2)`: the page makes links of them, plain text leaves them
-out. Every row of every table has such a name, made of its section, its table and its place.
+out. Every row of every table has such an anchor, of its section, its table and its place.
 """
 
 import re
@@ -13,27 +13,27 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def row_anchor(part: str, row: int, table: int = 1) -> str:
-    """The name of a row; rows and tables of a section are counted from 1."""
+    """Return the anchor of a row; rows and tables of a section count from 1."""
     return f"{part}-{table}-{row}"
 
 
 def table_anchor(part: str, table: int = 1) -> str:
-    """The name of a whole table, for what is counted over its rows."""
+    """Return the anchor of a whole table, for figures that count its rows."""
     return f"{part}-{table}"
 
 
 def link(shown: str, anchor: str) -> str:
-    """The text with a link to an anchor of the page."""
+    """Return the text with a link to an anchor of the page."""
     return f"[{shown}](#{anchor})"
 
 
-def unlinked(text: str) -> str:
-    """The text as it reads, for what is no page."""
+def strip_links(text: str) -> str:
+    """Return the text without its links, for plain text."""
     return _LINK.sub(r"\1", text)
 
 
-def linked(text: str) -> Markup:
-    """The text as HTML, all of it escaped but links and `code`; what is HTML already stays."""
+def to_html(text: str) -> Markup:
+    """Return the text as HTML, escaped but for links, `code` and existing HTML."""
     html = Markup if isinstance(text, Markup) else escape
     parts, end = [], 0
     for found in _LINK.finditer(text):

@@ -1,4 +1,4 @@
-"""How every figure looks: one style, colour-blind safe, in the units of the data."""
+"""The style of all figures: colour-blind safe, in the units of the data."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def styled(draw: F) -> F:
-    """Draw in our style and leave the user's own as it is."""
+    """Decorate a function to draw in this style, without a change to the user's own."""
 
     @wraps(draw)
     def styled(*args: Any, **kwargs: Any) -> Any:
@@ -57,7 +57,7 @@ def styled(draw: F) -> F:
 
 
 def recipe_title(recipe: str, model: str = "lecun1989") -> str:
-    """The recipe as people read it; of another model than the usual one, the model's name."""
+    """Return the title of a recipe; for another model than the usual one, of the model."""
     if model != "lecun1989":
         return model.replace("_", " ").replace("vit", "ViT")
     return RECIPE_TITLES.get(recipe, recipe.replace("_", " "))
@@ -99,7 +99,7 @@ def as_png(fig: Figure) -> bytes:
 
 
 def log_axes(ax: Any, x_ticks: Sequence[float]) -> None:
-    """Both axes logarithmic, ticks at the sizes themselves and at round percentages."""
+    """Make both axes logarithmic, with ticks at the sizes and at round percentages."""
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(FixedLocator(_thinned(x_ticks)))
@@ -110,7 +110,7 @@ def log_axes(ax: Any, x_ticks: Sequence[float]) -> None:
 
 
 def percent_axis(ax: Any) -> None:
-    """The logarithmic y axis of errors, with ticks at round percentages."""
+    """Set ticks at round percentages on a logarithmic y axis of errors."""
     low, high = ax.get_ylim()
     steps = [m * 10.0**e for e in range(-5, 1) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)]
     inside = [step for step in steps if low <= step <= high]
@@ -123,7 +123,7 @@ def percent_axis(ax: Any) -> None:
 
 
 def change_axis(ax: Any) -> None:
-    """The x axis of relative changes, every tick labelled with what it is."""
+    """Label every tick of an x axis of relative changes."""
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: change_label(value)))
 
 
@@ -137,7 +137,7 @@ def draw_change(
     lw: float,
     label: Any = None,
 ) -> None:
-    """A change with its interval; an arrow where it has no upper end, as nothing was missed."""
+    """Draw a change with its interval; with an arrow where it has no upper end."""
     low, high, change = row["low"], row["high"], row["change"]
     ax.plot([low, low + 1 if high is None else high], [y, y], color=color, lw=lw)
     if high is None:
@@ -148,7 +148,7 @@ def draw_change(
 
 
 def change_label(value: float) -> str:
-    """0.075 as +7.5 %."""
+    """Return 0.075 as +7.5 %."""
     percent = round(100 * value, 6)
     return f"{percent:+g} %".replace("-", "−") if percent else "0 %"
 
@@ -158,7 +158,7 @@ def _count(value: float) -> str:
 
 
 def _thinned(ticks: Sequence[float]) -> list[float]:
-    """Ticks far enough apart on a logarithmic axis that their labels do not touch."""
+    """Return ticks of a logarithmic axis without those whose labels would touch."""
     ratio = max(1.5, (max(ticks) / min(ticks)) ** 0.1) if ticks else 1.5  # about ten labels fit
     kept: list[float] = []
     for tick in sorted(set(ticks)):

@@ -1,4 +1,4 @@
-"""Figures from outside the study, each with its unit, year and source: the inputs about 2055."""
+"""Cited figures with unit, year and source: the inputs of the scenarios for 2055."""
 
 import csv
 import math
@@ -13,7 +13,7 @@ FILE = Path(__file__).parent / "facts.csv"
 class Rate:
     """Growth in orders of magnitude a year; the ends are of its source's interval, if it has one.
 
-    The interval is of the fitted slope alone, not of what comes next.
+    The interval is of the fitted slope, not of a forecast.
     """
 
     value: float
@@ -23,7 +23,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One cited figure. `year` may be a range, that of the systems a trend was fitted to."""
+    """One cited figure. `year` may be a range: of the systems to which a trend was fitted."""
 
     quantity: str
     year: str
@@ -35,7 +35,7 @@ class Fact:
 
     @property
     def rate(self) -> Rate:
-        """A trend's growth. Raises ValueError for a unit that is none of growth."""
+        """Return a trend's growth. Raises ValueError for a unit that is not of growth."""
         ends = [self.value, self.low, self.high]
         if self.unit == "OOM/yr":
             return Rate(value=self.value, low=self.low, high=self.high)
@@ -50,7 +50,7 @@ class Fact:
 
     @property
     def years(self) -> tuple[float, float] | None:
-        """First and last year of a trend's systems; None where the source gives none."""
+        """Return the first and last year of a trend's systems; None without them in the source."""
         ends = self.year.split("-")
         return (float(ends[0]), float(ends[1])) if len(ends) > 1 else None
 
@@ -60,7 +60,7 @@ YEARS_OF = {"yr doubling": 1.0, "months per halving": 1 / 12}
 
 @cache
 def facts() -> dict[tuple[str, str], Fact]:
-    """Every figure of the project's table, by quantity and year."""
+    """Return every figure of the project's table, by quantity and year."""
     with FILE.open(encoding="utf-8", newline="") as file:
         return {
             (row["quantity"], row["year"]): Fact(
@@ -77,7 +77,7 @@ def facts() -> dict[tuple[str, str], Fact]:
 
 
 def fact(quantity: str, year: str | None = None) -> Fact:
-    """The figure of this name; where there are several, of this year. Raises KeyError for none."""
+    """Return the figure of this name, and year if given. Raises KeyError unless it is one."""
     found = [f for key, f in facts().items() if key[0] == quantity and year in (None, key[1])]
     if len(found) != 1:
         raise KeyError(f"{len(found)} facts are {quantity} of {year or 'any year'}")

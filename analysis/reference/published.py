@@ -11,8 +11,8 @@ FILE = Path(__file__).parent / "published.csv"
 
 
 @cache
-def published() -> Sequence[PublishedRun]:
-    """Every published run, in the order of the write-up."""
+def published_runs() -> Sequence[PublishedRun]:
+    """Return every published run, in the order of the write-up."""
     with FILE.open(encoding="utf-8", newline="") as file:
         return tuple(
             PublishedRun(
@@ -33,4 +33,5 @@ def published() -> Sequence[PublishedRun]:
 
 
 def find_published(row: str) -> PublishedRun:
-    return next(run for run in published() if run.row == row)
+    """Return the published run of this row."""
+    return next(run for run in published_runs() if run.row == row)

@@ -1,8 +1,7 @@
-"""What 3 days, 90 seconds and our own seconds become by 2055 if hardware goes on as it has.
+"""Training times of 1989, of 2022 and of this study, carried on to 2055 by trends of hardware.
 
-The work stays what it was, 23 passes over 7,291 digits; only the machine gets cheaper. That our
-own seconds are so far below 90 on a machine of the same kind is software, which no trend of
-hardware foresees.
+The work stays 23 passes over 7,291 digits; only the machine gets cheaper. Our own seconds are far
+below the 90 of 2022 on a similar machine by software, which no trend of hardware foresees.
 """
 
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ from analysis.reference.trends import (
     NOW,
     THEN,
     Backtest,
+    backtest_trend,
     project,
-    put_to_test,
 )
 from analysis.results.cell_results import Cells
 from analysis.results.identity import USUAL
@@ -28,20 +27,20 @@ RECIPE, SIZE, EPOCHS = "1989", 7291, 23  # cited: the training that took three d
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seconds:
-    """Our own seconds of one core for the training of 1989: when, by which engine."""
+class MeasuredSeconds:
+    """Our own seconds of one core for the training of 1989, with their year and engine."""
 
     seconds: float
     year: float
     engine: str
     runs: int
     faster: float  # than the 90 s of 2022
-    by_hardware: tuple[float, float]  # how much faster the trends of hardware have it since
+    by_hardware: tuple[float, float]  # the speed-up since by trends of hardware
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Seconds, with the ends that the trend's own interval gives."""
+    """Seconds, with the ends of the trend's own interval."""
 
     value: float
     low: float | None
@@ -50,7 +49,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeScenario:
-    """One trend of hardware: the test, and each training's seconds in 2055."""
+    """One trend of hardware: its backtest, and each training's seconds in 2055."""
 
     name: str
     years: str
@@ -63,8 +62,8 @@ class TimeScenario:
     drawn: bool
 
 
-def time_scenarios(measured: Seconds | None) -> list[TimeScenario]:
-    """A row for each trend of hardware; without our own measurement that column is empty."""
+def time_scenarios(measured: MeasuredSeconds | None) -> list[TimeScenario]:
+    """Return a row for each trend of hardware; `measured` is None without our own seconds."""
     first, second = fact("train_wallclock", "1989").value, fact("train_wallclock", "2022").value
     found = []
     for trend, drawn in HARDWARE:
@@ -75,27 +74,27 @@ def time_scenarios(measured: Seconds | None) -> list[TimeScenario]:
                 years=known.year,
                 source=known.source,
                 rate=known.rate,
-                test=put_to_test(known, first, second, NOW - THEN, sign=-1),
-                three_days=_shrunk(first, known.rate, AHEAD - THEN),
-                ninety=_shrunk(second, known.rate, AHEAD - NOW),
+                test=backtest_trend(known, first, second, NOW - THEN, sign=-1),
+                three_days=_shrink(first, known.rate, AHEAD - THEN),
+                ninety=_shrink(second, known.rate, AHEAD - NOW),
                 measured=None
                 if measured is None
-                else _shrunk(measured.seconds, known.rate, AHEAD - measured.year),
+                else _shrink(measured.seconds, known.rate, AHEAD - measured.year),
                 drawn=drawn,
             )
         )
     return found
 
 
-def measured_seconds(cells: Cells) -> Seconds | None:
-    """Seconds of one core for 1989's training, by the cell with most models; None without one."""
+def measured_seconds(cells: Cells) -> MeasuredSeconds | None:
+    """Return the seconds of one core for the training of 1989, of the cell with most models."""
     best = max(_trainings(cells), key=len, default=None)
     if best is None:
         return None
     made = pd.to_datetime(best["created_at"]).max()
     year, seconds = made.year + (made.day_of_year - 1) / 365, float(best["cpu_s"].median())
     since = [project(1.0, fact(trend).rate.value, year - NOW) for trend, _ in HARDWARE]
-    return Seconds(
+    return MeasuredSeconds(
         seconds=seconds,
         year=year,
         engine=", ".join(sorted(set(best["engine"]))),
@@ -113,7 +112,7 @@ def _trainings(cells: Cells) -> Iterator[pd.DataFrame]:
                 yield timed
 
 
-def _shrunk(seconds: float, rate: Rate, years: float) -> Span:
+def _shrink(seconds: float, rate: Rate, years: float) -> Span:
     slow, fast = (
         None if end is None else project(seconds, -end, years) for end in (rate.low, rate.high)
     )

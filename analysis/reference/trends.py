@@ -1,10 +1,10 @@
-"""What growth in the past says of 2055, as scenarios, and how badly it has said so before.
+"""Past growth carried on to 2055, as scenarios with backtests.
 
 A trend is a straight line in log scale from a source of its own. It is carried on to 2055 from the
-network of 2021, and, as a test, to that network from the one of 1989. Most trends were fitted to
-some of the very years that the test asks for, so `seen` says how many: only a trend that has seen
-none of them was put to a real test. Those there are are cited: log-linear fits to systems before
-1990. Everything is in orders of magnitude (OOM, log10).
+network of 2021 and, as a backtest, to that network from the one of 1989. Most trends were fitted to
+some of the tested years; `seen` is their share, and only a trend with a share of 0 has a real test.
+Such tests are cited: log-linear fits to systems before 1990. Everything is in orders of magnitude
+(OOM, log10).
 """
 
 import math
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from analysis.reference.facts import Fact, Rate, fact
 
 THEN, NOW, AHEAD = 1989.0, 2022.0, 2055.0
-BEFORE = 1990  # the cited back-test is of fits to earlier systems
+BEFORE = 1990  # the cited backtest is of fits to earlier systems
 NETWORK, NETWORK_NAME = 2021.0, "ViT-G/14"  # stands for the networks of the write-up's 2022
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backtest:
-    """A trend from 1989 on against what came: `missed` is log10 of actual over projected."""
+    """A trend from 1989 on against the actual value: `missed` is log10 of actual / projected."""
 
     projected: float
     actual: float
@@ -30,7 +30,7 @@ class Backtest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One trend carried on to 2055, with its test."""
+    """One trend carried on to 2055, with its backtest."""
 
     name: str
     years: str
@@ -44,11 +44,11 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cited:
-    """The back-test by systems before 1990: the median miss, and how often intervals held.
+class CitedBacktest:
+    """The backtest by systems before 1990: the median miss, and the coverage of intervals.
 
-    The source gives the miss with a plus sign, which is taken to mean that more came than was
-    foreseen (assumed: the one trend here that ends before deep learning falls short as well).
+    The source gives the miss with a plus sign: the actual value exceeded the forecast (assumed, as
+    the one trend here that ends before deep learning falls short as well).
     """
 
     missed: float
@@ -58,14 +58,14 @@ class Cited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """One quantity: what it was, and what it may become."""
+    """One quantity: its values in 1989 and 2021, and its scenarios."""
 
     name: str
     unit: str
     then: float
     now: float
     scenarios: tuple[Scenario, ...]
-    cited: Cited
+    cited: CitedBacktest
     claimed: float | None  # by the write-up, for 2055
 
 
@@ -129,8 +129,8 @@ HARDWARE = (  # trend and whether it is drawn, slowest first
 )
 
 
-def outlooks() -> list[Growth]:
-    """Parameters, data and compute: every trend with its test."""
+def growth_outlooks() -> list[Growth]:
+    """Return parameters, data and compute: every trend with its backtest."""
     found = []
     for name, (unit, first, last, trends) in QUANTITIES.items():
         then, now = fact(first).value, fact(last).value
@@ -145,7 +145,7 @@ def outlooks() -> list[Growth]:
                     for trend, years, drawn in trends
                 ),
                 claimed=None if name == "compute" else now * fact("claim_2055_data_model").value,
-                cited=Cited(
+                cited=CitedBacktest(
                     missed=fact(f"backtest33_median_{_short(name)}").value,
                     coverage=fact(f"backtest33_coverage_{_short(name)}").value,
                     source=fact(f"backtest33_coverage_{_short(name)}").source,
@@ -156,12 +156,12 @@ def outlooks() -> list[Growth]:
 
 
 def project(value: float, rate: float, years: float) -> float:
-    """What a value grows to."""
+    """Return the value after so many years at a rate."""
     return float(value * 10 ** (rate * years))
 
 
-def put_to_test(found: Fact, then: float, now: float, years: float, sign: int = 1) -> Backtest:
-    """Carry `then` on from 1989 for some years, and compare; with sign -1 the quantity falls."""
+def backtest_trend(found: Fact, then: float, now: float, years: float, sign: int = 1) -> Backtest:
+    """Return the backtest of a trend from 1989 on; with sign -1 the quantity falls."""
     rate = found.rate
     ends = [
         None if end is None else project(then, sign * end, years) for end in (rate.low, rate.high)
@@ -190,7 +190,7 @@ def _scenario(found: Fact, then: float, now: float, drawn: bool) -> Scenario:
         value=project(now, rate.value, ahead),
         low=None if rate.low is None else project(now, rate.low, ahead),
         high=None if rate.high is None else project(now, rate.high, ahead),
-        test=put_to_test(found, then, now, NETWORK - THEN),
+        test=backtest_trend(found, then, now, NETWORK - THEN),
         drawn=drawn,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from analysis.claims.claim import Evidence, gather_evidence
+from analysis.effects.tuning import find_tunings, tuning_json
 from analysis.present.display import Numbers
 from analysis.present.style import as_png, as_svg
 from analysis.report import digits
@@ -25,7 +26,6 @@ from analysis.report.sections.registry import (
 )
 from analysis.report.tuning_figure import response_figure
 from analysis.results.load import Results, load
-from analysis.results.tuning import find_tunings, tuning_json
 from scaling.store.store import Store
 
 

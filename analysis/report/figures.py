@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from analysis.laws.curves import Curve, curve_labels, curve_titles
 from analysis.present.fit_plot import draw_fit
-from analysis.present.legends import INSIDE, columns, fit_inside, make_room, shortened
+from analysis.present.legends import INSIDE, columns, fits_inside, make_room, shorten
 from analysis.present.style import line_styles, log_axes, styled
 
 PANELS_ACROSS = 3
@@ -47,7 +47,7 @@ def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] =
         ax.set_xlabel("training images")
         ax.set_ylabel("test error")
         if len(panels) > 1:
-            ax.set_title(shortened(str(panel[0].fixed["test_set_id"]), 5, 10))
+            ax.set_title(shorten(str(panel[0].fixed["test_set_id"]), 5, 10))
         high.append(_legend(fig, ax))
     make_room(fig, high)
     return fig
@@ -57,7 +57,7 @@ def _legend(fig: Figure, ax: Any) -> float:
     """The legend of a panel, in it or below it; the inches that it takes below."""
     handles, labels = ax.get_legend_handles_labels()
     how: Any = {"frameon": False, "handlelength": 2.5}
-    if fit_inside(fig, labels):
+    if fits_inside(fig, labels):
         ax.legend(loc="best", **how)
         return 0.0
     handles, labels, across, high = columns(fig, handles, labels, margin=1.0)
@@ -80,7 +80,7 @@ def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
         for n_train, cell in rows.groupby("n_train"):
             error = (cell["test_misses"] / cell["n_test"]).groupby(cell["epoch"]).mean()
             ax.plot(error.index, error.clip(lower=curve.least), color=shades[n_train], marker=".")
-        ax.set_title(shortened(title, 2.4, 10, lines=2))
+        ax.set_title(shorten(title, 2.4, 10, lines=2))
         log_axes(ax, sorted(set(rows["epoch"])))
         ax.set_xlabel("epoch")
     for ax in axes.flat[len(curves) :]:
@@ -118,8 +118,8 @@ def _draw_curve(ax: Any, curve: Curve, style: Mapping[str, Any], label: str) -> 
         label=label,
         **style,
     )
-    if curve.drawn is not None:
-        draw_fit(ax, curve.drawn, colour, most=1.0)
+    if curve.shown_fit is not None:
+        draw_fit(ax, curve.shown_fit, colour, most=1.0)
 
 
 def _draw_fans(

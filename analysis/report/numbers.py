@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.effects.decision_rules import ratio_direction
+from analysis.effects.tuning import Tuning
 from analysis.laws.curves import LEVEL, Curve, curve_titles
 from analysis.laws.fit import Fit
 from analysis.laws.forms import FORMS
 from analysis.results.load import Results
-from analysis.results.provenance import methods
+from analysis.results.provenance import training_provenance
 from analysis.results.reading import read_as, sentence_of
-from analysis.results.tuning import Tuned
-from analysis.stats.bootstrap import ratio_of
+from analysis.stats.bootstrap import error_ratio
 from scaling.analyses import to_plan
 
 
 def make_numbers(
     results: Results,
     curves: list[Curve],
-    tunings: Sequence[Tuned],
+    tunings: Sequence[Tuning],
     *,
     sections: Sequence[dict[str, Any]],
     folder: Mapping[str, Any],
@@ -59,7 +60,7 @@ def make_numbers(
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.corrupt],
-        "methods": methods(results.models),
+        "methods": training_provenance(results.models),
     }
     return plain(numbers)  # type: ignore[no-any-return]
 
@@ -90,7 +91,7 @@ def _datasets(results: Results) -> list[dict[str, Any]]:
 
 
 def _curve(curve: Curve, title: str) -> dict[str, Any]:
-    law = curve.fitted("power_law")
+    law = curve.find_fit("power_law")
     return {
         "title": title,
         "fixed": curve.fixed,
@@ -129,7 +130,7 @@ def _fall(curve: Curve) -> dict[str, Any] | None:
         return None
     drawn = curve.replicates[:, 0] / curve.replicates[:, -1]
     errors = curve.errors
-    ratio, ends = ratio_of(curve.summaries[0], curve.summaries[-1])
+    ratio, ends = error_ratio(curve.summaries[0], curve.summaries[-1])
     if not (curve.thin[0] or curve.thin[-1]):
         ends = _quantiles(drawn)
     return {
@@ -154,17 +155,11 @@ def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
     if not shared or any(first.fixed[key] != last.fixed[key] for key in alike):
         return None
     i, j = first.n_train.index(shared[-1]), last.n_train.index(shared[-1])
-    ratio, ends = ratio_of(last.summaries[j], first.summaries[i])
+    ratio, ends = error_ratio(last.summaries[j], first.summaries[i])
     if not (last.thin[j] or first.thin[i]):
         ends = _quantiles(last.replicates[:, j] / first.replicates[:, i])
     low, high = ends
-    verdict = "undecided at this precision"
-    if min(first.summaries[i].n_seeds, last.summaries[j].n_seeds) < 2:
-        verdict = "one seed"  # whose luck is not known: no verdict rests on it
-    elif high is not None and high < 1:
-        verdict = "fewer misses"
-    elif low is not None and low > 1:
-        verdict = "more misses"
+    n_seeds = min(first.summaries[i].n_seeds, last.summaries[j].n_seeds)
     return {
         "n_train": shared[-1],
         "from": titles[0],
@@ -174,7 +169,7 @@ def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
         "ratio": ratio,
         "interval": ends,
         "n_test": first.n_test,
-        "verdict": verdict,
+        "verdict": ratio_direction(low, high, n_seeds),
     }
 
 

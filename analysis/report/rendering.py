@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from analysis.present import formatting
-from analysis.present.links import link, linked, row_anchor, table_anchor, unlinked
+from analysis.present.links import link, row_anchor, strip_links, table_anchor, to_html
 from analysis.report.sections.section import Section
 
 Drawn = Mapping[str, tuple[bytes, bytes]]  # by name, a figure as SVG and as PNG
@@ -38,7 +38,7 @@ def render(template: str, drawn: Drawn, **values: Any) -> str:
         percent=formatting.percent, number=formatting.number, interval=formatting.interval
     )
     environment.filters.update(
-        factor=formatting.factor, link=link, text=linked if page else unlinked
+        factor=formatting.factor, link=link, text=to_html if page else strip_links
     )
     environment.filters.update(oneline=lambda said: " ".join(said.split()))
     environment.globals.update(row_anchor=row_anchor, table_anchor=table_anchor)

@@ -10,9 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis.present.legends import place_legend, shortened
+from analysis.effects.tuning import Tuning
+from analysis.present.legends import place_legend, shorten
 from analysis.present.style import percent_axis, recipe_title, styled
-from analysis.results.tuning import Tuned, TuningTrial
+from analysis.results.tuning_trials import TuningTrial
 from analysis.stats.bootstrap import error_floor
 
 WORDS = {
@@ -28,7 +29,7 @@ OFF_SCALE = 2.5  # times the worse of best and published: errors beyond would fl
 
 
 @styled
-def response_figure(tuned: Tuned) -> Figure:
+def response_figure(tuned: Tuning) -> Figure:
     """A panel for each tuned value: every suggestion, the best and the published one."""
     space = tuned.space
     fig = Figure(figsize=(1.2 + 3.9 * len(space), 4.6), layout="constrained")
@@ -39,13 +40,13 @@ def response_figure(tuned: Tuned) -> Figure:
     axes[0].set_ylim(top=top)
     percent_axis(axes[0])
     axes[0].set_ylabel(f"validation error, mean of {_seeds(tuned)}")
-    title = shortened(_title(tuned), fig.get_figwidth() - 0.2, 10, lines=2)
+    title = shorten(_title(tuned), fig.get_figwidth() - 0.2, 10, lines=2)
     fig.suptitle(title, x=0.01, ha="left", fontsize=10)
     place_legend(fig, axes[0], handles=_handles(tuned), across=2 if len(space) == 1 else 4)
     return fig
 
 
-def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any], top: float | None) -> None:
+def _draw(ax: Any, tuned: Tuning, value: Mapping[str, Any], top: float | None) -> None:
     name, (low, high) = value["name"], value["range"]
     if value["scale"] == "log":
         ax.set_xscale("log")
@@ -71,7 +72,7 @@ def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any], top: float | None) ->
         if named is not None:
             ax.plot(named.values[name], _shown(named), marker, color=colour,
                     ms=15 if marker == "*" else 8, mec="white", mew=0.8, zorder=5)  # fmt: skip
-    for tried in tuned.tried:
+    for tried in tuned.trials:
         if tried.status == "failed":
             _at_the_top(ax, tried.values[name], "x", "#555555")
     _x_axis(ax, value)
@@ -87,7 +88,7 @@ def _at_the_top(ax: Any, x: float, marker: str, colour: Any) -> None:
     ax.plot(x, 0.97, marker, color=colour, ms=6, zorder=4, transform=where)
 
 
-def _top(tuned: Tuned) -> float | None:
+def _top(tuned: Tuning) -> float | None:
     """Where the y axis ends; None where everything is in sight of the best."""
     named = [_shown(tried) for tried in (tuned.best, tuned.published) if tried is not None]
     top = OFF_SCALE * max(named)
@@ -108,7 +109,7 @@ def _x_axis(ax: Any, value: Mapping[str, Any]) -> None:
     ax.grid(visible=True)
 
 
-def _handles(tuned: Tuned) -> list[Any]:
+def _handles(tuned: Tuning) -> list[Any]:
     """What the marks mean, with the values of the two that matter."""
     line: Any = {"ls": "", "mec": "white"}
     handles: list[Any] = []
@@ -120,7 +121,7 @@ def _handles(tuned: Tuned) -> list[Any]:
         handles.append(Line2D([], [], marker="D", color=ORANGE, ms=7, label=label, **line))
     handles.append(Line2D([], [], marker="o", color=BLUE, ms=4.5, lw=1, label="suggestion ± s.e."))
     handles.append(Line2D([], [], marker=".", color=BLUE, alpha=0.4, ls="", label="one seed"))
-    if any(tried.status == "failed" for tried in tuned.tried):
+    if any(tried.status == "failed" for tried in tuned.trials):
         handles.append(Line2D([], [], marker="x", color="#555555", ls="", label="failed (NaN)"))
     if _top(tuned):
         handles.append(Line2D([], [], marker="^", color=BLUE, ls="", label="above the scale"))
@@ -136,12 +137,12 @@ def _values(values: Mapping[str, float]) -> str:
     return ", ".join(f"{WORDS.get(name, name)} {value:g}" for name, value in values.items())
 
 
-def _seeds(tuned: Tuned) -> str:
+def _seeds(tuned: Tuning) -> str:
     seeds = len(tuned.summary()["seeds"])
     return f"{seeds} seeds" if seeds != 1 else "1 seed"
 
 
-def _title(tuned: Tuned) -> str:
+def _title(tuned: Tuning) -> str:
     found = tuned.summary()
     epochs = f", {found['epochs'][0]} epochs" if len(found["epochs"]) == 1 else ""
     return (

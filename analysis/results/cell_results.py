@@ -1,4 +1,4 @@
-"""The measured cells of a results folder, by study: what each plan asked for, and what is there."""
+"""The cells of a results folder with their finished models, study by study."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.results.identity import as_planned, facts_of, only_one
+from analysis.results.identity import facts_of, only_one, planned_from_facts
 from analysis.results.load import Results
 from analysis.stats.bootstrap import Summary, Wrong, summarise
 from scaling.study import complete, is_built_in
@@ -52,22 +52,24 @@ class CellResult:
 
     @property
     def planned_cell(self) -> Mapping[str, Any]:
-        """All that it was planned as; without a plan, as much of that as is known."""
+        """Return its entry in the plan; without a plan, the known part of one."""
         if self.entry:
             return self.entry
         names = ("dataset", "test_set_id", "n_test", "split", "n_train", "width", "model", "recipe")
-        planned = as_planned({n: getattr(self, n) for n in (*names, "epochs", "batch_size")})
+        planned = planned_from_facts(
+            {n: getattr(self, n) for n in (*names, "epochs", "batch_size")}
+        )
         planned["recipe"]["tricks"] = tuple((name, 1) for name in self.tricks)
         return planned
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Return the fields that tell it from other cells, by name."""
+        """Return the fields that distinguish it from other cells, by name."""
         return facts_of(self.planned_cell, lr=self.lr, weight_decay=self.weight_decay)
 
     @property
     def is_built_in(self) -> bool:
-        """Whether its recipe is the one that the recipe's name stands for."""
+        """Return whether its recipe is the built-in one of that name."""
         return is_built_in(complete(self.planned_cell)["recipe"])
 
     @property
@@ -80,7 +82,7 @@ class CellResult:
 
     @property
     def misses(self) -> list[int]:
-        """Test misses by seed."""
+        """Return the test misses, in the order of seeds."""
         return [int(m) for m in self.models["test_misses"]]
 
     @property
@@ -105,7 +107,7 @@ class CellResult:
 
 
 class Ambiguous(Exception):
-    """Several cells of a study answer to one name, and none of them is the one meant by it."""
+    """Several cells of a study share a name, and none of them has the built-in recipe."""
 
     def __init__(self, study: str, cell: CellResult, cells: int) -> None:
         super().__init__(
@@ -114,8 +116,8 @@ class Ambiguous(Exception):
         )
 
 
-def the_one(study: str, cells: Sequence[CellResult]) -> CellResult:
-    """The cell that is meant by the name that these share. Raises Ambiguous if several are."""
+def require_one(study: str, cells: Sequence[CellResult]) -> CellResult:
+    """Return the cell with the recipe that their common name stands for. Raises Ambiguous."""
     one = only_one(cells)
     if one is None:
         raise Ambiguous(study, cells[0], len(cells))
@@ -123,7 +125,7 @@ def the_one(study: str, cells: Sequence[CellResult]) -> CellResult:
 
 
 class Cells:
-    """Every cell that has a finished model, study by study, in the order of the plans."""
+    """Every cell with a finished model, study by study, in the order of the plans."""
 
     def __init__(self, results: Results) -> None:
         rows = {run: row for row, run in enumerate(results.models["run_id"])}
@@ -141,7 +143,7 @@ class Cells:
         return tuple(self._by_study)
 
     def find(self, study: str, **where: Any) -> list[CellResult]:
-        """The cells of a study whose fields have these values; none if it is not there."""
+        """Return the cells of a study whose fields have these values; none without the study."""
         return [
             cell
             for cell in self._by_study.get(study, ())
@@ -149,28 +151,28 @@ class Cells:
         ]
 
     def first(self, study: str, **where: Any) -> CellResult | None:
-        """The first such cell, on the largest test set that it was tested on.
+        """Return the first such cell, on the largest test set that it was tested on.
 
-        Where several cells have its place and its recipe's name, it is the one that is meant by
-        that name. Raises Ambiguous if that cannot be told.
+        Where several cells share its sizes and recipe name, it is the one with the built-in recipe.
+        Raises Ambiguous if several or none have it.
         """
         found = self.find(study, **where)
         first = max(found, key=lambda cell: cell.n_test, default=None)
         if first is None:
             return None
         alike = [c for c in found if all(getattr(c, n) == getattr(first, n) for n in PLACE)]
-        return the_one(study, alike)
+        return require_one(study, alike)
 
 
 def every_cell(results: Results) -> list[CellResult]:
-    """Each cell that has a finished model once, with its models of all studies but tunings."""
+    """Return each cell with a finished model once, with its models of all studies but tunings."""
     results = results.of([name for name, plan in results.plans.items() if "tuning" not in plan])
     rows = {run: row for row, run in enumerate(results.models["run_id"])}
     return [measured for cell in results.cells for measured in _measured("", cell, rows, results)]
 
 
-def described(cell: CellResult) -> dict[str, Any]:
-    """A cell and its mean test error with its interval, as JSON."""
+def describe_cell(cell: CellResult) -> dict[str, Any]:
+    """Return a cell and its mean test error with its interval, as JSON."""
     summary = cell.summary
     names = ("dataset", "test_set_id", "n_test", "split", "n_train", "width", "model", "recipe")
     more = ("epochs", "batch_size", "lr", "weight_decay", "n_params", "n_macs", "planned")
@@ -186,7 +188,7 @@ def described(cell: CellResult) -> dict[str, Any]:
 def _measured(
     study: str, cell: Mapping[str, Any], rows: Mapping[str, int], results: Results
 ) -> Iterator[CellResult]:
-    """A planned cell, apart by learning rate and weight decay, which belong to its members."""
+    """Yield a planned cell's results, one for each learning rate and weight decay of members."""
     recipe = cell["recipe"]
     alike: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
     for member in cell["members"]:

@@ -1,4 +1,4 @@
-"""A results folder as tables: the models that its plans name, and what is missing of them."""
+"""A results folder as tables: the models that its plans name, and their state."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from scaling.store.store import CorruptFile, State, Store, state_of, unpack_corr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """What a results folder holds of its plans; rows of earlier definitions are left out."""
+    """The rows of a folder's plans; rows of earlier definitions are left out."""
 
     store: Store
     plans: Mapping[str, Mapping[str, Any]]
     metrics: pd.DataFrame  # a row per model and evaluated epoch
     models: pd.DataFrame  # the last row of each finished model, with `error` = misses / n_test
-    wrong: Mapping[str, NDArray[np.bool_]]  # by run_id: which test images were missed, (n_test,)
-    predicted: Mapping[str, NDArray[np.uint8]]  # by run_id: what each test image was taken for
+    wrong: Mapping[str, NDArray[np.bool_]]  # by run_id: the test images that were missed, (n_test,)
+    predicted: Mapping[str, NDArray[np.uint8]]  # by run_id: the class predicted for each test image
     state: State
 
     def __repr__(self) -> str:
@@ -38,7 +38,7 @@ class Results:
 
     @property
     def cells(self) -> list[Mapping[str, Any]]:
-        """The planned cells, each once, with the members that any plan gives them."""
+        """Return the planned cells, each once, with its members of all plans."""
         found: dict[str, dict[str, Any]] = {}
         for plan in self.plans.values():
             for cell in plan["cells"]:
@@ -53,7 +53,7 @@ class Results:
         return {member["run_id"]: cell for cell in self.cells for member in cell["members"]}
 
     def of(self, studies: Collection[str]) -> "Results":
-        """Only the models that the plans of these studies name."""
+        """Return the part of these studies."""
         runs = {
             member["run_id"]
             for name in studies
@@ -68,8 +68,8 @@ class Results:
         )
 
     @property
-    def measured(self) -> pd.DataFrame:
-        """The models of studies; those that only a tuning names were there to be chosen from."""
+    def study_models(self) -> pd.DataFrame:
+        """Return the models of studies, without those of tunings alone."""
         planned = {
             member["run_id"]
             for plan in self.plans.values()
@@ -80,14 +80,14 @@ class Results:
         return self.models[self.models["run_id"].isin(planned)].reset_index(drop=True)
 
     def counts(self) -> dict[str, int]:
-        """Planned cells: finished, failed and missing."""
+        """Return the numbers of planned cells: finished, failed and missing."""
         return self.state.count({"cells": self.cells})
 
 
 def load(out: str | Path | Store) -> Results:
-    """Read a results folder or URI. Files that cannot be read are named in `corrupt`.
+    """Read a results folder or URI; unreadable files are listed in `corrupt`.
 
-    Raises InputError where there is no plan, as then nothing says what belongs together.
+    Raises InputError for a folder without a plan, whose models cannot be grouped.
     """
     store = out if isinstance(out, Store) else Store(out)
     plans = store.read_plans()

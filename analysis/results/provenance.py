@@ -1,13 +1,13 @@
-"""Where, by what and at what cost models were trained."""
+"""The provenance of models: machines, versions, commits and cost."""
 
 from typing import Any
 
 import pandas as pd
 
 
-def methods(models: pd.DataFrame) -> dict[str, Any]:
-    """Where, by what and at what cost the models were trained."""
-    versions: dict[str, list[str]] = {}  # several, where models of different days are together
+def training_provenance(models: pd.DataFrame) -> dict[str, Any]:
+    """Return the machines, versions, commits and cost of models."""
+    versions: dict[str, list[str]] = {}  # several for models of different days
     for name, value in dict.fromkeys(pair for row in models.get("versions", []) for pair in row):
         versions.setdefault(name, []).append(value)
     seeds = models.groupby("cell_id")["seed"].nunique() if len(models) else pd.Series([0])

@@ -1,8 +1,8 @@
-"""What a trick is worth: how many times more data the baseline would need for the same error.
+"""The effective data of a trick: the baseline needs so many times more for the same error.
 
 Both curves are replicated by the same draws of images and seeds (the crossed bootstrap), so that
-what they share cancels. Nothing is extrapolated: where the baseline never gets there, the
-multiplier is only bounded.
+what they share cancels. Nothing is extrapolated: where the baseline never reaches that
+error, the multiplier is only bounded.
 Shapes: R replicates; N sizes; M sizes of the baseline.
 """
 
@@ -14,17 +14,16 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats
 from scaling.errors import InputError
 
-REACHED = (
-    0.95  # of the replicates must reach the baseline's range at a size to be compared (assumed)
-)
+# Assumed: the share of replicates that must reach the baseline's range at a size to be compared.
+REACHED = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Multiplier:
     """m(N) = N_baseline(error) / N at one size.
 
-    None is beyond the baseline's sizes: a value or `high` of None says "more than `limit`", a `low`
-    of 0 that the baseline is better even at its smallest size.
+    None is beyond the baseline's sizes: a value or `high` of None means "more than `limit`", a
+    `low` of 0 that the baseline is better even at its smallest size.
     """
 
     n_train: float
@@ -36,23 +35,15 @@ class Multiplier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectiveData:
-    """Multipliers by size, and the slope of log m by log N with its interval, if it can be had."""
+    """Multipliers by size, and the slope of log m by log N with its interval, if estimable."""
 
     multipliers: tuple[Multiplier, ...]
     slope: float | None
     slope_interval: tuple[float, float] | None
     level: float
 
-    @property
-    def verdict(self) -> str:
-        """Whether the worth depends on the size, in the report's words."""
-        if self.slope_interval is None:
-            return "cannot be determined by this study"
-        low, high = self.slope_interval
-        return "undecided at this precision" if low <= 0 <= high else "supported"
 
-
-def worth(
+def data_multipliers(
     baseline_n: ArrayLike,
     baseline_RM: ArrayLike,
     n: ArrayLike,
@@ -64,23 +55,23 @@ def worth(
     baseline_none: ArrayLike = False,
     none: ArrayLike = False,
 ) -> EffectiveData:
-    """What a trick is worth at sizes n, from replicates of both curves drawn together.
+    """Return the multipliers of a trick at sizes n, from replicates of both curves drawn together.
 
-    `none` and `baseline_none` say at which sizes hardly an image was missed. There the trick's
-    error may be as large as `limit` and the baseline's as small as `least`: the multiplier has a
-    lower end only.
+    `none` and `baseline_none` mark the sizes at which hardly an image was missed. There the
+    trick's error may be as large as `limit` and the baseline's as small as `least`: the multiplier
+    has a lower end only.
     Raises InputError for curves that were not drawn together, or a baseline of one size.
     """
     n_M, n_N = np.asarray(baseline_n, float), np.asarray(n, float)
     base, trick = np.asarray(baseline_RM, float), np.asarray(error_RN, float)
     if len(base) != len(trick) or base.shape[1] != len(n_M) or trick.shape[1] != len(n_N):
         raise InputError(
-            f"worth: replicates of {base.shape} and {trick.shape} for {len(n_M)} and {len(n_N)}"
-            " sizes: expected as many of each, drawn together"
+            f"data_multipliers: replicates of {base.shape} and {trick.shape} for {len(n_M)} and"
+            f" {len(n_N)} sizes: expected as many of each, drawn together"
         )
     if len(n_M) < 2 or (np.diff(n_M) <= 0).any():
-        raise InputError("worth: the baseline needs two sizes or more, rising")
-    # by replicate, the size at which the baseline has the trick's error; 0 and inf are beyond it
+        raise InputError("data_multipliers: the baseline needs two sizes or more, rising")
+    # the baseline's size with the trick's error in each replicate; 0 and inf are beyond its sizes
     needed = np.array([_invert(n_M, b, t) for b, t in zip(base, trick, strict=True)])
     centre = _invert(n_M, np.median(base, axis=0), np.median(trick, axis=0))
     unseen_N = np.broadcast_to(np.asarray(none, bool), n_N.shape)
@@ -102,12 +93,12 @@ def worth(
         for i in range(len(n_N))
     )
     if unseen_N.any() or np.any(baseline_none):
-        multipliers = tuple(map(_bounded, multipliers, unseen_N))
+        multipliers = tuple(map(_bound, multipliers, unseen_N))
     slope, interval = _slope(n_N, np.where(unseen_N, np.inf, ratio_RN), tails)
     return EffectiveData(multipliers=multipliers, slope=slope, slope_interval=interval, level=level)
 
 
-def _bounded(found: Multiplier, unseen: bool) -> Multiplier:
+def _bound(found: Multiplier, unseen: bool) -> Multiplier:
     """Return a lower limit where the trick misses nothing; else an interval around its value."""
     if unseen:
         return replace(found, value=None, high=None, limit=found.low)
@@ -118,12 +109,12 @@ def _bounded(found: Multiplier, unseen: bool) -> Multiplier:
 
 
 def _invert(n_M: Floats, error_M: Floats, wanted_N: Floats) -> Floats:
-    """The size at which a curve has these errors, along straight lines in logarithms.
+    """Return the sizes at which a curve has these errors, along straight lines in logarithms.
 
-    The curve is first made to fall, as noise may let it rise between two sizes.
+    The curve is made to fall first, as noise may let it rise between two sizes.
     """
     falling = np.log(np.minimum.accumulate(error_M))
-    falling -= 1e-12 * np.arange(len(falling))  # np.interp wants no two equal
+    falling -= 1e-12 * np.arange(len(falling))  # np.interp needs distinct values
     target = np.log(wanted_N)
     size = np.exp(np.interp(-target, -falling, np.log(n_M)))
     return np.where(
@@ -134,7 +125,7 @@ def _invert(n_M: Floats, error_M: Floats, wanted_N: Floats) -> Floats:
 def _slope(
     n_N: Floats, ratio_RN: Floats, tails: tuple[float, float]
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """The slope of log m by log N over the sizes at which nearly every replicate has an m."""
+    """Return the slope of log m by log N over sizes at which nearly every replicate has an m."""
     good = np.isfinite(ratio_RN) & (ratio_RN > 0)
     sizes = good.mean(axis=0) >= REACHED
     rows = good[:, sizes].all(axis=1)

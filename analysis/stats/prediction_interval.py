@@ -1,7 +1,7 @@
-"""What one run would give: the interval that a published one-run figure is compared with.
+"""The prediction interval of one run, to compare a published one-run figure with.
 
 One run has the noise of a fresh seed (subset, weights, luck) and of the test images it happens to
-be tested on. The mean over seeds has neither, so its interval says nothing about one run.
+be tested on. The mean over seeds has neither, so its interval is not that of one run.
 
 Shapes: S seeds, R draws.
 """
@@ -19,7 +19,7 @@ DRAWS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneRun:
+class PredictionInterval:
     """The prediction interval of one run's misses; bounds are counts that may occur."""
 
     low: int
@@ -27,24 +27,24 @@ class OneRun:
     n: int  # images it is tested on
     level: float
 
-    def holds(self, misses: int) -> bool:
+    def contains(self, misses: int) -> bool:
+        """Return whether a count lies within the interval."""
         return self.low <= misses <= self.high
 
 
-def one_run(
+def prediction_interval(
     misses: Sequence[int], n_images: int, n_drawn: int | None = None, level: float = LEVEL
-) -> OneRun | None:
-    """The interval of a new seed on `n_drawn` random images of the `n_images` all seeds were given.
+) -> PredictionInterval | None:
+    """Return the interval of a new seed's misses on `n_drawn` random ones of `n_images` images.
 
-    A new seed is one of those seen, drawn at random: they need not be normal, and one that hardly
-    learned moves the upper end only. As S seeds show (S-1)/S of their variance and their mean only
-    to within 1/S of it, deviations from the median are widened by sqrt((S+1)/(S-1)), and by the
-    ratio of the t quantile with S-1 degrees of freedom to the normal one. Given its misses of all
-    images, those among `n_drawn` of them, drawn without replacement, are hypergeometric: the bits
-    of a model matter by their sum only.
-    Where fewer than one image is missed in the mean, a new seed may miss as many as images without
-    a miss leave open.
-    None with one seed, as then the noise of seeds is unknown, or with fewer images than drawn.
+    `misses` are those of S seeds on all `n_images`. A new seed is one of these, drawn at random:
+    they need not be normal, and one that hardly learned moves the upper end only. As S seeds show
+    (S-1)/S of their variance and their mean only to within 1/S of it, deviations from the median
+    are widened by sqrt((S+1)/(S-1)), and by the ratio of the t quantile with S-1 degrees of freedom
+    to the normal one. Given its misses of all images, those among `n_drawn` of them, drawn without
+    replacement, are hypergeometric. Where the mean is below one miss, a new seed may miss as many
+    as images without a miss leave open.
+    None with one seed, whose noise is unknown, or with fewer images than drawn.
     """
     n_drawn = n_images if n_drawn is None else n_drawn
     n_S = len(misses)
@@ -61,4 +61,4 @@ def one_run(
         new_R = np.maximum(new_R, rng.binomial(n_images, unseen_R))
     drawn_R = rng.hypergeometric(new_R, n_images - new_R, n_drawn)
     low, high = np.quantile(drawn_R, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    return OneRun(low=int(low), high=int(high), n=n_drawn, level=level)
+    return PredictionInterval(low=int(low), high=int(high), n=n_drawn, level=level)

@@ -1,7 +1,7 @@
 """Two trainings of the same models, paired by seed: do their test misses differ?
 
-A model keeps its seed, so the images, first weights and draws are equal in both; what is left of
-two engines is rounding, which grows into other misses. The test images are the same too, hence
+A model keeps its seed, so the images, first weights and draws are equal in both; two engines then
+differ by rounding alone, which grows into other misses. The test images are the same too, hence
 only seeds are a source of noise.
 """
 
@@ -10,27 +10,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
+
+from analysis.arrays import Floats
 
 ALPHA = 0.01
 LEVEL = 1 - ALPHA
-MARGIN = (
-    0.10  # as in effects/decision_rules.py: a change that matters; a wider interval shows nothing
-)
-LEAST = 20  # pairs, below which nothing is decided
 SEED_SHARE = 0.10  # assumed: noise of a seed beside the binomial one, as a share of the misses
 FLIPS = 9_999
 BLOCKS = 10  # of as many flips each, where the first block rejects: p reaches 1e-5 for Holm
 
-HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not verifiable at this precision"
-
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paired:
-    """The relative change of the misses, its interval, and the two-sided p-value of none."""
+class SignFlipTest:
+    """The relative change of the misses, its interval, and the two-sided p-value of no change."""
 
     n: int
     change: float
@@ -38,27 +32,14 @@ class Paired:
     high: float
     p: float
 
-    def verdict(self, p: float) -> str:
-        """Return the verdict, by a p-value that is corrected for the number of tests.
 
-        A change that is significant only before the correction is no failure; whether it holds
-        depends on the interval alone, which is not corrected.
-        """
-        if self.n < LEAST:
-            return UNDECIDED
-        if p < ALPHA:
-            return FAILS
-        return HOLDS if max(-self.low, self.high) <= MARGIN else UNDECIDED
-
-
-def paired(stored: ArrayLike, again: ArrayLike, cells: Sequence[str]) -> Paired:
+def sign_flip_test(stored: ArrayLike, again: ArrayLike, cells: Sequence[str]) -> SignFlipTest:
     """Test pairs of misses, of one cell or of several, for a change by a common factor.
 
     Without a change each pair could as well be the other way round, so this is the permutation
     test that flips the signs of the differences; its level holds whatever their variances are.
     Each difference is divided by the noise expected of its cell, so that no cell outweighs the
-    others. Misses are whole numbers, so a standard error below that of half a miss in all is not
-    believed.
+    others. Misses are whole numbers, so the standard error is at least that of half a miss in all.
     """
     before, after = np.asarray(stored, float), np.asarray(again, float)
     names = np.asarray(cells)
@@ -69,13 +50,13 @@ def paired(stored: ArrayLike, again: ArrayLike, cells: Sequence[str]) -> Paired:
     differences, units = (after - before) / noise, means / noise
     n, change = len(before), float(differences.sum() / units.sum())
     if n < 2:
-        return Paired(n=n, change=_of_stored(change), low=-np.inf, high=np.inf, p=1.0)
+        return SignFlipTest(n=n, change=_of_stored(change), low=-np.inf, high=np.inf, p=1.0)
     p, low, high = _flipped(differences, units, blocks=1)
     if p < ALPHA:
         p, low, high = _flipped(differences, units, blocks=BLOCKS)
     se = 0.5 / float(means.sum())
     half = float(stats.norm.ppf((1 + LEVEL) / 2)) * se
-    return Paired(
+    return SignFlipTest(
         n=n,
         change=_of_stored(change),
         low=_of_stored(min(low, change - half)),
@@ -107,14 +88,14 @@ def _flipped(differences: Floats, units: Floats, *, blocks: int) -> tuple[float,
     slack = 1e-9 * (1 + abs(total) / unit)  # sums in another order
     count = len(flipped) + 1
     p = (1 + int(np.count_nonzero((lows <= slack) & (highs >= -slack)))) / count
-    allowed = int(np.ceil(ALPHA * count - 1e-9)) - 1  # flips that must hold a change besides none
+    allowed = int(np.ceil(ALPHA * count - 1e-9)) - 1  # flips to hold a change, besides none
     low = np.partition(lows, allowed - 1)[allowed - 1]
     high = np.partition(highs, -allowed)[-allowed]
     return p, float(low), float(high)
 
 
 def _sums(columns: Floats, blocks: int) -> Iterator[Floats]:
-    """Sums of columns whose rows have random signs, the same ones each time."""
+    """Yield sums of columns whose rows have random signs, the same ones each time."""
     for block in range(blocks):
         yield _signs(len(columns), block) @ columns
 
@@ -125,6 +106,6 @@ def _signs(n: int, block: int) -> Floats:
 
 
 def _of_stored(change: float) -> float:
-    """A change relative to the mean of before and after, as one relative to what is stored."""
+    """Return a change of the mean of before and after as one of the stored misses."""
     change = max(change, -2.0)  # there are no fewer misses than none
     return change / (1 - change / 2) if change < 2 else np.inf

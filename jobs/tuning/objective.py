@@ -31,7 +31,7 @@ def last_rows(job: Job, store: Store) -> dict[str, dict[str, Any]]:
 
 def outcome(job: Job, store: Store) -> float | None:
     """The objective as stored: NaN if a model failed, None if models are missing."""
-    from analysis.results.tuning import objective  # pandas: the driver's alone
+    from analysis.results.tuning_trials import objective  # pandas: the driver's alone
 
     runs, state = run_ids(job), stored(job, store)
     if any(not (run in state.finished or state.failed(run, "numeric")) for run in runs):

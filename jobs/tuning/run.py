@@ -153,7 +153,7 @@ class Search(Source):
 
     def _so_far(self) -> str:
         """Return the number of suggestions and the best one, by the same rule as at the end."""
-        from analysis.results.tuning import tuned_of  # pandas: the driver's alone
+        from analysis.effects.tuning import tuning_of  # pandas: the driver's alone
 
         finished = self.suggestions.finished()
         text = f"{len(finished)} of {self.suggestions.total} suggestions"
@@ -161,7 +161,7 @@ class Search(Source):
         if failed:
             text += f", {failed} failed"
         runs = {run for number in finished for run in run_ids(self.suggestions.known[number].job)}
-        tuned = tuned_of(self.plan, self.rows, lambda run: run in runs and run not in self.rows)
+        tuned = tuning_of(self.plan, self.rows, lambda run: run in runs and run not in self.rows)
         return text + best_so_far(tuned.summary())
 
 

@@ -6,8 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.effects.decision_rules import holm
-from analysis.stats.sign_flip import FAILS, HOLDS, LEAST, UNDECIDED, Paired, paired
+from analysis.effects.decision_rules import (
+    FAILS,
+    HOLDS,
+    LEAST_PAIRS,
+    UNVERIFIABLE,
+    reproduction,
+)
+from analysis.stats.holm import holm
+from analysis.stats.sign_flip import SignFlipTest, sign_flip_test
 from jobs.verifying.retrain import Retrainer, Undecided
 from scaling.progress import duration
 from scaling.verifying.again import Lot
@@ -27,12 +34,12 @@ class Decision:
     files: tuple[str, ...]
     reasons: tuple[str, ...]
     equal: int  # models of the engine that came back to the bit
-    test: Paired
+    test: SignFlipTest
     p: float
 
     @property
     def verdict(self) -> str:
-        return self.test.verdict(self.p)
+        return reproduction(self.test, self.p)
 
     @property
     def holds(self) -> bool:
@@ -44,7 +51,7 @@ class Decision:
 
     @property
     def unknown(self) -> bool:
-        return self.verdict == UNDECIDED
+        return self.verdict == UNVERIFIABLE
 
     def __str__(self) -> str:
         cells = self.cells[0] if len(self.cells) == 1 else f"{len(self.cells)} cells"
@@ -77,14 +84,15 @@ def decide(
                 seconds = sum(map(retrainer.seconds, more))
                 budget -= seconds
                 print(
-                    f"the paired test needs {LEAST} models, so {sum(len(m.models) for m in more)}"
-                    f" more of engine {engine} are trained again: predicted {duration(seconds)}",
+                    f"the paired test needs {LEAST_PAIRS} models, so"
+                    f" {sum(len(m.models) for m in more)} more of engine {engine} are trained"
+                    f" again: predicted {duration(seconds)}",
                     file=sys.stderr,
                 )
                 pairs = retrainer.settle([*pairs, *retrainer.train(more)])
     pools = list(_pools(pairs))
     tests = [_test(pool) for pool in pools]
-    enough = [i for i, test in enumerate(tests) if test.n >= LEAST]
+    enough = [i for i, test in enumerate(tests) if test.n >= LEAST_PAIRS]
     corrected = dict(zip(enough, holm([tests[i].p for i in enough]), strict=True))
     return [
         Decision(
@@ -118,7 +126,7 @@ def _more(
     for lot in sorted(lots, key=retrainer.seconds):
         cell, seconds = lot.cell.cell_id, retrainer.seconds(lot)
         fresh = not any(model.run_id in retrainer.trained for model in lot.models)
-        short = (have[cell] if same else have.total()) < LEAST
+        short = (have[cell] if same else have.total()) < LEAST_PAIRS
         if fresh and short and (cell in cells) == same and seconds <= budget:
             chosen.append(lot)
             have[cell] += len(lot.models)
@@ -133,13 +141,13 @@ def _pools(pairs: Iterable[Undecided]) -> Iterable[list[Undecided]]:
         cells.setdefault((_engine(pair), _cell(pair)), []).append(pair)
     for engine in sorted({engine for engine, _ in cells}):
         mine = [group for (of, _), group in cells.items() if of == engine]
-        yield from (group for group in mine if len(group) >= LEAST)
+        yield from (group for group in mine if len(group) >= LEAST_PAIRS)
         pools: list[list[Undecided]] = [[]]
-        for group in sorted((g for g in mine if len(g) < LEAST), key=_likeness):
-            if len(pools[-1]) >= LEAST:
+        for group in sorted((g for g in mine if len(g) < LEAST_PAIRS), key=_likeness):
+            if len(pools[-1]) >= LEAST_PAIRS:
                 pools.append([])
             pools[-1] = [*pools[-1], *group]
-        if len(pools) > 1 and len(pools[-1]) < LEAST:
+        if len(pools) > 1 and len(pools[-1]) < LEAST_PAIRS:
             pools[-2:] = [[*pools[-2], *pools[-1]]]
         yield from (pool for pool in pools if pool)
 
@@ -149,9 +157,9 @@ def _likeness(group: list[Undecided]) -> tuple[str, str, float, int, str]:
     return cell.model, cell.recipe.name, cell.width, cell.n_train, cell.cell_id
 
 
-def _test(pool: list[Undecided]) -> Paired:
+def _test(pool: list[Undecided]) -> SignFlipTest:
     stored = [pair.again.model.last["test_misses"] for pair in pool]
-    return paired(stored, [pair.misses for pair in pool], [_cell(pair) for pair in pool])
+    return sign_flip_test(stored, [pair.misses for pair in pool], [_cell(pair) for pair in pool])
 
 
 def _engine(pair: Undecided) -> str:

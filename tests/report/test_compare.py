@@ -12,11 +12,19 @@ from simulated import difficulties, fill_study, measured, misses
 
 from analysis import load
 from analysis.api import write_comparison
-from analysis.compare import FEWER, IDENTICAL, MORE, NOISE, ONE_SEED, compare
-from analysis.compare.difference import BY_BOTH, BY_IMAGE, BY_NOTHING, apart, differ, p_value
+from analysis.compare import compare
+from analysis.compare.difference import (
+    BY_BOTH,
+    BY_IMAGE,
+    BY_NOTHING,
+    effect_between,
+    p_value,
+    unpaired_effect,
+)
 from analysis.compare.show import headline
+from analysis.effects.decision_rules import FEWER_IN_B, IDENTICAL, MORE_IN_B, NOISE, UNTESTED
 from analysis.effects.paired import Resampler
-from analysis.present.links import unlinked
+from analysis.present.links import strip_links
 from jobs.cli.main import main
 from scaling.study import Cell, Grid, Study
 
@@ -66,7 +74,7 @@ def test_one_model_more_is_not_nothing(tmp_path: Path) -> None:
     assert "Nothing differs" not in headline(data)
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(0.6, FEWER), (1.6, MORE)])
+@pytest.mark.parametrize(("factor", "verdict"), [(0.6, FEWER_IN_B), (1.6, MORE_IN_B)])
 def test_a_planted_difference_is_found_and_no_other(
     tmp_path: Path, factor: float, verdict: str
 ) -> None:
@@ -111,7 +119,7 @@ def test_another_recipe_is_compared_with_the_only_one_there(tmp_path: Path) -> N
             "No cell of A has a counterpart in B. Only in A: 4 cells, only in B: 1.",
         ),
         ({"leave_out": lambda *_: True}, "B has no finished model"),
-        ({"seeds": (0,), "truth": lambda cell: 2 * law(cell)}, "by which nothing can be told"),
+        ({"seeds": (0,), "truth": lambda cell: 2 * law(cell)}, "which decides nothing"),
         ({"seeds": (7, 8)}, "None of the 4 that were tested changed"),
     ],
     ids=["disjoint", "empty", "one seed", "other seeds"],
@@ -128,10 +136,10 @@ def test_it_says_what_cannot_be_said(tmp_path: Path, change: dict[str, Any], sai
     page, text = (Path(path).read_text() for path in paths[:2])
     data = json.loads(Path(paths[2]).read_text())
     assert said in text
-    assert said in unlinked(headline(data))
+    assert said in strip_links(headline(data))
     assert "Cost and provenance" in page
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r' id="([^"]+)"', page))
-    assert all(row["verdict"] in (NOISE, ONE_SEED) for row in data["rows"])
+    assert all(row["verdict"] in (NOISE, UNTESTED) for row in data["rows"])
 
 
 def test_what_is_paired_is_what_is_shared() -> None:
@@ -148,7 +156,7 @@ def test_what_is_paired_is_what_is_shared() -> None:
         (cell((2, 3, 4)), BY_IMAGE),
         (cell((0, 1, 2), "another"), BY_NOTHING),
     ):
-        assert differ(a, b, resampler)[0] == by
+        assert effect_between(a, b, resampler)[0] == by
 
 
 @pytest.mark.parametrize("same_images", [True, False])
@@ -166,7 +174,7 @@ def test_intervals_of_cells_without_shared_seeds_hold_as_often_as_they_say(
             factors = np.exp(rng.normal(0, 0.1, 4))
             wrong = {s: misses(rng, 0.1, chosen, f) for s, f in enumerate(factors)}
             cells.append(measured(wrong))
-        effect = apart(*cells, same_images=same_images)
+        effect = unpaired_effect(*cells, same_images=same_images)
         p = p_value(effect)
         assert p is not None
         held += effect.low <= 0 <= effect.high

@@ -16,14 +16,14 @@ from truths import truth
 from analysis import load
 from analysis.claims import CLAIMS, Evidence, gather_evidence
 from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNKNOWABLE
-from analysis.forecasts.far_future import look_far, main_curves, project_2055
+from analysis.forecasts.far_future import main_curves, project_2055, project_curve
 from analysis.forecasts.form_tests import try_forms
 from analysis.laws.curves import Curve
-from analysis.present.formatting import raised, scientific, seconds
-from analysis.present.links import unlinked
+from analysis.present.formatting import scientific, seconds, superscript_powers
+from analysis.present.links import strip_links
 from analysis.reference.facts import Fact, Rate
-from analysis.reference.training_time import Seconds, measured_seconds, time_scenarios
-from analysis.reference.trends import outlooks, put_to_test
+from analysis.reference.training_time import MeasuredSeconds, measured_seconds, time_scenarios
+from analysis.reference.trends import backtest_trend, growth_outlooks
 from analysis.report.numbers import plain
 from analysis.report.sections.future import draw, show
 from analysis.results.cell_results import Cells
@@ -66,21 +66,21 @@ def trend(rate: float, years: str, low: float | None = None, high: float | None 
 
 def test_a_trend_is_tested_on_what_came() -> None:
     """Ten times in ten years from 100 is 1,000, where 10,000 came."""
-    found = put_to_test(trend(0.1, "1979-1994", 0.05, 0.15), 100.0, 10_000.0, 10)
+    found = backtest_trend(trend(0.1, "1979-1994", 0.05, 0.15), 100.0, 10_000.0, 10)
     assert found.projected == pytest.approx(1000)
     assert found.missed == pytest.approx(1)
     assert found.inside is False
     assert found.seen == pytest.approx(0.5)  # 1989 to 1994 of 1989 to 1999
-    assert put_to_test(trend(0.1, "1960-1989", 0.05, 0.2), 100.0, 10_000.0, 10).inside
-    assert put_to_test(trend(0.1, "1960-1989"), 100.0, 10_000.0, 10).seen == 0
-    assert put_to_test(trend(0.1, "historical"), 100.0, 10_000.0, 10).seen is None
-    falls = put_to_test(trend(0.1, "1960-1989", 0.05, 0.2), 100.0, 5.0, 10, sign=-1)
+    assert backtest_trend(trend(0.1, "1960-1989", 0.05, 0.2), 100.0, 10_000.0, 10).inside
+    assert backtest_trend(trend(0.1, "1960-1989"), 100.0, 10_000.0, 10).seen == 0
+    assert backtest_trend(trend(0.1, "historical"), 100.0, 10_000.0, 10).seen is None
+    falls = backtest_trend(trend(0.1, "1960-1989", 0.05, 0.2), 100.0, 5.0, 10, sign=-1)
     assert (falls.projected, falls.inside) == (pytest.approx(10), True)
     assert falls.missed == pytest.approx(math.log10(0.5))
 
 
 def test_every_trend_has_its_back_test_beside_it() -> None:
-    found = {growth.name: growth for growth in outlooks()}
+    found = {growth.name: growth for growth in growth_outlooks()}
     cited = {name: (g.cited.missed, g.cited.coverage) for name, g in found.items()}
     assert cited == {"parameters": (4.5, 0.05), "data": (6.9, 0.06), "compute": (8.2, 0.0)}
     for growth in found.values():
@@ -94,7 +94,9 @@ def test_every_trend_has_its_back_test_beside_it() -> None:
 
 
 def test_training_times_shrink_as_hardware_grows() -> None:
-    own = Seconds(seconds=1.0, year=2025.0, engine="e", runs=3, faster=90.0, by_hardware=(1, 2))
+    own = MeasuredSeconds(
+        seconds=1.0, year=2025.0, engine="e", runs=3, faster=90.0, by_hardware=(1, 2)
+    )
     for row in time_scenarios(own):
         assert row.ninety.value == pytest.approx(90 / 10 ** (33 * row.rate.value))
         assert row.three_days.value == pytest.approx(259_200 / 10 ** (66 * row.rate.value))
@@ -128,7 +130,7 @@ def test_a_form_that_fits_is_rejected_for_what_it_did_not_foresee() -> None:
 
 @pytest.fixture(scope="module")
 def looked() -> dict[str, Any]:
-    return look_far(WITH_FLOOR)
+    return project_curve(WITH_FLOOR)
 
 
 def test_far_away_the_set_is_all_that_the_forms_allow(looked: dict[str, Any]) -> None:
@@ -169,7 +171,7 @@ def cells(nothing: Results) -> Cells:
 
 def printed(data: dict[str, Any]) -> list[str]:
     section = show(data)
-    said = [*map(unlinked, section.text), *(picture.caption for picture in section.pictures)]
+    said = [*map(strip_links, section.text), *(picture.caption for picture in section.pictures)]
     for table in section.tables:
         said += [table.caption, *table.columns, *(cell for row in table.rows for cell in row)]
     return said
@@ -177,7 +179,7 @@ def printed(data: dict[str, Any]) -> list[str]:
 
 def test_the_sentence_has_the_range_and_what_cannot_be_determined(cells: Cells) -> None:
     data = project_2055([WITH_FLOOR], cells)
-    first = unlinked(show(plain(data)).text[0])
+    first = strip_links(show(plain(data)).text[0])
     assert first.startswith("From 911 to 60,000 training images the test error of “2022 (all")
     assert "cannot be determined from this study" in first
     assert "7.3 × 10¹⁰ images" in first
@@ -214,7 +216,9 @@ def test_whatever_there_is_it_can_be_shown(
 
 def test_every_number_that_is_printed_is_in_numbers_json(cells: Cells) -> None:
     """Also powers of ten, and times in whatever unit they are read best."""
-    own = Seconds(seconds=1.07, year=2026.9, engine="e", runs=20, faster=84.1, by_hardware=(2, 5))
+    own = MeasuredSeconds(
+        seconds=1.07, year=2026.9, engine="e", runs=20, faster=84.1, by_hardware=(2, 5)
+    )
     data = plain(project_2055([WITH_FLOOR], cells))
     data["measured"] = asdict(own)
     text = "\n".join(printed(data))
@@ -224,7 +228,10 @@ def test_every_number_that_is_printed_is_in_numbers_json(cells: Cells) -> None:
 
 
 def test_numbers_are_written_as_people_read_them() -> None:
-    assert raised("at 7.3e+10 images, 1e-05 of E+A") == "at 7.3 × 10¹⁰ images, 1 × 10⁻⁵ of E+A"
+    assert (
+        superscript_powers("at 7.3e+10 images, 1e-05 of E+A")
+        == "at 7.3 × 10¹⁰ images, 1 × 10⁻⁵ of E+A"
+    )
     assert [scientific(v) for v in (6.94e14, 1e7, 1234.0, 2.5e-5)] == [
         "6.9 × 10¹⁴", "10⁷", "1,234", "2.5 × 10⁻⁵",
     ]  # fmt: skip
@@ -246,7 +253,7 @@ def test_what_facts_cannot_decide_they_do_not(
         rate = Rate(value=orders_a_year, low=None, high=None)
         agreed = [
             replace(g, scenarios=tuple(replace(s, rate=rate) for s in g.scenarios))
-            for g in outlooks()
+            for g in growth_outlooks()
         ]
         monkeypatch.setattr("analysis.claims.future.outlooks", lambda agreed=agreed: agreed)
         assert judged(e, "C15") == verdict  # 0.3: all agree, by less than they have missed before
@@ -288,7 +295,7 @@ def test_a_wider_network_is_judged_at_the_largest_size_it_was_tried_with(tmp_pat
     narrow = tmp_path / "narrow"
     fill_study(narrow, find_study("grid"), truth, seeds=range(2), only=lambda c: c.width < 4)
     found = CLAIMS["C19"].judge(gather_evidence(load(narrow)))
-    assert "A joint fit takes three widths" in found.sentence
+    assert "A joint fit needs three widths" in found.sentence
 
 
 def test_our_own_seconds_are_those_of_the_training_of_1989(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from power_laws import fill
 from analysis import load
 from analysis.compare.plot import comparison_figure
 from analysis.laws.curves import Curve, find_curves
-from analysis.present.legends import MOST, inches, place_legend, row_labels, shortened
+from analysis.present.legends import MOST, inches, place_legend, row_labels, shorten
 from analysis.present.style import styled
 from analysis.report.figures import learning_figure, scaling_figure
 from analysis.report.sections import (
@@ -135,10 +135,10 @@ def of_comparison(titles: list[str]) -> Figure:
 def test_whole_words_are_left_out() -> None:
     text = "cross-entropy, begun on mnist (learning rate 0.02, 200 images)"
     for wide in (1.5, 2.0, 3.0):
-        found = shortened(text, wide, 8)
+        found = shorten(text, wide, 8)
         assert set(found.split(" ")) <= {*text.split(" "), "…"}
         assert "…" in found
-    assert "…" in shortened("x" * 300, 1.0, 8)
+    assert "…" in shorten("x" * 300, 1.0, 8)
 
 
 DRAWN: list[Callable[[list[str]], Figure]] = [
@@ -204,15 +204,15 @@ def test_any_labels_leave_the_axes_their_share(labels: list[str], width: float) 
 
 
 def test_a_label_that_is_too_long_loses_its_middle_and_others_stay() -> None:
-    assert shortened("+ cross-entropy", 2, 9) == "+ cross-entropy"
-    long = shortened("the first of many words that nobody can read, 23 epochs", 2, 9)
+    assert shorten("+ cross-entropy", 2, 9) == "+ cross-entropy"
+    long = shorten("the first of many words that nobody can read, 23 epochs", 2, 9)
     assert long.startswith("the first")
     assert long.endswith("23 epochs")
     assert "…" in long
     assert inches(long, 9) <= 2
-    two = shortened("the first of many words that nobody can read, 23 epochs", 2, 9, lines=2)
+    two = shorten("the first of many words that nobody can read, 23 epochs", 2, 9, lines=2)
     assert two.replace("\n", " ") == "the first of many words that nobody can read, 23 epochs"
-    assert all(inches(line, 9) <= 1 for line in shortened("W" * 90, 1, 9, lines=3).split("\n"))
+    assert all(inches(line, 9) <= 1 for line in shorten("W" * 90, 1, 9, lines=3).split("\n"))
 
 
 def test_few_short_labels_lie_in_the_axes() -> None:

@@ -16,11 +16,11 @@ from truths import STUDIES, few
 
 from analysis import load, report
 from analysis.api import write_comparison
-from analysis.compare.difference import apart
+from analysis.compare.difference import unpaired_effect
 from analysis.effects.paired import Resampler
-from analysis.stats.bootstrap import crossed_bootstrap, limit_of_none, summarise
-from analysis.stats.effective_data import worth
-from analysis.stats.prediction_interval import one_run
+from analysis.stats.bootstrap import crossed_bootstrap, summarise, zero_miss_limit
+from analysis.stats.effective_data import data_multipliers
+from analysis.stats.prediction_interval import prediction_interval
 from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, Score, Trained
 from scaling.store.rows import metric_rows, prediction_row
@@ -125,7 +125,7 @@ def make(out: Path, name: str, n_test: int, seeds: int, **how: Any) -> dict[str,
     numbers = report(out)
     text = (out / "report.md").read_text()
     check(out, numbers, text)
-    limit = limit_of_none(n_test, 0.9)
+    limit = zero_miss_limit(n_test, 0.9)
     for curve in numbers["curves"]:
         thin = any(np.mean(size["misses"]) < 1 for size in curve["sizes"])
         for size in curve["sizes"]:
@@ -212,11 +212,11 @@ def test_an_interval_holds_its_error_and_is_no_tighter_than_the_images_allow(
     found = summarise(wrong)
     assert 0 <= found.low <= found.error <= found.high <= 1
     if 0 in misses:
-        assert found.high >= limit_of_none(n_test, 0.9)
+        assert found.high >= zero_miss_limit(n_test, 0.9)
     if sum(misses) < len(misses):  # less than one in the mean: replicates reach the limit too
         (drawn,) = crossed_bootstrap([[wrong]], replicates=2000)
-        assert np.quantile(drawn, 0.95) > 0.85 * limit_of_none(n_test, 0.9)
-    run = one_run(misses, n_test)
+        assert np.quantile(drawn, 0.95) > 0.85 * zero_miss_limit(n_test, 0.9)
+    run = prediction_interval(misses, n_test)
     if run is not None and not any(misses):
         assert run.low == 0
         assert run.high >= 2
@@ -237,7 +237,7 @@ def test_a_change_holds_its_estimate_and_has_no_end_from_nothing(
     assert effect is not None
     for found, (before, after) in (
         (effect, counts),
-        (apart(base, later, same_images=True), (sum(misses), sum(other))),
+        (unpaired_effect(base, later, same_images=True), (sum(misses), sum(other))),
     ):
         assert found.low >= -1
         assert found.low <= found.value <= found.high or math.isnan(found.value)
@@ -255,14 +255,16 @@ def test_more_seeds_and_sizes_do_not_make_a_floor_of_nothing() -> None:
     none = {s: np.zeros(400, bool) for s in range(20)}
     (drawn,) = crossed_bootstrap([[none] * 5], replicates=4000)
     assert np.ptp(drawn, axis=1).max() == 0  # one draw for all, as they share their images
-    assert np.quantile(drawn[:, 0], 0.95) == pytest.approx(limit_of_none(400, 0.9), rel=0.05)
+    assert np.quantile(drawn[:, 0], 0.95) == pytest.approx(zero_miss_limit(400, 0.9), rel=0.05)
 
 
 def test_a_trick_without_a_miss_is_worth_at_least_something() -> None:
     rng = np.random.default_rng(0)
     base = np.array([0.2, 0.1, 0.05, 0.01]) * np.exp(rng.normal(0, 0.05, (500, 1)))
     trick = np.full((500, 2), 0.00125)
-    found = worth([64, 128, 256, 512], base, [64, 128], trick, limit=0.0075, none=[False, True])
+    found = data_multipliers(
+        [64, 128, 256, 512], base, [64, 128], trick, limit=0.0075, none=[False, True]
+    )
     unseen = found.multipliers[1]
     assert unseen.value is unseen.high is None
     assert unseen.low == unseen.limit == pytest.approx(512 / 128, rel=0.1)

@@ -16,7 +16,7 @@ from analysis import load, report
 from analysis.api import predict_cells
 from analysis.claims import gather_evidence, judge_all
 from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED
-from analysis.present.links import unlinked
+from analysis.present.links import strip_links
 from analysis.present.style import change_label
 from analysis.report.sections.claims_table import show_claims
 from analysis.report.sections.registry import BY_KIND, STUDY_SECTIONS, measure_studies
@@ -85,7 +85,7 @@ def test_every_number_that_is_printed_is_in_numbers_json(
     printed = [*section.text, *(picture.caption for picture in section.pictures)]
     for table in section.tables:
         printed += [table.caption, *table.columns, *(cell for row in table.rows for cell in row)]
-    text = unlinked("\n".join(printed)).replace("below 0", "")
+    text = strip_links("\n".join(printed)).replace("below 0", "")
     assert unknown_numbers(text, data) == []
     assert len(unknown_numbers(text, {})) > 3
 

@@ -10,12 +10,13 @@ from simulated import fill_study
 from truths import truth
 
 from analysis import load
+from analysis.effects.decision_rules import depends_on_size
 from analysis.laws.frontier import frontier
 from analysis.report.numbers import plain
 from analysis.report.sections.frontier import draw_frontier, measure_frontier, show_frontier
 from analysis.report.sections.multiplier_plot import worth_figure
 from analysis.results.cell_results import Cells
-from analysis.stats.effective_data import worth
+from analysis.stats.effective_data import data_multipliers
 from jobs.studies import find_study
 from scaling.errors import InputError
 
@@ -31,48 +32,48 @@ def drawn(errors: np.ndarray, seed: int, sd: float = 0.02) -> np.ndarray:
 
 def test_a_trick_worth_four_times_the_data_is_found_to_be() -> None:
     base, trick = 4 * SIZES**-0.5, 4 * (4 * SIZES) ** -0.5
-    found = worth(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
+    found = data_multipliers(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
     for m in found.multipliers[:4]:
         assert m.value == pytest.approx(4, rel=0.1)
         assert m.low < 4 < (m.high or np.inf)
     assert found.slope_interval is not None
     assert found.slope_interval[0] < 0 < found.slope_interval[1]
-    assert found.verdict == "undecided at this precision"
+    assert depends_on_size(found.slope_interval) == "undecided at this precision"
 
 
 def test_where_the_baseline_never_gets_there_only_a_bound_is_known() -> None:
     base, trick = 0.02 + 4 * SIZES**-0.5, 0.2 * SIZES**-0.5
-    found = worth(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
+    found = data_multipliers(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
     last = found.multipliers[-1]
     assert last.value is last.high is None
     assert last.low == last.limit == 1.0
-    assert found.verdict == "cannot be determined by this study"
+    assert depends_on_size(found.slope_interval) == "cannot be determined by this study"
 
 
 def test_a_worth_that_shrinks_with_the_data_is_seen() -> None:
     base, trick = 4 * SIZES**-0.5, 1.0 * SIZES**-0.4
-    found = worth(SIZES, drawn(base, 1, 0.005), SIZES, drawn(trick, 2, 0.005))
+    found = data_multipliers(SIZES, drawn(base, 1, 0.005), SIZES, drawn(trick, 2, 0.005))
     assert found.slope == pytest.approx(0.4 / 0.5 - 1, abs=0.05)
-    assert found.verdict == "supported"
+    assert depends_on_size(found.slope_interval) == "supported"
 
 
 def test_a_trick_that_harms_at_the_smallest_size_is_worth_less_than_one() -> None:
     base, trick = 4 * SIZES**-0.5, 6 * SIZES**-0.5
-    found = worth(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
+    found = data_multipliers(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
     assert found.multipliers[0].low == 0
     assert found.multipliers[-1].value == pytest.approx((4 / 6) ** 2, rel=0.1)
 
 
 def test_curves_that_were_not_drawn_together_are_refused() -> None:
     with pytest.raises(InputError, match="drawn together"):
-        worth(SIZES, np.ones((5, 7)), SIZES, np.ones((6, 7)))
+        data_multipliers(SIZES, np.ones((5, 7)), SIZES, np.ones((6, 7)))
     with pytest.raises(InputError, match="two sizes or more"):
-        worth([1.0], np.ones((5, 1)), SIZES, np.ones((5, 7)))
+        data_multipliers([1.0], np.ones((5, 1)), SIZES, np.ones((5, 7)))
 
 
 def test_the_figure_shows_bounds_as_arrows() -> None:
     base, trick = 0.02 + 4 * SIZES**-0.5, 2 * SIZES**-0.5
-    found = worth(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
+    found = data_multipliers(SIZES, drawn(base, 1), SIZES, drawn(trick, 2))
     fig = worth_figure({"all tricks": found})
     arrows = [line for line in fig.axes[0].lines if line.get_marker() == "^"]
     assert len(arrows) == sum(m.high is None for m in found.multipliers) > 0

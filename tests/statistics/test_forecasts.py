@@ -10,7 +10,7 @@ from power_laws import INFO, SIZES, fill
 from analysis import forecast, load
 from analysis.api import predict_cells
 from analysis.forecasts.ensemble import _open
-from analysis.forecasts.preregistered import compare
+from analysis.forecasts.preregistered import score_forecasts
 from analysis.laws.forms import FORMS
 from scaling.errors import InputError
 from scaling.study import Grid, Study, plan, resolve
@@ -75,10 +75,10 @@ def test_cells_are_forecast_once_and_never_after_they_are_trained(tmp_path: Path
     assert row["low"] < truth < row["high"]
     (file,) = (tmp_path / "forecasts").iterdir()
     assert json.loads(file.read_text()) == row
-    (before,) = compare(load(tmp_path))
+    (before,) = score_forecasts(load(tmp_path))
     assert before["actual"] is before["inside"] is None
     fill(tmp_path, sizes=(*SIZES, 29164))
-    (after,) = compare(load(tmp_path))
+    (after,) = score_forecasts(load(tmp_path))
     assert after["actual"] == pytest.approx(truth, rel=0.1)
     assert after["inside"]
     again = predict_cells(load(tmp_path), planned((29164,)), wanted=(), fit_to=None)
@@ -92,7 +92,7 @@ def test_a_forecast_made_too_late_does_not_count(tmp_path: Path) -> None:
     late = row | {"made_at": "2999-01-01T00:00:00+00:00"}
     results.store.write_file("forecasts/late.json", json.dumps(late).encode())
     fill(tmp_path, sizes=(*SIZES, 29164))
-    (found,) = compare(load(tmp_path))
+    (found,) = score_forecasts(load(tmp_path))
     assert found["made_at"] == row["made_at"]
 
 

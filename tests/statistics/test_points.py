@@ -90,7 +90,7 @@ def test_points_that_are_left_out_are_counted(
 def test_a_column_serves_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "p.csv", GOOD)
     assert main(["fit", "--points", path, "--x", "x", "--y", "x"]) == 2
-    assert "column x is asked for twice" in capsys.readouterr().err
+    assert "column x is given twice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from analysis.forecasts.backtest import Rolling, validate
 from analysis.forecasts.calibration import learn_k
 from analysis.forecasts.ensemble import CANDIDATES, COMBINED, forecast_windows
 from analysis.laws.learning_curve import make_series, rolling_windows, split_window
-from analysis.laws.widening import RATIOS, quantile, read_bank, widened
+from analysis.laws.widening import RATIOS, quantile, read_bank, widened_sd
 from jobs.cli.main import main
 from scaling.errors import InputError
 
@@ -130,7 +130,7 @@ def test_k_is_what_makes_intervals_hold() -> None:
     )
     k = learn_k(cases)
     assert k == pytest.approx(0.1, rel=0.08)
-    half = quantile(0.9) * widened(cases["sd"], k, cases["reach"])
+    half = quantile(0.9) * widened_sd(cases["sd"], k, cases["reach"])
     assert 0.89 < np.mean(cases["error"].abs() <= half) < 0.93
 
 

@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 from simulated import difficulties, measured, misses
 
-from analysis.claims.claim import row_of, words_of
+from analysis.claims.claim import effect_row, effect_text
 from analysis.effects.decision_rules import (
     CONTRADICTED,
     SUPPORTED,
     UNDECIDED,
-    Judged,
+    Judgement,
     Rule,
     all_of,
     helps,
     helps_a_lot,
-    holm,
     is_about,
     is_worse,
     no_gain,
 )
 from analysis.effects.paired import Effect, Resampler
 from analysis.results.cell_results import CellResult
+from analysis.stats.holm import holm
 
 N_IMAGES = 1500
 
@@ -133,8 +133,8 @@ def test_no_misses_at_all_give_an_effect_and_no_infinity() -> None:
     back = Resampler(replicates=200).change(measured(none, recipe="ce"), base)
     assert back is not None
     assert back.low == pytest.approx(1 / (1 + effect.high) - 1)
-    assert words_of(back) == f"at least {100 * back.low:+.1f} %"
-    assert row_of(back)["change"] is row_of(back)["high"] is None
+    assert effect_text(back) == f"at least {100 * back.low:+.1f} %"
+    assert effect_row(back)["change"] is effect_row(back)["high"] is None
 
 
 def effect_of(low: float, high: float, n_seeds: int = 10) -> Effect:
@@ -179,7 +179,7 @@ def test_verdicts_follow_the_written_rules(
     assert judged.verdict == verdict
     assert judged.p is not None
     assert (judged.p < 0.1) == (verdict != UNDECIDED)
-    assert rule(effect_of(low, high, n_seeds=1)) == Judged(UNDECIDED, None)
+    assert rule(effect_of(low, high, n_seeds=1)) == Judgement(UNDECIDED, None)
 
 
 def test_about_a_change() -> None:
@@ -189,10 +189,14 @@ def test_about_a_change() -> None:
 
 
 def test_a_claim_of_parts_needs_them_all() -> None:
-    yes, no, open_ = Judged(SUPPORTED, 0.01), Judged(CONTRADICTED, 0.02), Judged(UNDECIDED, 0.4)
-    assert all_of([yes, yes]) == Judged(SUPPORTED, 0.01)
-    assert all_of([yes, open_]) == Judged(UNDECIDED, 0.4)
-    assert all_of([yes, no, open_]) == Judged(CONTRADICTED, pytest.approx(0.06))
+    yes, no, open_ = (
+        Judgement(SUPPORTED, 0.01),
+        Judgement(CONTRADICTED, 0.02),
+        Judgement(UNDECIDED, 0.4),
+    )
+    assert all_of([yes, yes]) == Judgement(SUPPORTED, 0.01)
+    assert all_of([yes, open_]) == Judgement(UNDECIDED, 0.4)
+    assert all_of([yes, no, open_]) == Judgement(CONTRADICTED, pytest.approx(0.06))
 
 
 def test_holms_correction() -> None:

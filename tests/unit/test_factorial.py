@@ -7,7 +7,7 @@ import pytest
 from simulated import measured
 
 from analysis.effects.paired import Resampler
-from analysis.effects.shapley import combinations_of, interactions, missing_of, trick_effects
+from analysis.effects.shapley import cells_by_tricks, count_missing, interactions, trick_effects
 from analysis.results.cell_results import CellResult
 
 N_IMAGES = 8000
@@ -29,7 +29,7 @@ def additive() -> list[CellResult]:
 
 
 def test_where_effects_add_up_every_way_of_looking_agrees() -> None:
-    by_tricks = combinations_of(additive())
+    by_tricks = cells_by_tricks(additive())
     found = {
         effect.trick: effect for effect in trick_effects(Resampler(400), tuple(FACTORS), by_tricks)
     }
@@ -42,7 +42,7 @@ def test_where_effects_add_up_every_way_of_looking_agrees() -> None:
 def test_where_they_do_not_the_average_is_shapleys() -> None:
     """Two tricks that do the same: together no better than one, so that each is worth half."""
     errors = {(): 0.4, ("a",): 0.1, ("b",): 0.1, ("a", "b"): 0.1}
-    by_tricks = combinations_of([cell(t, e) for t, e in errors.items()])
+    by_tricks = cells_by_tricks([cell(t, e) for t, e in errors.items()])
     resampler = Resampler(400)
     a, b = trick_effects(resampler, ("a", "b"), by_tricks)
     assert a.average.value == pytest.approx(b.average.value) == pytest.approx(-0.5)
@@ -64,7 +64,7 @@ def test_the_averages_multiply_to_the_effect_of_all() -> None:
         for count in range(4)
         for chosen in combinations(FACTORS, count)
     ]
-    by_tricks = combinations_of(cells)
+    by_tricks = cells_by_tricks(cells)
     resampler = Resampler(200)
     together = resampler.change(cells[0], cells[-1])
     assert together is not None
@@ -75,5 +75,5 @@ def test_the_averages_multiply_to_the_effect_of_all() -> None:
 
 
 def test_missing_combinations_are_counted() -> None:
-    by_tricks = combinations_of([c for c in additive() if c.tricks != ("ce",)])
-    assert missing_of(tuple(FACTORS), by_tricks) == 1
+    by_tricks = cells_by_tricks([c for c in additive() if c.tricks != ("ce",)])
+    assert count_missing(tuple(FACTORS), by_tricks) == 1

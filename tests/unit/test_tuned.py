@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.results.tuning import Tuned, tuned_of
+from analysis.effects.tuning import Tuning, tuning_of
 from jobs.cli.tune import best_so_far, summary_lines
 
 N = 100  # validation images a seed
 
 
-def tuned(misses: Sequence[Sequence[int]], losses: Sequence[float] | None = None) -> Tuned:
+def tuned(misses: Sequence[Sequence[int]], losses: Sequence[float] | None = None) -> Tuning:
     """Suggestions of learning rates 1, 2, ... (1 is published), with their misses by seed."""
     losses = losses or [0.5] * len(misses)
     runs = [[f"{i}-{seed}" for seed in range(len(each))] for i, each in enumerate(misses)]
@@ -36,10 +36,10 @@ def tuned(misses: Sequence[Sequence[int]], losses: Sequence[float] | None = None
         "members": [{"seed": seed} for seed in range(len(misses[0]))],
     }  # fmt: skip
     plan: dict[str, Any] = {"name": "t", "cells": [cell], "command": "", "tuning": tuning}
-    return tuned_of(plan, rows, lambda _: False)
+    return tuning_of(plan, rows, lambda _: False)
 
 
-def rates(found: Tuned) -> tuple[str, str]:
+def rates(found: Tuning) -> tuple[str, str]:
     """The learning rate that progress names, and the one to use at the end."""
     summary = found.summary()
     (named,) = re.findall(r" at lr (\S+)", best_so_far(summary))

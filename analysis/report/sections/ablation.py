@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.claims.claim import Evidence, row_of
-from analysis.effects.shapley import combinations_of, interactions, missing_of, trick_effects
+from analysis.claims.claim import Evidence, effect_row
+from analysis.effects.shapley import cells_by_tricks, count_missing, interactions, trick_effects
 from analysis.present.formatting import change
 from analysis.present.legends import place_legend, row_labels
 from analysis.present.links import link, row_anchor
@@ -36,8 +36,8 @@ def measure(evidence: Evidence, place: Place, analysis: Factorial) -> Data | Non
     recipes = [cell["recipe"] for cell in evidence.results.plans[place.study]["cells"]]
     planned = [tuple(name for name, _ in recipe["tricks"]) for recipe in recipes]
     tricks = max(planned, key=len)
-    by_tricks = combinations_of(alike := _alike(cells))
-    missing = missing_of(tricks, by_tricks)
+    by_tricks = cells_by_tricks(alike := _alike(cells))
+    missing = count_missing(tricks, by_tricks)
     data: Data = {
         "title": analysis.title,
         "level": LEVEL,
@@ -56,13 +56,13 @@ def measure(evidence: Evidence, place: Place, analysis: Factorial) -> Data | Non
         return data
     resampler = evidence.resampler
     together = resampler.change(by_tricks[frozenset()], by_tricks[frozenset(tricks)])
-    data["all"] = None if together is None else row_of(together)
+    data["all"] = None if together is None else effect_row(together)
     data["tricks"] = [
-        {"trick": worth.trick, **{way: row_of(getattr(worth, way)) for way in WAYS}}
+        {"trick": worth.trick, **{way: effect_row(getattr(worth, way)) for way in WAYS}}
         for worth in trick_effects(resampler, tricks, by_tricks)
     ]
     data["interactions"] = [
-        {"tricks": list(pair.tricks), **row_of(pair.effect)}
+        {"tricks": list(pair.tricks), **effect_row(pair.effect)}
         for pair in interactions(resampler, tricks, by_tricks)
     ]
     return data

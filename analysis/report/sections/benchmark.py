@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from analysis.present.formatting import NONE
-from analysis.present.legends import shortened
+from analysis.present.legends import shorten
 from analysis.present.links import link, row_anchor
 from analysis.present.style import recipe_title, styled
 from analysis.report.sections.section import Data, Picture, Section, Table
@@ -118,7 +118,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        ax.set_title(shortened(recipe_title(recipe), 2.4, 10, lines=2))
+        ax.set_title(shorten(recipe_title(recipe), 2.4, 10, lines=2))
         ax.set_xlabel("width")
         ax.grid(visible=True)
     axes[0].set_ylabel("µs an example and model")

@@ -3,22 +3,20 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from analysis.claims.claim import Evidence, row_of
-from analysis.effects.decision_rules import MARGIN
-from analysis.effects.paired import Effect
+from analysis.claims.claim import Evidence, effect_row
+from analysis.effects.decision_rules import FEWER, MARGIN, MORE, direction
 from analysis.present.formatting import NONE, change, done_of_planned, interval, percent
-from analysis.present.labels import in_common, labels
+from analysis.present.labels import labels, shared_facts
 from analysis.present.links import link, table_anchor
 from analysis.present.style import recipe_title
 from analysis.report.sections import interaction
 from analysis.report.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varied
 from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
-from analysis.results.cell_results import LEVEL, CellResult, described
-from analysis.results.identity import USUAL, grouped, like_curve, only_one
+from analysis.results.cell_results import LEVEL, CellResult, describe_cell
+from analysis.results.identity import USUAL, differ_only_in, group_cells, only_one
 from scaling.analyses import FEWER_TRICKS, SMALLEST_WIDTH, Axis, Compare
 
 Base = Callable[[CellResult, Sequence[CellResult]], CellResult | None]
-FEWER, MORE = "fewer misses", "more misses"
 ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
 
 
@@ -30,7 +28,7 @@ def by_recipe(name: str, cell: CellResult, among: Sequence[CellResult]) -> CellR
 
 def by_width(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
     """The same recipe in the smallest network."""
-    alike = [other for other in among if like_curve(cell, other, "width")]
+    alike = [other for other in among if differ_only_in(cell, other, "width")]
     least = min(other.width for other in alike)
     return only_one([other for other in alike if other.width == least], like=cell)
 
@@ -125,8 +123,8 @@ def _names(
     ]
     if axis is None:
         return names
-    lines = grouped(cells, (ALONG[axis],), loose=("epochs", "batch_size"))
-    common = [in_common([cell.facts for cell in line]) for line in lines]
+    lines = group_cells(cells, (ALONG[axis],), loose=("epochs", "batch_size"))
+    common = [shared_facts([cell.facts for cell in line]) for line in lines]
     titles = labels(common, shown=BESIDE[axis], bases=[recipe_title(f["recipe"]) for f in common])
     place = {id(cell): name for name, line in enumerate(lines) for cell in line}
     for cell, name in zip(cells, names, strict=True):
@@ -136,22 +134,11 @@ def _names(
 
 def _row(evidence: Evidence, cell: CellResult, base: CellResult | None) -> Data:
     effect = None if base is None or base is cell else evidence.resampler.change(base, cell)
-    return described(cell) | {
+    return describe_cell(cell) | {
         "base": None if base is None or base is cell else base.recipe,
-        "change": None if effect is None else row_of(effect),
-        "verdict": None if effect is None else _verdict(effect),
+        "change": None if effect is None else effect_row(effect),
+        "verdict": None if effect is None else direction(effect),
     }
-
-
-def _verdict(effect: Effect) -> str:
-    """What a change's interval says, without a correction for many comparisons."""
-    if effect.se_seed is None:
-        return "one seed"
-    if effect.high < 0 or effect.low > 0:
-        return FEWER if effect.high < 0 else MORE
-    if effect.low >= -MARGIN and effect.high <= MARGIN:
-        return f"within {100 * MARGIN:.0f} %"
-    return "undecided"
 
 
 HEADINGS = {

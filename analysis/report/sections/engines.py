@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.effects.decision_rules import holm
+from analysis.effects.decision_rules import ALPHA, excludes_zero
 from analysis.present.formatting import p_value
 from analysis.present.labels import labels
 from analysis.report.sections.section import Data, Section, Table
 from analysis.results.cell_results import LEVEL
 from analysis.results.identity import facts_of
 from analysis.results.load import Results
+from analysis.stats.holm import holm
 
 NAME = "engines"
 FEWEST = 3  # members on either side: below, a rank test cannot say anything
@@ -27,7 +28,7 @@ FEWEST = 3  # members on either side: below, a rank test cannot say anything
 def measure(results: Results) -> Data | None:
     """Every pair of (engine, device) within every cell that has enough members of both."""
     rows = []
-    for cell_id, models in results.measured.groupby("cell_id", sort=False):
+    for cell_id, models in results.study_models.groupby("cell_id", sort=False):
         by_trainer = dict(list(models.groupby(["engine", "device"])["test_misses"]))
         able = sorted(key for key, misses in by_trainer.items() if len(misses) >= FEWEST)
         for one, other in combinations(able, 2):
@@ -47,8 +48,8 @@ def measure(results: Results) -> Data | None:
         "level": LEVEL,
         "rows": rows,
         "least_p_holm": min(adjusted),
-        "beyond": sum(row["low"] > 0 or row["high"] < 0 for row in rows),
-        "differ": sum(p < 1 - LEVEL for p in adjusted),
+        "beyond": sum(excludes_zero(row["low"], row["high"]) for row in rows),
+        "differ": sum(p < ALPHA for p in adjusted),
     }
 
 

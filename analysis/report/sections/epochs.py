@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.claims.claim import Evidence, row_of
+from analysis.claims.claim import Evidence, effect_row
 from analysis.effects.best_epochs import BestEpochs, best_epochs
 from analysis.present.formatting import change, percent
-from analysis.present.labels import in_common, labels
+from analysis.present.labels import labels, shared_facts
 from analysis.present.legends import place_legend
 from analysis.present.style import log_axes, same_marker, styled
-from analysis.reference.published import published
+from analysis.reference.published import published_runs
 from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
 from analysis.results.cell_results import LEVEL
 from analysis.stats.bootstrap import error_floor
@@ -20,14 +20,14 @@ from scaling.analyses import Epochs
 
 def measure(evidence: Evidence, place: Place, analysis: Epochs) -> Data | None:
     lengths: dict[str, int] = {}
-    for run in published():  # the first published run of a recipe is the one on 7,291 images
+    for run in published_runs():  # the first published run of a recipe is the one on 7,291 images
         lengths.setdefault(run.recipe, run.epochs)
     found = best_epochs(evidence.cells.find(place.study, split="tune"), evidence.resampler, lengths)
     if not found:
         return None
     unfinished = sum(cell.n_seeds < cell.planned for best in found for cell in best.cells)
     rows = [_row(best) for best in found]
-    facts = [in_common([cell.facts for cell in best.cells]) for best in found]
+    facts = [shared_facts([cell.facts for cell in best.cells]) for best in found]
     for row, title in zip(rows, labels(facts, shown=("n_train",)), strict=True):
         row["title"] = title
     return {"title": analysis.title, "level": LEVEL, "rows": rows, "unfinished": unfinished}
@@ -50,7 +50,7 @@ def _row(found: BestEpochs) -> Data:
         "at_edge": found.at_edge,
         "fixed": fixed.epochs,
         "fixed_test_error": fixed.error,
-        "change": None if found.change is None else row_of(found.change),
+        "change": None if found.change is None else effect_row(found.change),
     }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.forecasts.preregistered import compare
+from analysis.effects.decision_rules import depends_on_size
+from analysis.forecasts.preregistered import score_forecasts
 from analysis.laws.curves import LEVEL, Curve, curve_titles
 from analysis.present.formatting import NONE, percent
 from analysis.present.labels import labels
@@ -18,8 +19,8 @@ from analysis.report.sections.multiplier_plot import worth_figure
 from analysis.report.sections.section import Data, Picture, Section, Table
 from analysis.results.identity import OF_A_CURVE, only_one
 from analysis.results.load import Results
-from analysis.stats.bootstrap import limit_of_none
-from analysis.stats.effective_data import EffectiveData, Multiplier, worth
+from analysis.stats.bootstrap import zero_miss_limit
+from analysis.stats.effective_data import EffectiveData, Multiplier, data_multipliers
 
 BASELINE = "1989"
 ORDER = ("recipe", "n_train", "cell_id")
@@ -32,7 +33,7 @@ KEPT = (
 
 def read_forecasts(results: Results) -> Data | None:
     """Every forecast with what came of it, or None where nothing was predicted."""
-    found = sorted(compare(results), key=lambda row: tuple(row[n] for n in ORDER))
+    found = sorted(score_forecasts(results), key=lambda row: tuple(row[n] for n in ORDER))
     facts = [row["facts"] for row in found]
     curves = [{k: v for k, v in each.items() if k not in OF_A_CURVE} for each in facts]
     named = zip(found, labels(facts, shown=("n_train",)), labels(curves), strict=True)
@@ -57,14 +58,15 @@ def measure_worth(curves: Sequence[Curve]) -> list[Data]:
     for curve in curves:
         base = only_one([other for other in curves if _is_base(other, curve)], like=curve)
         if base is not None and len(base.n_train) > 1:
-            row = worth(
+            row = data_multipliers(
                 *(base.n_train, base.replicates, curve.n_train, curve.replicates),
                 least=curve.least,
-                limit=limit_of_none(curve.n_test, LEVEL),
+                limit=zero_miss_limit(curve.n_test, LEVEL),
                 baseline_none=base.thin,
                 none=curve.thin,
             )
-            found.append({"recipe": curve.recipe, **asdict(row), "verdict": row.verdict})
+            verdict = depends_on_size(row.slope_interval)
+            found.append({"recipe": curve.recipe, **asdict(row), "verdict": verdict})
             judged.append(curve)
     return [row | {"title": title} for row, title in zip(found, curve_titles(judged), strict=True)]
 

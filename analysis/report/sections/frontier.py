@@ -12,12 +12,12 @@ from matplotlib.lines import Line2D
 
 from analysis.laws.frontier import Best, frontier
 from analysis.present.formatting import percent, scientific, yes
-from analysis.present.labels import in_common, labels
+from analysis.present.labels import labels, shared_facts
 from analysis.present.legends import place_legend
 from analysis.present.style import MARKERS, percent_axis, styled
 from analysis.report.sections.section import Data, Picture, Section, Table
 from analysis.results.cell_results import LEVEL, Cells
-from analysis.results.surface import largest_test_set, surface_cells, surfaces
+from analysis.results.surface import group_surfaces, largest_test_set, surface_cells
 from scaling.errors import InputError
 
 FRONTIER = "frontier"
@@ -32,10 +32,10 @@ def measure_frontier(cells: Cells) -> Data | None:
     test_set = largest_test_set(cells)
     if test_set is None:
         return None
-    groups = surfaces(cells, test_set)
+    groups = group_surfaces(cells, test_set)
     found = [_measure(surface_cells(group), group[0].recipe) for group in groups]
     pairs = [(row, group) for row, group in zip(found, groups, strict=True) if row is not None]
-    titles = labels([in_common([cell.facts for cell in group]) for _, group in pairs])
+    titles = labels([shared_facts([cell.facts for cell in group]) for _, group in pairs])
     rows = [row | {"title": title} for (row, _), title in zip(pairs, titles, strict=True)]
     return {"level": LEVEL, "test_set_id": test_set, "recipes": rows} if rows else None
 

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.present.formatting import number, seconds
-from analysis.present.legends import shortened
+from analysis.present.legends import shorten
 from analysis.present.style import styled
 from analysis.report.sections.section import Data
 
@@ -73,7 +73,7 @@ def _draw_curve(ax: Any, curve: Data, colour: Any) -> None:
     ax.set_yscale("log")
     _limits(ax, curve)
     _notes(ax, curve, edge, colour)
-    ax.set_title(shortened(f"“{curve['title']}”", 5, 10))
+    ax.set_title(shorten(f"“{curve['title']}”", 5, 10))
     ax.set_ylabel("test error")
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from analysis.claims.claim import Evidence, row_of
+from analysis.claims.claim import Evidence, effect_row
+from analysis.effects.decision_rules import width_direction
 from analysis.present.formatting import change
-from analysis.present.labels import in_common, labels
+from analysis.present.labels import labels, shared_facts
 from analysis.present.links import link, row_anchor
 from analysis.report.sections.section import Data, Place, Section, StudySection, Table
 from analysis.results.cell_results import LEVEL, CellResult
-from analysis.results.identity import grouped
+from analysis.results.identity import group_cells
 from scaling.analyses import Interaction
 
 
@@ -17,8 +18,8 @@ def rows_of(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
     relative to the first. Cells differ in nothing else; without all four corners there is no row.
     """
     rows = []
-    groups = grouped(cells, ("n_train", "width"))
-    titles = labels([in_common([cell.facts for cell in group]) for group in groups])
+    groups = group_cells(cells, ("n_train", "width"))
+    titles = labels([shared_facts([cell.facts for cell in group]) for group in groups])
     for mine, title in zip(groups, titles, strict=True):
         at = {(cell.n_train, cell.width): cell for cell in mine}
         sizes, widths = sorted({n for n, _ in at}), sorted({width for _, width in at})
@@ -38,9 +39,9 @@ def rows_of(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
                     "title": title,
                     "widths": [widths[0], widths[-1]],
                     "n_train": [sizes[0], sizes[-1]],
-                    "few": row_of(few),
-                    "many": row_of(many),
-                    "interaction": row_of(both),
+                    "few": effect_row(few),
+                    "many": effect_row(many),
+                    "interaction": effect_row(both),
                 }
             )
     return rows
@@ -59,7 +60,7 @@ def _sentence(row: Data, at: str) -> str:
         f"{row['title']}: from width {row['widths'][0]:g} to {row['widths'][1]:g}"
         f" the test error changes by {few} with {row['n_train'][0]:,} images and by {many} with"
         f" {row['n_train'][1]:,}; the second relative to the first: {both}"
-        f"{_verdict(row['interaction'])}."
+        f"{width_direction(row['interaction']['low'], row['interaction']['high'])}."
     )
 
 
@@ -99,13 +100,6 @@ def show(data: Data) -> Section:
         text=sentences(data["id"], data["rows"], 1),
         tables=tables(data["rows"], f"{100 * data['level']:.0f} %"),
     )
-
-
-def _verdict(interaction: Data) -> str:
-    low, high = interaction["low"], interaction["high"]
-    if low <= 0 and (high is None or high >= 0):
-        return ", which includes none"
-    return f": width is worth {'less' if low > 0 else 'more'} with more data"
 
 
 INTERACTION = StudySection(measure=measure, show=show)

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from analysis.claims.claim import Evidence, row_of
+from analysis.claims.claim import Evidence, effect_row
 from analysis.present.formatting import NONE, change, count, done_of_planned, ends, yes
 from analysis.present.labels import labels
 from analysis.present.links import link, row_anchor
-from analysis.reference.published import published
+from analysis.reference.published import published_runs
 from analysis.report.sections.ladder_plot import draw
 from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
 from analysis.results.cell_results import LEVEL, Ambiguous, CellResult
-from analysis.stats.prediction_interval import one_run
+from analysis.stats.prediction_interval import prediction_interval
 from scaling.analyses import Ladder, PublishedRun
 
 DRAWN = 2007  # cited: the test images of 1989 and of the write-up
@@ -24,7 +24,8 @@ LATER = ("ce", "adamw", "augment", "dropout_relu")
 
 def measure(evidence: Evidence, place: Place, analysis: Ladder) -> Data | None:
     """A row for each published run of the study's data sets, and for each cell without one."""
-    study, runs = place.study, published() if analysis.published is None else analysis.published
+    study = place.study
+    runs = published_runs() if analysis.published is None else analysis.published
     cells = [cell for cell in evidence.cells.find(study) if cell.split == "none"]
     datasets = {cell["dataset"] for cell in evidence.results.plans[study]["cells"]}
     rows = []
@@ -109,9 +110,9 @@ def _measured(run: PublishedRun | None, cell: CellResult, n_drawn: int) -> Data:
     tail = (1 + LEVEL) / 2
     # The test set itself is the published one on usps; on others it is a draw like the published.
     comparable = n > n_drawn or cell.dataset == SAME_IMAGES
-    new = one_run(cell.misses, n, n_drawn) if comparable else None
+    new = prediction_interval(cell.misses, n, n_drawn) if comparable else None
     train_n = int(cell.models["train_n"].iloc[0])
-    train_new = one_run(cell.train_misses, train_n)
+    train_new = prediction_interval(cell.train_misses, train_n)
     return {
         "n_test": n,
         "misses": cell.misses,
@@ -125,14 +126,14 @@ def _measured(run: PublishedRun | None, cell: CellResult, n_drawn: int) -> Data:
         else float(stats.t.ppf(tail, cell.n_seeds - 1)) * summary.se_seed * n,
         "test_half": float(stats.norm.ppf(tail)) * summary.se_test * n,
         "one_run": None if new is None else [new.low, new.high],
-        "inside": None if new is None or run is None else new.holds(run.test_misses),
+        "inside": None if new is None or run is None else new.contains(run.test_misses),
         "train_misses": cell.train_misses,
         "train_n": train_n,
         "train_mean": float(np.mean(cell.train_misses)),
         "train_one_run": None if train_new is None else [train_new.low, train_new.high],
         "train_inside": None
         if train_new is None or run is None or run.train_misses is None
-        else train_new.holds(run.train_misses),
+        else train_new.contains(run.train_misses),
     }
 
 
@@ -151,7 +152,7 @@ def _suspects(evidence: Evidence, base: CellResult, cells: Sequence[CellResult])
                 "mean": cell.error * cell.n_test,
                 "n_test": cell.n_test,
                 "train_mean": float(np.mean(cell.train_misses)),
-                "change": None if effect is None else row_of(effect),
+                "change": None if effect is None else effect_row(effect),
             }
         )
     return rows
