@@ -24,7 +24,7 @@ from scaling.recipes.registry import find_recipe
 from scaling.store import files
 from scaling.store import store as store_module
 from scaling.store.rows import metric_rows, prediction_row
-from scaling.store.store import Store, Unwritable, pack_correct, unpack_correct
+from scaling.store.store import Store, WriteError, pack_correct, unpack_correct
 from scaling.study import Cell, evaluated_epochs, make_cell, make_members
 
 METRICS = """run_id, cell_id, study, dataset, test_set_id, split, n_train, n_test, width, recipe,
@@ -212,7 +212,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     monkeypatch.setattr(files, "WAITS_S", (0, 0))
-    with pytest.raises(Unwritable, match=r"No space left.*run the same command again"):
+    with pytest.raises(WriteError, match=r"No space left.*run the same command again"):
         store.write_model(rows, prediction)
     monkeypatch.undo()
     assert store.read("metrics").table.equals(before)
@@ -245,7 +245,7 @@ def test_what_trying_again_cannot_mend_is_said_at_once(
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited for nothing"))
     (tmp_path / "notes").write_text("a file where a folder should be")
-    with pytest.raises(Unwritable, match="notes"):
+    with pytest.raises(WriteError, match="notes"):
         Store(tmp_path).write_file("notes/a.txt", b"a")
 
 

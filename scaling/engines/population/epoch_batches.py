@@ -1,4 +1,4 @@
-"""What each member is shown in an epoch: its images mixed, distorted and moved, some at a time.
+"""What each member is shown in an epoch: its images mixed, distort and moved, some at a time.
 
 The same as scaling/data/augment.py shows one model, from the same draws.
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaling.data.augment import distorted, mixing
+from scaling.data.augment import distort, mixup_partners
 from scaling.data.counter_rng import presentation_keys, shifts
 from scaling.engines.population.draws import keep_factors, shift_images
 from scaling.engines.population.images import Images
@@ -64,7 +64,7 @@ class Showing:
         device = x_KCHW.device
         target_KC10 = F.one_hot(y_KC, N_CLASSES).float()
         if recipe.mixup:
-            partners, shares = mixing(keys_KC.ravel(), len(self.images), recipe.mixup)
+            partners, shares = mixup_partners(keys_KC.ravel(), len(self.images), recipe.mixup)
             partner_KC = torch.from_numpy(partners.reshape(keys_KC.shape)).to(device)
             share_KC = torch.from_numpy(shares.reshape(keys_KC.shape)).to(device)
             other_KCHW, other_KC = self.images.at(partner_KC)
@@ -74,7 +74,7 @@ class Showing:
             target_KC10 = share * target_KC10 + (1 - share) * F.one_hot(other_KC, N_CLASSES)
         if recipe.elastic:  # on the host, where its source is
             flat_NHW = x_KCHW.flatten(0, 1).cpu().numpy()
-            moved_NHW = distorted(flat_NHW, keys_KC.ravel(), recipe.elastic)
+            moved_NHW = distort(flat_NHW, keys_KC.ravel(), recipe.elastic)
             x_KCHW = torch.from_numpy(moved_NHW).to(device).view_as(x_KCHW)
         if recipe.shift:
             rows, columns = (

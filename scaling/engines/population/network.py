@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 

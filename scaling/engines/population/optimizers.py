@@ -11,7 +11,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from scaling.optim.muon import MOMENTUM, hidden_matrices, orthogonal, step_size
+from scaling.optim.muon import MOMENTUM, hidden_matrices, orthogonalize, step_size
 from scaling.recipes.recipe import Recipe
 from scaling.study import Member
 
@@ -111,7 +111,7 @@ class Optimizer:
         for shape in self._matrices:
             rows, columns = shape[0], prod(shape[1:])
             at = slice(start, start + rows * columns)
-            along_KV = orthogonal(ahead_KV[:, at].unflatten(1, (rows, columns))).flatten(1)
+            along_KV = orthogonalize(ahead_KV[:, at].unflatten(1, (rows, columns))).flatten(1)
             rate_K1 = self._lr_K1 * step_size(rows, columns)
             flat_KV[:, at].addcmul_(along_KV, rate_K1, value=-1)
             start = at.stop

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
