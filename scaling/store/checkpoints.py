@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scaling.engines.saved import Saved, from_bytes, to_bytes
+from scaling.engines.saved import TrainingState, from_bytes, to_bytes
 from scaling.store.store import Store, WriteError
 from scaling.study import Cell, Member
 
@@ -60,7 +60,7 @@ class Checkpoint:
         self.name = f"{FOLDER}/{_name(stamp['runs'])}{SUFFIX}"
         self._last = time.monotonic()
 
-    def load(self) -> Saved | None:
+    def load(self) -> TrainingState | None:
         """Return the saved state; None unless it is intact and of these models by this code."""
         body = self._checkpoints.read(self.name)
         if body is None:
@@ -76,7 +76,7 @@ class Checkpoint:
             return None
         return saved
 
-    def save_if_due(self, saved: Callable[[], Saved]) -> None:
+    def save_if_due(self, saved: Callable[[], TrainingState]) -> None:
         """Save this state if enough seconds have passed since the last time."""
         interval = float(os.environ.get("SCALING_CHECKPOINT_S", INTERVAL_S))
         if time.monotonic() - self._last >= interval:

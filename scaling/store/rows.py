@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling.engines.result import NumericFailure, Score, Trained
-from scaling.engines.versions import made_by
+from scaling.engines.versions import engine_versions
 from scaling.store.store import SCHEMA_VERSION, now, pack_correct
 from scaling.study import Cell, Member
 
@@ -25,7 +25,7 @@ def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]
         "device": trained.device,
         "created_at": now(),
         **where,
-        "versions": [*where["versions"], *made_by(trained.engine, cell).items()],
+        "versions": [*where["versions"], *engine_versions(trained.engine, cell).items()],
     }
     return [
         common

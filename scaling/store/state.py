@@ -49,7 +49,7 @@ class State:
         )
 
     def count(self, plan: Mapping[str, Any]) -> dict[str, int]:
-        """Return a plan's cells by state: finished (all members), failed (any member) or missing."""
+        """Return a plan's cells by state: finished (all members), failed (any), missing (rest)."""
         counts = {"cells": len(plan["cells"]), "finished": 0, "failed": 0, "missing": 0}
         for cell in plan["cells"]:
             runs = [member["run_id"] for member in cell["members"]]

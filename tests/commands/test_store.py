@@ -18,7 +18,7 @@ from llvmlite import binding
 
 from scaling.data.selection import Dataset
 from scaling.engines import train
-from scaling.engines.versions import VERSIONS, made_by, processor
+from scaling.engines.versions import VERSIONS, engine_versions, processor
 from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe
 from scaling.store import files
@@ -89,7 +89,7 @@ def test_rows_say_the_threads_that_sums_depend_on(
     random_data: Dataset, engine: str, recipe: str
 ) -> None:
     cell = make_cell(random_data.info, replace(find_recipe(recipe), epochs=1), n_train=3, n_test=2)
-    said = made_by(engine, cell)
+    said = engine_versions(engine, cell)
     assert (said["engine"], said["threads"]) == (str(VERSIONS[engine]), "1")
 
 
@@ -104,7 +104,10 @@ def test_without_llvmlite_the_processor_is_left_out(
 ) -> None:
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     cell = make_cell(random_data.info, find_recipe("1989"), n_train=3, n_test=2)
-    assert made_by("reference", cell) == {"engine": str(VERSIONS["reference"]), "threads": "1"}
+    assert engine_versions("reference", cell) == {
+        "engine": str(VERSIONS["reference"]),
+        "threads": "1",
+    }
 
 
 def test_pandas_polars_and_duckdb_read_the_folder_as_one_table(filled: tuple[Store, Cell]) -> None:
