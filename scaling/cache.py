@@ -1,4 +1,4 @@
-"""Prepared data sets on this node: made once, under a file lock, and memory-mapped ever after."""
+"""Prepared data sets on this node: made once under a file lock, then memory-mapped."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ PARTS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def cache_dir() -> Path:
-    """SCALING_CACHE_DIR, or the user's cache folder."""
+    """Return SCALING_CACHE_DIR, or the user's cache folder."""
     if named := os.environ.get("SCALING_CACHE_DIR"):
         return Path(named)
     try:
@@ -33,7 +33,7 @@ def cache_dir() -> Path:
 
 @contextmanager
 def locked(name: str, part: str = "datasets") -> Iterator[Path]:
-    """A folder in a part of the cache, held against other processes of this node.
+    """Lock a folder in a part of the cache against other processes of this node and yield it.
 
     Raises InputError where it cannot be written.
     """
@@ -50,7 +50,7 @@ def locked(name: str, part: str = "datasets") -> Iterator[Path]:
 
 
 def _file_lock(path: Path) -> AbstractContextManager[object]:
-    """An exclusive lock: filelock's, or without it the same lock by flock (Linux, macOS)."""
+    """Return an exclusive lock: filelock's, or without it the same lock by flock (Linux, macOS)."""
     try:
         from filelock import FileLock
     except ModuleNotFoundError:
@@ -74,10 +74,10 @@ def make_once(
     stamps: Mapping[str, Any] | None = None,
     check: Callable[[], object] | None = None,
 ) -> Path:
-    """The folder of a prepared data set, made if it is not there.
+    """Return the folder of a prepared data set; make it if it is missing.
 
-    The user's own files are checked again whenever they look different (`stamps`) from when they
-    were last checked, so that a damaged file is named even where the cache would do.
+    `check` checks the user's own files again whenever their `stamps` have changed, so that a
+    damaged file is reported although the cache would do.
     """
     with locked(name) as folder:
         made = _note(folder)
@@ -92,10 +92,10 @@ def make_once(
 def inspect_once(
     name: str, make: Callable[[], tuple[Arrays, tuple[str, ...]]], inspection: int
 ) -> Path:
-    """Return the folder of a prepared data set that has been inspected; make it if need be.
+    """Return the folder of a prepared and inspected data set; make it if it is missing.
 
-    `make` gives the arrays and the warnings. What an earlier version inspected is inspected again
-    but not written again: other processes may have it open.
+    `make` returns the arrays and the warnings. A data set that an earlier version inspected is
+    inspected again but not written again, as other processes may have it open.
     """
     with locked(name) as folder:
         made = _note(folder)
@@ -115,13 +115,13 @@ def warnings(folder: Path) -> tuple[str, ...]:
 
 
 def rows(folder: Path) -> dict[str, int]:
-    """How many images and labels a prepared data set has, by part."""
+    """Return the numbers of images and labels of a prepared data set, by part."""
     found: dict[str, int] = _note(folder)["rows"]
     return found
 
 
 def open_array(path: Path) -> Array:
-    """A memory-mapped array. Raises InputError if the file was damaged since it was made."""
+    """Return a memory-mapped array. Raises InputError for a damaged file."""
     try:
         opened: Array = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
@@ -132,9 +132,9 @@ def open_array(path: Path) -> Array:
 
 
 def verify(folder: Path) -> str:
-    """sha256 over a prepared data set, compared with the one noted when it was made.
+    """Return the sha256 of a prepared data set.
 
-    Raises InputError if they differ.
+    Raises InputError if it differs from the one noted when the data set was made.
     """
     got = checksum(open_array(folder / f"{part}.npy") for part in PARTS)
     expected = _note(folder)["sha256"]
@@ -147,12 +147,12 @@ def verify(folder: Path) -> str:
 
 
 def stamps_of(paths: list[Path]) -> dict[str, Any]:
-    """What tells at a glance whether files are still the same: size and time of change."""
+    """Return size and modification time of each file: if they are the same, so is the file."""
     return {str(path.resolve()): [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
 
 
 def _note(folder: Path) -> dict[str, Any]:
-    """What was noted when the data set was made; empty where that is not, or not whole."""
+    """Return the note written with a data set; empty for one that is missing or incomplete."""
     try:
         note: dict[str, Any] = json.loads((folder / "made.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -178,14 +178,14 @@ def _make(folder: Path, arrays: Arrays, found: Mapping[str, Any]) -> None:
             **found,
         }
         _write_note(part, made)
-        shutil.rmtree(folder, ignore_errors=True)  # without made.json it is not whole
+        shutil.rmtree(folder, ignore_errors=True)  # it is incomplete without made.json
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def checksum(arrays: Iterable[Array]) -> str:
-    """sha256 over dtypes, shapes and bytes, in hexadecimal."""
+    """Return the sha256 over dtypes, shapes and bytes, in hexadecimal."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())

@@ -1,7 +1,7 @@
-"""A cell is one point of the grid, a member one model in it; what bears on a result names it.
+"""A cell is one point of the grid; a member is one model of a cell.
 
-Identity is a hash of that and of nothing else: where, when and by which engine a model is trained
-is provenance.
+Their identity is a hash of everything that determines a result. Host, time and engine are
+provenance and not part of it.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from scaling.plain import from_plain
 from scaling.recipes.recipe import Recipe
 from scaling.rules import check_recipe
 
-# What plans say beside a cell's own fields.
-OF_PLANS = ("cell_id", "source", "start_source", "note", "predicted_s", "members")
-OF_MEMBERS = ("lr", "weight_decay")  # in a recipe, but a member brings its own
+# Keys of a plan's entry that are no fields of the cell.
+PLAN_KEYS = ("cell_id", "source", "start_source", "note", "predicted_s", "members")
+MEMBER_FIELDS = ("lr", "weight_decay")  # of a recipe; a member has its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One grid point. The recipe is the resolved one, its epochs included."""
+    """One grid point. Its recipe is resolved: the epochs are those of this cell."""
 
     dataset: str
     data_version: str
@@ -38,16 +38,16 @@ class Cell:
     recipe: Recipe
     model: str = MODEL
     model_version: int = VERSION
-    start: "Cell | None" = None  # whose trained weights, of the same seed, it begins with
+    start: "Cell | None" = None  # training begins with the weights of this cell, of the same seed
 
     @property
     def sizes(self) -> Sizes:
-        """The counts of its model."""
+        """Return the counts of the cell's model."""
         return find_model(self.model).sizes(self.width, self.recipe)
 
     @property
     def architecture(self) -> Architecture:
-        """The layers of the 1989 network; no other model has them."""
+        """Return the layers of the 1989 network; other models have none."""
         assert self.model == MODEL
         return Architecture(self.width, self.recipe.norm)
 
@@ -67,7 +67,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One model of a cell; the seed draws its training subset, its weights and its luck."""
+    """One model of a cell; the seed determines its training subset, weights and augmentation."""
 
     seed: int
     lr: float
@@ -85,11 +85,11 @@ def make_cell(
     model: str = MODEL,
     start: Cell | None = None,
 ) -> Cell:
-    """A cell after checking that it can be trained. Raises InputError if it cannot."""
+    """Return a cell that can be trained. Raises InputError for one that cannot."""
     n_test = info.n_test if n_test == "all" else n_test
     info.check(n_train, n_test, split)
     found = find_model(model)
-    found.sizes(width, recipe)  # refuses widths that there are not
+    found.sizes(width, recipe)  # raises InputError for a width that the model lacks
     check_recipe(recipe, model, n_train)
     return Cell(
         dataset=info.name,
@@ -109,7 +109,7 @@ def make_cell(
 def make_members(
     recipe: Recipe, seeds: Iterable[int], lr: float | None = None
 ) -> tuple[Member, ...]:
-    """One member for each seed, at the recipe's learning rate or at `lr`."""
+    """Return a member for each seed, with the recipe's learning rate or `lr`."""
     lr = recipe.lr if lr is None else lr
     if not 0 < lr < float("inf"):
         raise InputError(f"learning rate {lr:g}: expected a positive number")
@@ -120,35 +120,35 @@ def make_members(
 
 
 def evaluated_epochs(epochs: int, *, every: bool = False, points: int = 8) -> tuple[int, ...]:
-    """Epochs after which a model is evaluated: all, or about `points` log-spaced and the last."""
+    """Return the epochs to evaluate after: all, or about `points` log-spaced and the last."""
     if every:
         return tuple(range(1, epochs + 1))
     return tuple(sorted({round(epochs ** (i / points)) for i in range(points + 1)}))
 
 
 def cell_identity(cell: Cell | Mapping[str, Any]) -> dict[str, Any]:
-    """Return what bears on a cell's results, of a cell or of its entry in a plan.
+    """Return the identity of a cell, or of its entry in a plan, as JSON.
 
-    Fields at their default ("as before") are left out, so that a new field renames no stored
-    result. Learning rate and weight decay belong to the member.
+    Fields at their default are left out, so that a new field renames no stored result. Learning
+    rate and weight decay belong to the member.
     """
     whole = complete(cell)
-    recipe = _without_defaults(Recipe, whole["recipe"], leave_out=OF_MEMBERS)
+    recipe = _without_defaults(Recipe, whole["recipe"], leave_out=MEMBER_FIELDS)
     identity = _without_defaults(Cell, whole, leave_out=("recipe", "start")) | {
         "model": whole["model"],
         "model_version": whole["model_version"],
         "recipe": recipe,
     }
-    if start := whole["start"]:  # its members are not named, so their values are said here
-        values = {name: start["recipe"].get(name, 0.0) for name in OF_MEMBERS}
+    if start := whole["start"]:  # it has no members of its own to hold these values
+        values = {name: start["recipe"].get(name, 0.0) for name in MEMBER_FIELDS}
         identity["start"] = cell_identity(start) | values
     return identity
 
 
 def identity_without(cell: Cell | Mapping[str, Any], *free: str) -> str:
-    """Return a hash that cells share where they differ in these fields, or the recipe's, only.
+    """Return a hash shared by cells that differ only in these fields of cell or recipe.
 
-    Without `n_train` it is the identity of a curve.
+    Without `n_train` it is the identity of a learning curve.
     """
     identity = cell_identity(cell)
     recipe = {name: value for name, value in identity["recipe"].items() if name not in free}
@@ -157,16 +157,16 @@ def identity_without(cell: Cell | Mapping[str, Any], *free: str) -> str:
 
 
 def complete(cell: Cell | Mapping[str, Any]) -> dict[str, Any]:
-    """Return every field of a cell; one that an older plan lacks has its default."""
+    """Return every field of a cell; a field missing from an older plan gets its default."""
     plain = as_plain(cell) if isinstance(cell, Cell) else cell
-    found = {name: _frozen(value) for name, value in plain.items() if name not in OF_PLANS}
-    recipe = {name: _frozen(value) for name, value in plain.get("recipe", {}).items()}
+    found = {name: _to_tuples(value) for name, value in plain.items() if name not in PLAN_KEYS}
+    recipe = {name: _to_tuples(value) for name, value in plain.get("recipe", {}).items()}
     start = complete(plain["start"]) if plain.get("start") else None
     return _defaults(Cell) | found | {"recipe": _defaults(Recipe) | recipe, "start": start}
 
 
 def as_plain(value: Any) -> dict[str, Any]:
-    """A frozen value and those within it as what JSON can hold."""
+    """Return a dataclass and those within it as values for JSON."""
     return {
         field.name: as_plain(item) if hasattr(item, "__dataclass_fields__") else item
         for field in fields(value)
@@ -175,9 +175,9 @@ def as_plain(value: Any) -> dict[str, Any]:
 
 
 def cell_from_plan(entry: Mapping[str, Any]) -> Cell:
-    """The cell of an entry of a plan's `cells`: the inverse of `as_plain`.
+    """Return the cell of an entry of a plan's `cells`: the inverse of `as_plain`.
 
-    Raises InputError for an entry that is no cell, or one whose content gives another cell_id.
+    Raises InputError for an entry that is no cell, or whose content gives another cell_id.
     """
     named = entry.get("cell_id") if isinstance(entry, Mapping) else None
     if not isinstance(named, str):
@@ -192,7 +192,7 @@ def cell_from_plan(entry: Mapping[str, Any]) -> Cell:
 
 
 def members_from_plan(cell: Cell, entry: Mapping[str, Any]) -> tuple[Member, ...]:
-    """The members of the same entry. Raises InputError for one that gives another run_id."""
+    """Return the members of an entry. Raises InputError for one that gives another run_id."""
     listed = entry.get("members")
     members = []
     for number, plain in enumerate(listed if isinstance(listed, list) else []):
@@ -223,12 +223,15 @@ def _defaults(kind: type) -> dict[str, Any]:
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING}
 
 
-def _frozen(value: Any) -> Any:
-    """JSON's lists as the tuples that they were."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _to_tuples(value: Any) -> Any:
+    """Return JSON's lists as the tuples that they were."""
+    return tuple(map(_to_tuples, value)) if isinstance(value, list) else value
 
 
 def _hash(identity: dict[str, Any]) -> str:
-    """12 hexadecimal digits of the canonical JSON; raises TypeError on what JSON cannot hold."""
+    """Return 12 hexadecimal digits of the hash of the canonical JSON.
+
+    Raises TypeError for values that JSON cannot hold.
+    """
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

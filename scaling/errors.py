@@ -1,8 +1,8 @@
-"""The one exception that a user is meant to read."""
+"""The exception whose message is for users."""
 
 
 class InputError(Exception):
-    """Something the user gave cannot be used; the command line prints it as one line and exits 2.
+    """Unusable input of a user; the command line prints the message as one line and exits with 2.
 
-    The message says what was got, what was expected and what to do.
+    The message names the value, the expected one and a remedy.
     """

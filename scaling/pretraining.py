@@ -1,6 +1,6 @@
-"""Weights to begin with that were trained on something else: once for each seed and node.
+"""Initial weights from training on another data set, made once for each seed and node.
 
-They are kept in the cache, as several cells begin with the same ones.
+The cache keeps them, as several cells begin with the same ones.
 """
 
 import io
@@ -16,8 +16,8 @@ from scaling.models.weights import Weights
 from scaling.study import Cell, Member, make_members
 
 
-def pretrained(cell: Cell, source: str, member: Member) -> Weights:
-    """The weights of the member's seed after the training of `cell.start` on `source`.
+def load_pretrained(cell: Cell, source: str, member: Member) -> Weights:
+    """Return the weights of the member's seed after training `cell.start` on `source`.
 
     Raises InputError where that training fails.
     """
@@ -36,7 +36,7 @@ def pretrained(cell: Cell, source: str, member: Member) -> Weights:
 
 
 def train_start(start: Cell, source: str, member: Member) -> Weights:
-    """Train a model that others begin with, without the cache, and return its weights.
+    """Train a model that others begin with and return its weights, without the cache.
 
     Raises InputError where that training fails.
     """
@@ -48,5 +48,5 @@ def train_start(start: Cell, source: str, member: Member) -> Weights:
 
 
 def start_of(cell: Cell, source: str) -> partial[Weights] | None:
-    """What `engines.train` takes as `start`: None for a cell that begins with random weights."""
-    return partial(pretrained, cell, source) if cell.start else None
+    """Return the argument `start` of `engines.train`; None for a cell with random weights."""
+    return partial(load_pretrained, cell, source) if cell.start else None

@@ -1,4 +1,4 @@
-"""Which recipes make sense, for which model."""
+"""Which recipes can train which model."""
 
 from scaling.errors import InputError
 from scaling.models.architecture import MODEL
@@ -6,19 +6,19 @@ from scaling.recipes.recipe import Recipe
 
 
 def check_recipe(recipe: Recipe, model: str, n_train: int) -> None:
-    """Raises InputError for a recipe that cannot train this model on so many images."""
+    """Raise InputError for a recipe that cannot train this model on this many images."""
     if recipe.epochs < 1:
         raise InputError(f"epochs {recipe.epochs}: expected at least 1")
-    of_1989 = {
+    only_1989 = {
         f"{recipe.norm} normalization": recipe.norm != "none",
         "residual connections": recipe.residual,
         f"connections '{recipe.connections}'": recipe.connections != "pairs",
         f"init '{recipe.init}'": recipe.init != "sqrt_fan_in",
         "the second-order method": recipe.optimizer == "sdlm",
     }
-    if model != MODEL and any(of_1989.values()):
-        asked = ", ".join(what for what, there in of_1989.items() if there)
-        raise InputError(f"recipe {recipe.name}: {asked} is made for {MODEL}, not for {model}")
+    if model != MODEL and any(only_1989.values()):
+        parts = ", ".join(part for part, used in only_1989.items() if used)
+        raise InputError(f"recipe {recipe.name}: {parts} is made for {MODEL}, not for {model}")
     if recipe.norm == "batch" and (recipe.batch_size == 1 or n_train % recipe.batch_size == 1):
         raise InputError(
             f"recipe {recipe.name}: batch normalization needs at least 2 images in every batch;"

@@ -129,7 +129,7 @@ def resolve(study: Study, lookup: Callable[[str], tuple[str, DatasetInfo]]) -> t
     named = [name for grid in study.grids for name in grid.dataset]
     named += [grid.start.dataset for grid in study.grids if grid.start]
     found = {name: lookup(name) for name in named}
-    found_note = {source: info.told for source, info in found.values()}
+    found_note = {source: info.full_note for source, info in found.values()}
     jobs: dict[str, Job] = {}
     for grid in study.grids:
         for cell, source in _cells(grid, found):

@@ -47,7 +47,7 @@ def find_output(store: Store, html: str | Path | None) -> Output:
     if html is not None:
         _check(Path(html), str(html))
         _check_beside(Path(html), store)
-    unwritable = store.unwritable("studies")  # where it holds its plans
+    unwritable = store.unwritable_reason("studies")  # where it holds its plans
     if unwritable is not None and html is None:
         raise InputError(
             f"the report cannot be written to {store.out} ({unwritable}): make that folder"

@@ -73,7 +73,10 @@ def train(a: argparse.Namespace) -> int:
         model=a.model,
     )
     job = Job(
-        cell=cell, members=make_members(recipe, range(a.seeds), a.lr), source=source, note=info.told
+        cell=cell,
+        members=make_members(recipe, range(a.seeds), a.lr),
+        source=source,
+        note=info.full_note,
     )
     engines.choose(cell, a.engine, a.device)
     seconds = cost_by(a.engine, a.device)(job)

@@ -118,7 +118,7 @@ def make_tuning(
         raise InputError(f"--name '{name}': expected letters, digits, '_', '-' and '.' only")
     return Tuning(
         name=name or made,
-        job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.told),
+        job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.full_note),
         space=chosen,
         suggestions=suggestions,
         fixed=fixed,

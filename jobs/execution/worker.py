@@ -73,7 +73,7 @@ def train_job(
         epochs_evaluated=evaluated_epochs(cell.recipe.epochs),
         observe=observe,
         start=start_of(cell, job.start_source),
-        keep=partial(checkpoints.of, cell) if checkpoints else None,
+        checkpointer_of=partial(checkpoints.of, cell) if checkpoints else None,
     ):
         run_id = cell.run_id(result.member)
         failed = isinstance(result, NumericFailure)

@@ -77,7 +77,7 @@ def _engines(found: Forecast, engine: str | None) -> list[str]:
     for (name, device), taken in us.items():
         low, high = f"{min(taken):.3g}", f"{max(taken):.3g}"
         span = low if low == high else f"{low} to {high}"
-        source = engines.figures_of(name, device)
+        source = engines.cost_source(name, device)
         lines.append(f"{name:10}  {device:4}  {models[name, device]:6,}  {span:>13}  {source}")
     return lines
 

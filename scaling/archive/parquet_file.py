@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from scaling.archive.models import PER_EPOCH, Archive, Row, packed, unpacked
 from scaling.errors import InputError
-from scaling.store.files import line_of
+from scaling.store.files import one_line
 from scaling.store.schema import FAILURES, METRICS, PREDICTIONS
 
 FORMAT = b"1"  # raised when a file means something else
@@ -80,7 +80,7 @@ def from_bytes(body: bytes) -> Archive:
         TypeError,
         AttributeError,
     ) as error:
-        raise InputError(line_of(error)) from error
+        raise InputError(one_line(error)) from error
 
 
 def tables(archive: Archive) -> tuple[pa.Table, pa.Table]:
@@ -113,7 +113,7 @@ def write_published(folder: Path, stem: str, suffix: str, day: datetime, body: b
             part.write_bytes(body)
             part.replace(path)
     except OSError as error:
-        raise InputError(f"{folder} cannot be written ({line_of(error)})") from error
+        raise InputError(f"{folder} cannot be written ({one_line(error)})") from error
     finally:
         part.unlink(missing_ok=True)
     return path
@@ -132,7 +132,7 @@ def read_checked(path: Path) -> bytes:
             raise ValueError(f"its sha256 begins with {digest[:12]}, not with {match[1]}")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} is not a published file as it was written ({line_of(error)}): restore it from"
+            f"{path} is not a published file as it was written ({one_line(error)}): restore it from"
             " the repository"
         ) from error
     return body

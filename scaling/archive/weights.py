@@ -9,7 +9,7 @@ import numpy as np
 
 from scaling.errors import InputError
 from scaling.models.weights import Weights
-from scaling.store.files import line_of
+from scaling.store.files import one_line
 
 MOST_MODELS = 30  # of all published models, by the issue that asked for them
 _MOST_MEMORY = 64_000_000  # bytes of all arrays, assumed: 30 models of width 8 are 60 million
@@ -46,7 +46,7 @@ def arrays_from_bytes(body: bytes) -> Weights:
         with np.load(io.BytesIO(body), allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except _UNREADABLE as error:
-        raise InputError(f"not a file of weights ({line_of(error)})") from error
+        raise InputError(f"not a file of weights ({one_line(error)})") from error
 
 
 def weights_from_bytes(body: bytes) -> dict[str, Weights]:

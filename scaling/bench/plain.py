@@ -9,7 +9,7 @@ Source: Karpathy 2022, lecun1989-repro, repro.py (recipe 1989) and modern.py (dr
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from torch import Tensor, nn
 
 from scaling.data.selection import Examples

@@ -167,7 +167,7 @@ class _Line(NamedTuple):
 def _lines(cell: Cell, effort: Effort) -> Iterator[_Line]:
     for engine in engines.NAMES:
         if engine == "population":
-            most = population.at_once(cell, effort.device)
+            most = population.max_members(cell, effort.device)
             for members in dict.fromkeys(min(k, most) for k in effort.members):
                 yield _Line(engine, members, effort.device)
         elif engines.unsupported_reason(engine, cell, "cpu") is None:

@@ -13,7 +13,7 @@ from scaling import engines
 from scaling.check.cases import Case, Found, noise, trained
 from scaling.data.selection import Dataset
 from scaling.engines import NumericFailure, Trained
-from scaling.engines.saved import Keeper, Saved
+from scaling.engines.saved import Checkpointer, TrainingState
 from scaling.models.registry import initial_weights
 from scaling.models.weights import Weights
 from scaling.recipes.recipe import Recipe
@@ -173,13 +173,16 @@ def _repeated(data: Dataset, device: str) -> Found:
 def _continued(data: Dataset, device: str) -> Found:
     cell = cell_of(data, recipe("ema", batch_size=5))
     members = make_members(cell.recipe, range(3))
-    keeper = _Memory()
+    checkpointer = _Memory()
 
-    def keep(*_: object) -> Keeper:
-        return keeper
+    def checkpointer_of(*_: object) -> Checkpointer:
+        return checkpointer
 
-    once, again = (trained(cell, members, data, "population", device, keep=keep) for _ in range(2))
-    assert keeper.loaded, "the second training began anew"
+    once, again = (
+        trained(cell, members, data, "population", device, checkpointer_of=checkpointer_of)
+        for _ in range(2)
+    )
+    assert checkpointer.loaded, "the second training began anew"
     return same_bits(once, again)
 
 
@@ -208,17 +211,17 @@ def same_bits(once: Sequence[Trained], again: Sequence[Trained]) -> Found:
 
 
 class _Memory:
-    """A keeper that holds the first state it receives."""
+    """A checkpointer that holds the first state it receives."""
 
     def __init__(self) -> None:
-        self.state: Saved | None = None
+        self.state: TrainingState | None = None
         self.loaded = False
 
-    def load(self) -> Saved | None:
+    def load(self) -> TrainingState | None:
         self.loaded = self.state is not None
         return self.state
 
-    def save_if_due(self, saved: Callable[[], Saved]) -> None:
+    def save_if_due(self, saved: Callable[[], TrainingState]) -> None:
         self.state = self.state or saved()
 
     def remove(self) -> None:

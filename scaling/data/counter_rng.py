@@ -1,8 +1,8 @@
-"""Randomness by counting: every draw is a pure function of (seed, presentation, position).
+"""A counter-based random generator: each draw is a pure function of (seed, presentation, position).
 
-A generator with a state would tie a model's result to who draws beside it and in which order.
-Here the t-th presentation of an example to the model of one seed owns a 32-bit key, and shifts and
-dropout masks are hashes of that key, so every engine, in any batch, draws the same ones.
+With a stateful generator a result would depend on the models that draw beside it and on their
+order. Here the t-th presentation to the model of a seed owns a 32-bit key, and shifts and dropout
+masks are hashes of that key, so every engine, in any batch, draws the same ones.
 
 Shapes: B presentations, U units.
 """
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 Keys = NDArray[np.uint32]
 
-GOLDEN = np.uint32(0x9E3779B9)  # 2**32 / golden ratio: spreads neighbouring positions apart
-SHIFT_STREAM = np.uint32(0xA5A5A5A5)  # any constant will do: it parts the shift from the dropout
+GOLDEN = np.uint32(0x9E3779B9)  # 2**32 / golden ratio: spreads neighbouring positions
+SHIFT_STREAM = np.uint32(0xA5A5A5A5)  # arbitrary; separates shifts from dropout
 
 
 def mix(h_B: Keys) -> Keys:
@@ -27,7 +27,7 @@ def mix(h_B: Keys) -> Keys:
 
 
 def presentation_keys(seed: int, first: int, count: int) -> Keys:
-    """Keys of the presentations first .. first+count-1 of one model, shape (count,).
+    """Return keys of the presentations first .. first+count-1 of one model, shape (count,).
 
     Raises OverflowError beyond 2**32 presentations, where the counter would repeat.
     """
@@ -38,14 +38,14 @@ def presentation_keys(seed: int, first: int, count: int) -> Keys:
 
 
 def shifts(keys_B: Keys, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns, each uniform in -most .. most, by which to move each image; shapes (B,)."""
+    """Return rows and columns to shift each image by, uniform in -most .. most; shapes (B,)."""
     side = np.uint32(2 * most + 1)
     h_B = mix(keys_B ^ SHIFT_STREAM)
     return (h_B % side).astype(np.int64) - most, (h_B // side % side).astype(np.int64) - most
 
 
 def keep_mask(keys_B: Keys, n_units: int, rate: float) -> NDArray[np.bool_]:
-    """Which units survive dropout at this rate, shape (B, n_units)."""
+    """Return a mask of the units that survive dropout at this rate, shape (B, n_units)."""
     offsets_U = np.arange(n_units, dtype=np.uint32) * GOLDEN
     kept: NDArray[np.bool_] = mix(keys_B[:, None] + offsets_U) >= np.uint32(rate * 2**32)
     return kept

@@ -1,4 +1,4 @@
-"""The data sets by name: mnist, usps, strokes, auto, or anybody's FILE.npz."""
+"""The data sets by name: mnist, usps, strokes, auto, or a user's FILE.npz."""
 
 import hashlib
 from dataclasses import replace
@@ -14,13 +14,13 @@ from scaling.errors import InputError
 
 STROKES = drawn.INFO.name
 NAMES = (*SOURCES, STROKES)
-PREPARATION = b"2"  # of anybody's own file; raised when other images are made of the same bytes
+PREPARATION = b"2"  # of user files; raised when the same bytes give other images
 
 
 def find(name: str) -> tuple[str, DatasetInfo]:
-    """The source that a grid's data set stands for, prepared: `auto` is mnist, or else strokes.
+    """Prepare a grid's data set and return its source: `auto` is mnist, or else strokes.
 
-    Raises InputError for an unknown name, and for data that cannot be had or used.
+    Raises InputError for an unknown name, and for data that is unavailable or unusable.
     """
     try:
         if name != "auto":
@@ -29,18 +29,18 @@ def find(name: str) -> tuple[str, DatasetInfo]:
         return "mnist", prepare("mnist")
     except Unavailable as missing:
         if name == "auto":
-            note = f"{drawn.INFO.note}, as MNIST cannot be had: {missing}"
+            note = f"{drawn.INFO.note}, as MNIST is not available: {missing}"
             return STROKES, replace(drawn.INFO, note=note)
         raise InputError(
-            f"data set {name} cannot be had ({missing}): put its files into the folder that"
+            f"data set {name} is not available ({missing}): put its files into the folder that"
             f" SCALING_DATA_DIR names, or use --dataset {STROKES}"
         ) from missing
 
 
 def describe(source: str) -> DatasetInfo:
-    """What a data set offers, without preparing a published one.
+    """Return the description of a data set without preparing a published one.
 
-    Raises InputError for an unknown name and for a file that cannot be used.
+    Raises InputError for an unknown name and for an unusable file.
     """
     if source in SOURCES:
         return SOURCES[source].info
@@ -54,36 +54,37 @@ def describe(source: str) -> DatasetInfo:
 
 
 def prepare(source: str) -> DatasetInfo:
-    """Prepare a data set on this node unless that is done (strokes are drawn when loaded).
+    """Prepare a data set on this node if necessary (strokes are drawn when loaded) and describe it.
 
-    Raises InputError, or Unavailable where the files of a published data set cannot be had.
+    Raises InputError, or Unavailable where a published data set's files are missing.
     """
     if source in SOURCES:
-        _published(source)
+        _prepare_published(source)
     return describe(source)
 
 
 def load(source: str, n_train: int) -> Dataset:
-    """A prepared data set, memory-mapped, with at least `n_train` training images.
+    """Return a prepared data set, memory-mapped, with at least `n_train` training images.
 
-    Raises InputError, or Unavailable where the files of a published data set cannot be had.
+    Raises InputError, or Unavailable where a published data set's files are missing.
     """
     if source == STROKES:
         return drawn.load(n_train)
     info = describe(source)
-    folder = _published(source) if source in SOURCES else _own_file(Path(source))[1]
+    folder = _prepare_published(source) if source in SOURCES else _own_file(Path(source))[1]
     arrays = {part: cache.open_array(folder / f"{part}.npy") for part in cache.PARTS}
     return Dataset(info=info, **arrays)
 
 
 def verify(source: str) -> str:
-    """The sha256 of a prepared data set. Raises InputError if it was damaged since it was made."""
+    """Return the sha256 of a prepared data set. Raises InputError for a damaged one."""
     if source == STROKES:
         return drawn.verify()
-    return cache.verify(_published(source) if source in SOURCES else _own_file(Path(source))[1])
+    folder = _prepare_published(source) if source in SOURCES else _own_file(Path(source))[1]
+    return cache.verify(folder)
 
 
-def _published(name: str) -> Path:
+def _prepare_published(name: str) -> Path:
     published = SOURCES[name]
     given = given_files(published)
     return cache.make_once(
@@ -95,7 +96,7 @@ def _published(name: str) -> Path:
 
 
 def _own_file(path: Path) -> tuple[DatasetInfo, Path]:
-    """Anybody's own images; their checksum is the version, and so part of every identity."""
+    """Prepare a user's images; their checksum is the version, and so part of every identity."""
     try:
         digest = hashlib.sha256(PREPARATION + path.read_bytes()).hexdigest()[:24]
     except OSError as error:

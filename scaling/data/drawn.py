@@ -1,4 +1,4 @@
-"""The data set `strokes` on disk: digits drawn once per node, block by block, cached as uint8."""
+"""The data set `strokes` on disk: digits drawn once per node in blocks and cached as uint8."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ from scaling.data.selection import Dataset, DatasetInfo
 from scaling.errors import InputError
 from scaling.progress import Progress
 
-BLOCK = 131_072  # images a file, 34 MB; the blocks within which a seed's order is drawn
+BLOCK = 131_072  # images a file, 34 MB; a seed's order is drawn within each block
 HELD_OUT = 10_000
 _NAME = f"strokes-v{strokes.VERSION}"
 INFO = DatasetInfo(
     name="strokes",
     version=str(strokes.VERSION),
-    n_train=2**26,  # as many as fit: 17 GB of cache
+    n_train=2**26,  # 17 GB of cache
     n_test=HELD_OUT,
     n_val=HELD_OUT,
     val_in_train=False,
@@ -28,7 +28,7 @@ INFO = DatasetInfo(
 
 
 class Blocks:
-    """Several arrays indexed as if they were one, whether or not they fit into memory."""
+    """Several arrays indexed as one, which together need not fit into memory."""
 
     def __init__(self, parts: list[Array]) -> None:
         self.parts = parts
@@ -46,7 +46,7 @@ class Blocks:
 
 
 def load(n_train: int) -> Dataset:
-    """The data set with at least `n_train` training images, drawing what is not there yet.
+    """Return the data set with at least `n_train` training images; draw the missing ones.
 
     Raises InputError where the cache cannot be written.
     """
@@ -68,7 +68,7 @@ def load(n_train: int) -> Dataset:
 
 
 def verify() -> str:
-    """Draw the first images anew and compare them with the cache; the sha256 of the test images.
+    """Draw the first images anew, compare them with the cache, return the sha256 of the test set.
 
     Raises InputError if they differ.
     """
@@ -96,7 +96,7 @@ def _train_blocks(home: Path, count: int) -> Iterator[tuple[Array, Array]]:
 
 
 def _block(home: Path, name: str, start: int, count: int) -> tuple[Array, Array]:
-    """Images and labels of one range, memory-mapped; the labels are written last."""
+    """Return images and labels of one range, memory-mapped; labels are written last."""
     paths = _paths(home, name)
     if not paths[1].exists():
         for path, array in zip(paths, strokes.render(start, count), strict=True):

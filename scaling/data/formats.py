@@ -1,4 +1,4 @@
-"""Bytes to images: the file formats of MNIST and of the zip-code digits, and the cut to 16x16.
+"""Images from bytes: the file formats of MNIST, the zip-code digits and .npz, resized to 16x16.
 
 Pure functions of bytes and arrays. Shapes: N images of H x W pixels.
 """
@@ -22,7 +22,7 @@ NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def read_idx(raw: bytes) -> Bytes:
-    """The array of an IDX file of unsigned bytes.
+    """Return the array of an IDX file of unsigned bytes.
 
     Source: "The IDX file format", yann.lecun.com/exdb/mnist.
     """
@@ -36,7 +36,7 @@ def read_idx(raw: bytes) -> Bytes:
 
 
 def read_zip_digits(raw: bytes) -> tuple[NDArray[np.float32], Bytes]:
-    """Images (N, 16, 16) in [-1, 1] and labels (N,) of rows "label 256 greys".
+    """Return images (N, 16, 16) in [-1, 1] and labels (N,) of rows "label 256 greys".
 
     Source: Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, zip.info.txt.
     """
@@ -49,15 +49,14 @@ def read_zip_digits(raw: bytes) -> tuple[NDArray[np.float32], Bytes]:
 def bilinear(x_NHW: NDArray[np.float32], side: int = IMAGE_SIDE) -> NDArray[np.float32]:
     """Resize by bilinear interpolation, half-pixel centres, no anti-aliasing: (N, side, side).
 
-    The same bits on every machine, hence not as a product of matrices, which each BLAS rounds in
-    its own way.
+    The bits are the same on every machine, hence no matrix product: each BLAS rounds differently.
     Source: torch.nn.functional.interpolate(mode="bilinear"), as in lecun1989-repro, prepro.py.
     """
-    return _interpolated(_interpolated(x_NHW, 1, side), 2, side)
+    return _interpolate(_interpolate(x_NHW, 1, side), 2, side)
 
 
-def _interpolated(x: NDArray[np.float32], axis: int, new: int) -> NDArray[np.float32]:
-    """Along one axis: the two nearest old pixels, weighed."""
+def _interpolate(x: NDArray[np.float32], axis: int, new: int) -> NDArray[np.float32]:
+    """Return the weighted mean of the two nearest old pixels along one axis."""
     old = x.shape[axis]
     centre = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     low = np.minimum(centre.astype(int), max(old - 2, 0))
@@ -76,11 +75,11 @@ def read_npz(path: str) -> Arrays:
 
 
 def inspect_npz(path: str) -> tuple[Arrays, tuple[str, ...]]:
-    """Read the same arrays and return them with warnings about them.
+    """Read the arrays of `read_npz` and return them with warnings about them.
 
     Grey levels may be uint8 (0 .. 255), or floats in [0, 1] or [-1, 1].
-    Raises InputError for a missing or torn file, a missing array, one that is no image, and for
-    training and test images that contradict each other.
+    Raises InputError for a missing or damaged file, a missing array, an array that is no image, and
+    for training and test images that contradict each other.
     """
     arrays = _open_npz(path)
     raw = {name: _square_images(path, name, arrays.pop(name)) for name in ("x_train", "x_test")}
@@ -92,10 +91,10 @@ def inspect_npz(path: str) -> tuple[Arrays, tuple[str, ...]]:
         prepared[f"y_{part}"] = _labels(path, f"y_{part}", y, len(x))
         grey = (x - zero) / unit
         prepared[f"x_{part}"] = grey if grey.shape[1] == IMAGE_SIDE else bilinear(grey)
-    train = greys.look("training", "x_train", raw["x_train"])
-    test = greys.look("test", "x_test", raw["x_test"])
-    if found := greys.contradiction(train, test, scale):
-        raise InputError(f"{path}: {found}")
+    train = greys.measure("training", "x_train", raw["x_train"])
+    test = greys.measure("test", "x_test", raw["x_test"])
+    if problem := greys.contradiction(train, test, scale):
+        raise InputError(f"{path}: {problem}")
     return prepared, inspection.warnings(train, test, scale, raw, prepared)
 
 
@@ -112,7 +111,7 @@ def _open_npz(path: str) -> dict[str, NDArray[Any]]:
             if odd := [name for name, found in arrays.items() if isinstance(found, bytes)]:
                 raise ValueError(f"{', '.join(odd)} is no array of numpy's")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        # numpy advises to unpickle what it does not know
+        # numpy advises to unpickle unknown files
         why = "it is none, or holds objects" if "pickle" in str(error) else error
         raise InputError(
             f"{path} cannot be read as an .npz file ({why}): write it with numpy.savez"
@@ -129,14 +128,14 @@ def _square_images(path: str, name: str, x: NDArray[np.generic]) -> NDArray[np.f
         )
     if x.dtype.kind not in "uif":
         raise InputError(f"{path}: {name} is of type {x.dtype}, expected uint8 or float")
-    with np.errstate(over="ignore"):  # what becomes infinite is on no scale
+    with np.errstate(over="ignore"):  # infinite greys are on no scale and are refused below
         return x.astype(np.float32)
 
 
 def _grey_scale(path: str, **images: NDArray[np.float32]) -> greys.Scale:
-    """Find the scale that holds the greys of all images together."""
+    """Return the scale that holds the greys of all images together."""
     ranges = {name: (float(x.min()), float(x.max())) for name, x in images.items()}
-    low, high = np.min([*ranges.values()]), np.max([*ranges.values()])  # NaN where one is
+    low, high = np.min([*ranges.values()]), np.max([*ranges.values()])  # NaN if any is NaN
     for scale in greys.SCALES:
         if scale[0] <= low and high <= scale[1]:
             return scale

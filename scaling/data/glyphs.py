@@ -1,10 +1,10 @@
-"""How people write the digits: the forms that `strokes` draws, as polygons on a 10 by 16 grid.
+"""The handwritten forms of the digits that `strokes` draws, as polygons on a 10 by 16 grid.
 
-A form is one or more strokes of the pen, parted by `|`; a stroke is its control points `x,y`, x to
+A form is one or more pen strokes, separated by `|`; a stroke is its control points `x,y`, x to
 the right, y down. The pen starts at the first point, ends at the last, and in between runs through
 the *midpoints* of neighbours, pulled towards the points themselves (quadratic Bezier arcs with
-implied on-curve points, as in TrueType outlines): moving points at random keeps a stroke smooth.
-A point followed by `!` counts twice, which makes it a corner.
+implied on-curve points, as in TrueType outlines), so that a stroke whose points move at random
+stays smooth. A point followed by `!` counts twice, which makes it a corner.
 """
 
 from typing import NamedTuple
@@ -86,7 +86,7 @@ class Tables(NamedTuple):
 
     points: NDArray[np.float64]  # (F, P, 2), padded with 0
     ends: NDArray[np.int64]  # (F, S + 1): stroke s is the points ends[s] .. ends[s + 1] - 1
-    shares: NDArray[np.float64]  # (F,), summed up within a digit
+    shares: NDArray[np.float64]  # (F,), cumulative within a digit
     first: NDArray[np.int64]  # (11,): digit d has the forms first[d] .. first[d + 1] - 1
 
 
@@ -105,7 +105,7 @@ def _strokes(text: str) -> list[list[tuple[float, float]]]:
 
 
 def tables() -> Tables:
-    """GLYPHS, parsed and packed."""
+    """Return GLYPHS as arrays."""
     forms = [_strokes(text) for digit in range(10) for _, text in GLYPHS[digit]]
     points = np.zeros((len(forms), max(sum(map(len, form)) for form in forms), 2))
     ends = np.zeros((len(forms), max(map(len, forms)) + 1), np.int64)

@@ -1,4 +1,4 @@
-"""Warnings about a user's own images and labels that can be used but look wrong.
+"""Warnings about a user's images and labels that are usable but look wrong.
 
 Shapes: N images of S x S pixels.
 """
@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.data.greys import Part, Scale, odd_background, odd_scale, of
+from scaling.data.greys import Part, Scale, background_warnings, count_phrase, scale_warnings
 
-VERSION = 1  # raised when another check is made: what was prepared before is inspected once more
+VERSION = 1  # raised with each new check, so that prepared data sets are inspected again
 
-REPEATED = 0.01  # share of a part's images that may be copies; assumed, real digits have none
-DOMINANT = 0.8  # share of a part's images in one class; assumed, real digits have 0.18 at most
+REPEATED = 0.01  # share of a part's images that may be copies; assumed, real digits have no copies
+DOMINANT = 0.8  # share of a part's images in one class; assumed, at most 0.18 for real digits
 
 
 def warnings(
@@ -24,22 +24,22 @@ def warnings(
     raw: Mapping[str, NDArray[Any]],
     prepared: Mapping[str, NDArray[Any]],
 ) -> tuple[str, ...]:
-    """Return all warnings about a file, a few words each.
+    """Return all warnings about a file, each in a few words.
 
-    `raw` are the file's images as floats, `prepared` the images and labels that a network gets.
+    `raw` has the file's images as floats, `prepared` the images and labels for the network.
     """
-    found = [*odd_scale(train, test, scale), *odd_background(train, test)]
+    found = [*scale_warnings(train, test, scale), *background_warnings(train, test)]
     sides = [raw[part.array].shape[1] for part in (train, test)]
     if sides[0] != sides[1]:
         found.append(
             f"training images have {sides[0]}×{sides[0]} pixels, test images {sides[1]}×{sides[1]}"
         )
     labels = prepared["y_train"], prepared["y_test"]
-    return (*found, *_odd_labels(*labels), *_copies(train, test, raw, prepared))
+    return (*found, *_label_warnings(*labels), *_copy_warnings(train, test, raw, prepared))
 
 
-def _odd_labels(y_train: NDArray[Any], y_test: NDArray[Any]) -> Iterator[str]:
-    """Warn of classes that a part lacks, or that fill it."""
+def _label_warnings(y_train: NDArray[Any], y_test: NDArray[Any]) -> Iterator[str]:
+    """Yield warnings of classes that are missing from a part or dominate it."""
     counts = [np.bincount(y, minlength=10) for y in (y_train, y_test)]
     trained, tested = (set(np.flatnonzero(count).tolist()) for count in counts)
     if tested - trained:
@@ -58,40 +58,40 @@ def _odd_labels(y_train: NDArray[Any], y_test: NDArray[Any]) -> Iterator[str]:
             yield f"{share:.0%} of the {name} images are of class {count.argmax()}"
 
 
-def _copies(
+def _copy_warnings(
     train: Part, test: Part, raw: Mapping[str, NDArray[Any]], prepared: Mapping[str, NDArray[Any]]
 ) -> Iterator[str]:
-    """Warn of images that occur more than once; blank ones have a warning of their own."""
-    keys = {p.array: _hashes(prepared[p.array][p.shown]) for p in (train, test)}
-    labels = {p.array: prepared[f"y_{p.array[2:]}"][p.shown] for p in (train, test)}
+    """Yield warnings of images that occur more than once; blank ones have their own warning."""
+    keys = {p.array: _hashes(prepared[p.array][p.nonblank]) for p in (train, test)}
+    labels = {p.array: prepared[f"y_{p.array[2:]}"][p.nonblank] for p in (train, test)}
     again = np.isin(keys["x_test"], keys["x_train"])
     if n := int(again.sum()):
-        theirs = np.isin(keys["x_train"], keys["x_test"])  # only these are looked at again
-        originals = _hashes(raw["x_train"][np.flatnonzero(train.shown)[theirs]])
-        copied = _hashes(raw["x_test"][np.flatnonzero(test.shown)[again]])
+        theirs = np.isin(keys["x_train"], keys["x_test"])  # only these need their raw images
+        originals = _hashes(raw["x_train"][np.flatnonzero(train.nonblank)[theirs]])
+        copied = _hashes(raw["x_test"][np.flatnonzero(test.nonblank)[again]])
         exact = int(np.isin(copied, originals).sum())
         cut = "" if exact == n else f", {n - exact:,} of them only when brought to 16×16"
         known = set(zip(keys["x_train"].tolist(), labels["x_train"].tolist(), strict=True))
         pairs = zip(keys["x_test"][again].tolist(), labels["x_test"][again].tolist(), strict=True)
         other = sum(pair not in known for pair in pairs)
-        told = f", {other:,} of them with another label" if other else ""
+        relabelled = f", {other:,} of them with another label" if other else ""
         yield (
-            f"{of(n, test)} among the training images, too{cut}{told}: their errors say nothing"
-            " about new images"
+            f"{count_phrase(n, test)} among the training images, too{cut}{relabelled}: their errors"
+            " say nothing about new images"
         )
     for part in (train, test):
         unique, first = np.unique(keys[part.array], return_inverse=True)
         copies = len(first) - len(unique)
         if copies > REPEATED * len(first):
-            yield f"{of(copies, part)} copies of other {part.name} images"
+            yield f"{count_phrase(copies, part)} copies of other {part.name} images"
         kinds = np.unique(256 * first + labels[part.array]) // 256  # once for each label
         contradicted = np.bincount(kinds, minlength=1) > 1
         if n := int(contradicted[first].sum()):
-            yield f"{of(n, part)} the same as other {part.name} images with another label"
+            yield f"{count_phrase(n, part)} the same as other {part.name} images with another label"
 
 
 def _hashes(x: NDArray[Any]) -> NDArray[np.int64]:
-    """Hash each image to 64 bits, so that no two of 10^6 agree by chance."""
+    """Return a 64-bit hash of each image, so that no two of 10^6 agree by chance."""
     return np.fromiter((hash((image + 0).tobytes()) for image in x), np.int64, len(x))  # -0 is 0
 
 

@@ -1,4 +1,4 @@
-"""Which images a model sees: subsets, validation, test sets and augmentation, all pure.
+"""Which images a model sees: training subset, validation set, test set and shifts. Pure functions.
 
 Shapes: N images; images are (N, 16, 16), float32 in [-1, 1] or uint8 with 0 the background.
 """
@@ -20,39 +20,39 @@ Array = NDArray[Any]
 
 
 class Indexed(Protocol):
-    """What can be taken from by an array of indices: an array, or several files of one."""
+    """An array, or several files of one, that arrays of indices can index."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, indices: Array, /) -> Array: ...
 
 
-WARNING = "; warning: "  # joins the warnings about a data set to its note
+WARNING = "; warning: "  # separates the warnings about a data set in its note
 
-# Tags keep the streams of one seed apart; their values only have to differ.
+# Tags separate the random streams of one seed; their values only have to differ.
 SUBSET_TAG, TEST_TAG = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetInfo:
-    """What planning needs to know of a data set, without its images."""
+    """A data set's sizes and name, without its images: all that planning needs."""
 
     name: str
     version: str  # of its preparation, or its checksum: part of the identity of every result
-    n_train: int  # training images there are
+    n_train: int  # available training images
     n_test: int
     n_val: int  # set aside by the split `tune`
-    val_in_train: bool = True  # whether those come out of the training images
+    val_in_train: bool = True  # whether validation images are taken from the training images
     block: int = 0  # images are permuted within blocks of this many; 0: all at once
-    note: str = ""  # for people: where it is from
-    warnings: tuple[str, ...] = ()  # for people: what is odd about it
+    note: str = ""  # for users: its origin
+    warnings: tuple[str, ...] = ()  # for users: its oddities
 
     @property
-    def told(self) -> str:
-        """Join the note and the warnings."""
+    def full_note(self) -> str:
+        """Return the note with the warnings."""
         return WARNING.join([self.note, *self.warnings])
 
     def check(self, n_train: int, n_test: int, split: Split) -> None:
-        """Raises InputError for more images than there are."""
+        """Raise InputError for more images than the data set has."""
         if split == "tune" and not self.n_val:
             raise InputError(
                 f"split 'tune' on {self.name}: none of its {self.n_train:,} training images are for"
@@ -71,7 +71,7 @@ class DatasetInfo:
             )
 
     def test_set_id(self, n_test: int) -> str:
-        """Names the very images: the same name, the same images in the same order."""
+        """Return a name of the test images: the same name, the same images in the same order."""
         return f"{self.name}@{self.version[:12]}-test{n_test}"
 
 
@@ -104,7 +104,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What one model gets; `val` is None without a split."""
+    """The images of one model; `val` is None without a split."""
 
     train: Examples
     val: Examples | None
@@ -112,9 +112,9 @@ class Selection:
 
 
 def training_order(info: DatasetInfo, n: int, seed: int) -> NDArray[np.int64]:
-    """The first n training images of a seed, as indices; nested: a prefix of any longer order.
+    """Return indices of the first n training images of a seed, a prefix of any longer order.
 
-    Images are permuted block by block, so that a data set without end needs no endless permutation.
+    Images are permuted block by block, so that a huge data set needs no huge permutation.
     """
     block = info.block or info.n_train
     parts = [
@@ -125,19 +125,19 @@ def training_order(info: DatasetInfo, n: int, seed: int) -> NDArray[np.int64]:
 
 
 def validation_order(info: DatasetInfo, seed: int) -> NDArray[np.int64]:
-    """The training images that the split `tune` sets aside: the last of the seed's permutation."""
+    """Return indices of the images that `tune` sets aside: the last of the seed's permutation."""
     return training_order(info, info.n_train, seed)[info.n_train - info.n_val :]
 
 
 def test_order(info: DatasetInfo, n_test: int) -> NDArray[np.int64]:
-    """Indices of the test images: all of them in file order, or one fixed random subset."""
+    """Return indices of the test images: all in file order, or one fixed random subset."""
     if n_test == info.n_test:
         return np.arange(n_test)
     return np.random.default_rng([TEST_TAG, info.n_test]).permutation(info.n_test)[:n_test]
 
 
 def select(data: Dataset, *, n_train: int, n_test: int, split: Split, seed: int) -> Selection:
-    """The images of one model: a subset drawn for its seed, and the test set that all share."""
+    """Return the images of one model: a subset drawn for its seed, and the common test set."""
     info = data.info
     info.check(n_train, n_test, split)
     test = test_order(info, n_test)
@@ -156,12 +156,12 @@ def select(data: Dataset, *, n_train: int, n_test: int, split: Split, seed: int)
 
 
 def take(x: Indexed, y: Indexed, indices: NDArray[np.int64]) -> Examples:
-    """A copy in memory, so that training never waits for a memory-mapped file."""
+    """Return a copy in memory, so that training never waits for a memory-mapped file."""
     return Examples(x=np.ascontiguousarray(to_unit_range(x[indices])), y=np.array(y[indices]))
 
 
 def to_unit_range(x: Array) -> Images:
-    """uint8 greys 0 .. 255 to float32 -1 .. 1; float32 is returned as it is."""
+    """Return uint8 greys 0 .. 255 as float32 -1 .. 1; float32 is returned unchanged."""
     if x.dtype == np.uint8:
         return cast(Images, x / np.float32(127.5) - np.float32(1))
     return cast(Images, x)
@@ -173,7 +173,7 @@ def shift_images(
     columns_B: NDArray[np.int64],
     fill: ShiftFill = "wrap",
 ) -> Images:
-    """Move each image down and right; what leaves on one side comes back on the other, or not.
+    """Return each image shifted down and right; `fill` wraps it around or brings in background.
 
     Source: torch.roll in lecun1989-repro, modern.py: the published augmentation wraps around.
     """

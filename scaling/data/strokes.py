@@ -1,41 +1,38 @@
-"""Synthetic handwritten digits: pen strokes of simulated writers, for where MNIST cannot be had.
+"""Synthetic handwritten digits: pen strokes of simulated writers, used where MNIST is unavailable.
 
 An image is a pure function of (seed, index): each random number is a hash of (seed, image or
-writer, draw number), so nothing depends on what else is rendered, or in which order. Only + - * /
-and sqrt are used, without fastmath: IEEE 754 rounds them exactly, so that the pixels do not depend
-on a mathematical library either (assumed for machines other than x86-64).
+writer, draw number), so an image does not depend on other images or on their order. Only + - * /
+and sqrt are used, without fastmath: IEEE 754 rounds them exactly, so that the pixels depend on no
+mathematical library either (assumed for machines other than x86-64).
 
 A writer owns IMAGES_PER_WRITER neighbouring indices and has a hand: a preferred form of each digit
-(scaling/data/glyphs.py), its own shape of each form, and the values of STYLE. An image wobbles
-around its writer's hand, is fitted into a box as NIST's digits were, and inked by the distance of
-each pixel to the nearest stroke.
+(scaling/data/glyphs.py), its own shape of each form, and the values of STYLE. An image varies
+around its writer's hand, is fitted into a box as NIST's digits were, and is inked by the distance
+of each pixel to the nearest stroke.
 
 Shapes: style (K, 3), hand (K,), a form's points (P, 2) and ends (S + 1,) of S strokes, path (V, 3),
 depth and out (16, 16). Units: heights of the digit up to `_fit`, pixels from there on.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from scaling.data import glyphs
+from scaling.data.splitmix import Key, hash64, jit, normal, uniform
 
-VERSION = 1  # raised whenever any pixel changes: it is part of the identity of results
+VERSION = 1  # part of every identity: raise it when any pixel changes
 SEED = 1989
 TRAIN_START, TEST_START, VALIDATION_START = 0, 2**40, 2**41
 IMAGES_PER_WRITER = 100  # assumed: writers of NIST's forms wrote about as many digits
 SIZE = 16  # pixels
 
-# The two streams of a seed, and what the draws of an image or a writer are for (no overlaps).
+# The two random streams of a seed, and the first number of each kind of draw (without overlaps).
 IMAGES, WRITERS = 1, 2
 LABEL, FAITH, FORM, ENDS, HAND, GRAIN, POINTS = 0, 1, 2, 16, 32, 64, 128
 
-# A hand: mean, standard deviation between writers, and between the images of a writer.
-# Assumed, then calibrated. Measured at width 1, on 10,000 test images: the 1989 recipe errs 10.0 %
-# at 911 training images, 3.4 % at 7,291, 1.9 % at 50,000 (the same code on MNIST: 8.9, 3.7, 2.8 %).
+# A hand: mean, standard deviation between writers, and between the images of a writer. Assumed,
+# then calibrated. Measured errors of the 1989 recipe (width 1, 10,000 test images) at 911, 7,291
+# and 50,000 training images: 10.0, 3.4, 1.9 %; of the same code on MNIST: 8.9, 3.7, 2.8 %.
 STYLE = np.array(
     [
         (0.15, 0.21, 0.06),  # SLANT     to the right, per height
@@ -59,75 +56,45 @@ SLANT, TILT, WIDTH, BOW, SAG, TAPER, BALANCE, BOX, RIGHT, DOWN, PEN = range(11)
 PRESSURE, BLUR, LIFT, HASTE = range(11, 15)
 
 # Assumed, calibrated as above.
-SHAPE, WOBBLE = 0.041, 0.027  # displacement of control points, by writers and by images
+SHAPE, WOBBLE = 0.041, 0.027  # displacement of control points by writers and by images
 FAITHFUL = 0.85  # share of a writer's images in the preferred form
 ROUGHNESS = 0.35  # of edges, pixels
-CHORDS = 4  # straight pieces of an arc: at 16 pixels, more cannot be seen
+CHORDS = 4  # straight pieces of an arc: more are invisible at 16 pixels
 
 _TABLES = glyphs.tables()
 
-F = TypeVar("F", bound=Callable[..., object])
-Key = np.uint64
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 
-def _jit(function: F) -> F:
-    return cast(F, njit(nogil=True, error_model="numpy")(function))
-
-
-@_jit
-def _hash(key: Key, draw: int) -> Key:
-    """Output number `draw` of the generator splitmix64 in state `key` (Steele et al., 2014)."""
-    z = key + np.uint64(draw + 1) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@_jit
-def _uniform(key: Key, draw: int) -> float:
-    """In [0, 1)."""
-    return float(_hash(key, draw) >> np.uint64(11)) * 2.0**-53
-
-
-@_jit
-def _normal(key: Key, draw: int) -> float:
-    """Mean 0, standard deviation 1, within +-3.5: the sum of four 16-bit uniforms needs no libm."""
-    z, low = _hash(key, draw), np.uint64(0xFFFF)
-    total = (z & low) + (z >> np.uint64(16) & low) + (z >> np.uint64(32) & low)
-    total += z >> np.uint64(48)
-    return (float(total) - 2 * 65535) * (1.7320508075688772 / 65536)  # sqrt(3): variance 4/12
-
-
-@_jit
+@jit
 def _choose_form(image: Key, writer: Key, label: int, forms: glyphs.Tables) -> int:
-    chooser = writer if _uniform(image, FAITH) < FAITHFUL else image
-    u, form, last = _uniform(chooser, FORM + label), forms.first[label], forms.first[label + 1] - 1
+    chooser = writer if uniform(image, FAITH) < FAITHFUL else image
+    u, form, last = uniform(chooser, FORM + label), forms.first[label], forms.first[label + 1] - 1
     while form < last and u >= forms.shares[form]:
         form += 1
     return int(form)
 
 
-@_jit
+@jit
 def _take_hand(image: Key, writer: Key, style: Floats, hand: Floats) -> None:
     for k in range(len(style)):
         mean, between, within = style[k]
-        hand[k] = mean + between * _normal(writer, HAND + k) + within * _normal(image, HAND + k)
+        hand[k] = mean + between * normal(writer, HAND + k) + within * normal(image, HAND + k)
 
 
-@_jit
+@jit
 def _wobble(image: Key, shape: Key, haste: float, form: Floats, out: Floats) -> None:
-    """Move control points: always alike for the writer's `shape` of the form, anew per image."""
+    """Displace control points: the same way for a writer's `shape` of the form, anew per image."""
     for i in range(len(form)):
         for k in range(2):
             draw = POINTS + 2 * i + k
-            habit, slip = SHAPE * _normal(shape, draw), WOBBLE * haste * _normal(image, draw)
+            habit, slip = SHAPE * normal(shape, draw), WOBBLE * haste * normal(image, draw)
             out[i, k] = form[i, k] + habit + slip
 
 
-@_jit
+@jit
 def _lift(image: Key, haste: float, lift: float, ends: Ints, points: Floats) -> None:
     """Begin and end strokes late or early, so that loops gape or overlap and strokes miss."""
     for s in range(len(ends) - 1):
@@ -137,12 +104,12 @@ def _lift(image: Key, haste: float, lift: float, ends: Ints, points: Floats) -> 
         for end, inner, draw in ((first, first + 1, 2 * s), (last, last - 1, 2 * s + 1)):
             dx, dy = points[inner, 0] - points[end, 0], points[inner, 1] - points[end, 1]
             length = np.sqrt(dx * dx + dy * dy + 1e-4)  # 1e-4: of a leg of no length
-            share = min(0.5, (lift + WOBBLE * haste * _normal(image, ENDS + draw)) / length)
+            share = min(0.5, (lift + WOBBLE * haste * normal(image, ENDS + draw)) / length)
             points[end, 0] += share * dx
             points[end, 1] += share * dy
 
 
-@_jit
+@jit
 def _bend(points: Floats, hand: Floats) -> None:
     """Slant and warp the plane, a quadratic map."""
     for i in range(len(points)):
@@ -151,7 +118,7 @@ def _bend(points: Floats, hand: Floats) -> None:
         points[i, 1] = y + hand[TILT] * x + hand[SAG] * x * x + hand[BALANCE] * y * y
 
 
-@_jit
+@jit
 def _trace(points: Floats, ends: Ints, path: Floats) -> int:
     """Fill rows of (x, y, place in the stroke: 0 pen down .. 1 pen up) and return their number."""
     n = 0
@@ -172,9 +139,9 @@ def _trace(points: Floats, ends: Ints, path: Floats) -> int:
     return n
 
 
-@_jit
+@jit
 def _fit(path: Floats, hand: Floats) -> None:
-    """Heights to pixels: scale the bounding box, keeping its proportions, and centre it."""
+    """Scale the bounding box from heights to pixels, keeping its proportions, and centre it."""
     left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
     for x, y, _ in path:
         left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
@@ -184,13 +151,13 @@ def _fit(path: Floats, hand: Floats) -> None:
         path[i, 1] = (path[i, 1] - (top + bottom) / 2) * scale + middle + hand[DOWN]
 
 
-@_jit
+@jit
 def _draw(path: Floats, hand: Floats, depth: Floats) -> None:
-    """How deep each pixel lies inside the strokes; negative: how far outside."""
+    """Fill in each pixel's depth inside the strokes; it is negative outside."""
     depth[:] = -SIZE
     for i in range(1, len(path)):
         place = path[i, 2]
-        if place == 0:  # the pen was in the air
+        if place == 0:  # the pen was lifted
             continue
         x0, y0, x1, y1 = path[i - 1, 0], path[i - 1, 1], path[i, 0], path[i, 1]
         dx, dy = x1 - x0, y1 - y0
@@ -206,19 +173,19 @@ def _draw(path: Floats, hand: Floats, depth: Floats) -> None:
                 depth[y, x] = max(depth[y, x], radius - np.sqrt(u * u + v * v))
 
 
-@_jit
+@jit
 def _ink(image: Key, depth: Floats, blur: float, out: Bytes) -> None:
-    """Depth to grey: edges are soft and rough, the paper stays exactly 0."""
+    """Fill in the greys of depths: edges are soft and rough, the paper stays exactly 0."""
     for r in range(SIZE):
         for c in range(SIZE):
             word, byte = divmod(r * SIZE + c, 8)
-            grain = _hash(image, GRAIN + word) >> np.uint64(8 * byte) & np.uint64(0xFF)
+            grain = hash64(image, GRAIN + word) >> np.uint64(8 * byte) & np.uint64(0xFF)
             edge = depth[r, c] + ROUGHNESS * (float(grain) / 255 - 0.5)
             t = min(1.0, max(0.0, 0.5 + edge / blur))
             out[r, c] = np.uint8(255 * t * t * (3 - 2 * t) + 0.5)
 
 
-@_jit
+@jit
 def _render(
     seed: Key, start: int, style: Floats, forms: glyphs.Tables, images: Bytes, labels: Bytes
 ) -> None:
@@ -226,12 +193,12 @@ def _render(
     hand, control = np.empty(len(style)), np.empty((n_points, 2))
     vertices, depth = np.empty((n_points * (CHORDS + 1), 3)), np.empty((SIZE, SIZE))
     for i in range(len(images)):
-        image = _hash(_hash(seed, IMAGES), start + i)
-        writer = _hash(_hash(seed, WRITERS), (start + i) // IMAGES_PER_WRITER)
-        label = int(10 * _uniform(image, LABEL))
+        image = hash64(hash64(seed, IMAGES), start + i)
+        writer = hash64(hash64(seed, WRITERS), (start + i) // IMAGES_PER_WRITER)
+        label = int(10 * uniform(image, LABEL))
         form = _choose_form(image, writer, label, forms)
         ends = forms.ends[form]
-        points, shape = control[: ends[-1]], _hash(writer, POINTS + form)
+        points, shape = control[: ends[-1]], hash64(writer, POINTS + form)
         _take_hand(image, writer, style, hand)
         haste = hand[HASTE] * hand[HASTE]
         _wobble(image, shape, haste, forms.points[form, : ends[-1]], points)
@@ -245,7 +212,7 @@ def _render(
 
 
 def render(start: int, count: int, seed: int = SEED) -> tuple[Bytes, Bytes]:
-    """uint8 images (count, 16, 16) and uint8 labels (count,) of the indices start .. start+count-1.
+    """Return images (count, 16, 16) and labels (count,), uint8, of the indices from `start` on.
 
     Units: grey, 0 is paper and 255 ink.
     Raises ValueError where start or count is negative, or an index does not fit 63 bits.

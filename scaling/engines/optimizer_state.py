@@ -1,4 +1,4 @@
-"""The memory of PyTorch's optimizers and of ours, as arrays by name and back."""
+"""The state of PyTorch's optimizers and of ours as arrays by name, and back."""
 
 import torch
 
@@ -7,7 +7,7 @@ from scaling.optim.muon import MuonAndAdamW
 
 
 def optimizer_arrays(optimizer: torch.optim.Optimizer) -> Arrays:
-    """Copies of all that it remembers from step to step."""
+    """Return copies of the optimizer's state."""
     state = optimizer.state_dict()["state"]
     tensors = {
         f"optimizer.{number}.{key}": value
@@ -21,7 +21,7 @@ def optimizer_arrays(optimizer: torch.optim.Optimizer) -> Arrays:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, arrays: Arrays) -> None:
-    """The inverse, for an optimizer of the same parameters."""
+    """Load what `optimizer_arrays` returned into an optimizer of the same parameters."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, array in arrays.items():
         kind, number, *key = name.split(".")

@@ -1,4 +1,4 @@
-"""What an engine returns: metrics by epoch, the final predictions, or why there are none."""
+"""The result of an engine: metrics by epoch and final predictions, or a failure."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """One model after one epoch; times are cumulative seconds of this model's training."""
+    """The scores of one model after an epoch; times are cumulative seconds of its training."""
 
     epoch: int
     examples_seen: int
@@ -32,7 +32,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A finished model: its evaluations in order, its predictions for the test set (n_test,)."""
+    """A finished model: its evaluations in order and its predictions of the test set (n_test,)."""
 
     member: Member
     engine: str
@@ -45,7 +45,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumericFailure:
-    """A model whose loss or weights stopped being numbers: final, as it would happen again."""
+    """A model with a NaN or infinite loss or weight; final, as training again would fail again."""
 
     member: Member
     error: str

@@ -1,4 +1,4 @@
-"""A training that can go on later from where it is: arrays, and what is said of them. No pickle."""
+"""The state of an interrupted training as bytes: arrays and JSON, no pickle."""
 
 import io
 import json
@@ -12,41 +12,41 @@ from numpy.typing import NDArray
 from scaling.engines.result import Evaluation, Score
 
 Arrays = Mapping[str, NDArray[Any]]
-SAID = "said"  # the name of the array that holds everything that is none, as JSON
+METADATA = "metadata"  # the name of the array that holds everything else, as JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """After an epoch: what its members have been through so far, in their order.
+class TrainingState:
+    """The state after an epoch, with the members' histories and failures in their order.
 
-    There is no random state: all draws are counted (scaling/data/counter_rng.py), and the epoch
-    tells how far. Times are those of `Evaluation`.
+    It holds no random state, as the epoch determines all draws (scaling/data/counter_rng.py). Times
+    are those of `Evaluation`.
     """
 
     epoch: int
     wall_s: float
     cpu_s: float
     histories: tuple[tuple[Evaluation, ...], ...]
-    failures: tuple[str | None, ...]  # of members that are no numbers any more
+    failures: tuple[str | None, ...]  # of members with NaN or infinite weights
     arrays: Arrays  # the engine's own: weights, optimizer
 
 
-class Keeper(Protocol):
-    """Where the state of one training is kept from time to time, and found again."""
+class Checkpointer(Protocol):
+    """Saves the state of one training from time to time and loads it again."""
 
-    def load(self) -> Saved | None:
-        """The last state that was kept; None if there is none that can be trusted."""
+    def load(self) -> TrainingState | None:
+        """Return the last saved state; None if it is missing or cannot be trusted."""
 
-    def save_if_due(self, saved: Callable[[], Saved]) -> None:
-        """Keep this state, if the last that was kept is old enough."""
+    def save_if_due(self, saved: Callable[[], TrainingState]) -> None:
+        """Save this state if the last one is old enough."""
 
     def remove(self) -> None:
-        """Keep nothing any more: the results are stored."""
+        """Remove the saved state, once the results are stored."""
 
 
-def to_bytes(saved: Saved, stamp: Mapping[str, Any]) -> bytes:
-    """An .npz file of a state, and of what tells whose it is."""
-    said = {
+def to_bytes(saved: TrainingState, stamp: Mapping[str, Any]) -> bytes:
+    """Return an .npz file of a state and its stamp, which identifies the training."""
+    metadata = {
         "stamp": stamp,
         "epoch": saved.epoch,
         "wall_s": saved.wall_s,
@@ -55,26 +55,29 @@ def to_bytes(saved: Saved, stamp: Mapping[str, Any]) -> bytes:
         "failures": saved.failures,
     }
     body = io.BytesIO()
-    text = np.frombuffer(json.dumps(said).encode(), np.uint8)
-    arrays: dict[str, Any] = {SAID: text} | {f"_{k}": v for k, v in saved.arrays.items()}
+    text = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+    arrays: dict[str, Any] = {METADATA: text} | {f"_{k}": v for k, v in saved.arrays.items()}
     np.savez(body, **arrays)
     return body.getvalue()
 
 
-def from_bytes(body: bytes) -> tuple[Saved, dict[str, Any]]:
-    """The inverse; raises ValueError, KeyError, OSError or zipfile.BadZipFile for a torn file."""
+def from_bytes(body: bytes) -> tuple[TrainingState, dict[str, Any]]:
+    """Return the state and the stamp of a file.
+
+    Raises ValueError, KeyError, OSError or zipfile.BadZipFile for a damaged file.
+    """
     with np.load(io.BytesIO(body), allow_pickle=False) as file:
-        arrays = {name[1:]: file[name] for name in file.files if name != SAID}
-        said = json.loads(file[SAID].tobytes())
-    saved = Saved(
-        epoch=said["epoch"],
-        wall_s=said["wall_s"],
-        cpu_s=said["cpu_s"],
-        histories=tuple(tuple(map(_evaluation, history)) for history in said["histories"]),
-        failures=tuple(said["failures"]),
+        arrays = {name[1:]: file[name] for name in file.files if name != METADATA}
+        metadata = json.loads(file[METADATA].tobytes())
+    saved = TrainingState(
+        epoch=metadata["epoch"],
+        wall_s=metadata["wall_s"],
+        cpu_s=metadata["cpu_s"],
+        histories=tuple(tuple(map(_evaluation, history)) for history in metadata["histories"]),
+        failures=tuple(metadata["failures"]),
         arrays=arrays,
     )
-    return saved, said["stamp"]
+    return saved, metadata["stamp"]
 
 
 def _evaluation(plain: Mapping[str, Any]) -> Evaluation:

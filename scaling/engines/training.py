@@ -1,4 +1,4 @@
-"""How an engine that trains one model at a time trains it: epochs, evaluations, failures."""
+"""The training loop of engines that train one model at a time: epochs, evaluations, failures."""
 
 import math
 import time
@@ -11,33 +11,33 @@ from numpy.typing import NDArray
 
 from scaling.data.selection import Examples, Selection
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
-from scaling.engines.saved import Arrays, Keeper, Saved
+from scaling.engines.saved import Arrays, Checkpointer, TrainingState
 from scaling.models.weights import Weights
 from scaling.study import Cell, Member
 
-TRAIN_SAMPLE = 2000  # training images evaluated before the last epoch: enough for a curve
+TRAIN_SAMPLE = 2000  # training images evaluated before the last epoch; enough for a learning curve
 
 
 class Model(Protocol):
-    """One model in training, in whatever memory and by whatever means."""
+    """One model in training, as each engine implements it."""
 
     def train_epoch(self, epoch: int) -> str | None:
-        """Train for an epoch, counted from 1; says what is not finite any more, if anything is."""
+        """Train for an epoch, counted from 1; return what became NaN or infinite, or None."""
 
     def score(self, examples: Examples) -> Score:
-        """Mean loss and misses: a pure function of weights and images."""
+        """Return mean loss and misses, a pure function of weights and images."""
 
     def predict(self, examples: Examples) -> NDArray[np.uint8]:
-        """The class of the largest output for each example, shape (N,)."""
+        """Return the class of the largest output for each example, shape (N,)."""
 
     def weights(self) -> Weights:
-        """The weights that `score` and `predict` go by."""
+        """Return the weights that `score` and `predict` use."""
 
     def state(self) -> Arrays:
-        """Copies of all that training changes, after a whole epoch."""
+        """Return copies of everything that training changes, after a whole epoch."""
 
     def restore(self, state: Arrays) -> None:
-        """Be again as a model of the same cell and member was then, to the last bit."""
+        """Restore `state` of the same cell and member bit for bit."""
 
 
 def train_model(
@@ -50,19 +50,22 @@ def train_model(
     device: str,
     epochs_evaluated: Sequence[int],
     observe: Callable[[Member, Evaluation], None] | None,
-    keeper: Keeper | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Trained | NumericFailure:
-    """Train a model to its last epoch, from where the keeper knows it; `observe` sees the rest."""
+    """Train a model to its last epoch, from its checkpoint if it has one.
+
+    `observe` receives the evaluations from there on.
+    """
     epochs, done = cell.recipe.epochs, 0
     history: list[Evaluation] = []
     wall, cpu = time.perf_counter(), time.process_time()
-    if keeper and (saved := keeper.load()):
+    if checkpointer and (saved := checkpointer.load()):
         model.restore(saved.arrays)
         done, history = saved.epoch, list(saved.histories[0])
         wall, cpu = wall - saved.wall_s, cpu - saved.cpu_s
 
-    def state(epoch: int) -> Saved:
-        return Saved(
+    def state(epoch: int) -> TrainingState:
+        return TrainingState(
             epoch=epoch,
             wall_s=time.perf_counter() - wall,
             cpu_s=time.process_time() - cpu,
@@ -72,8 +75,8 @@ def train_model(
         )
 
     for epoch in range(done + 1, epochs + 1):
-        if broken := model.train_epoch(epoch):
-            return failure(member, broken, epoch, epochs)
+        if problem := model.train_epoch(epoch):
+            return numeric_failure(member, problem, epoch, epochs)
         if epoch in epochs_evaluated or epoch == epochs:
             seen = chosen.train if epoch == epochs else chosen.train.first(TRAIN_SAMPLE)
             evaluation = Evaluation(
@@ -86,12 +89,12 @@ def train_model(
                 test=model.score(chosen.test),
             )
             if not math.isfinite(evaluation.train.loss + evaluation.test.loss):
-                return failure(member, "losses are not finite", epoch, epochs)
+                return numeric_failure(member, "losses are not finite", epoch, epochs)
             history.append(evaluation)
             if observe:
                 observe(member, evaluation)
-        if keeper and epoch < epochs:
-            keeper.save_if_due(partial(state, epoch))
+        if checkpointer and epoch < epochs:
+            checkpointer.save_if_due(partial(state, epoch))
     predicted = model.predict(chosen.test)
     return Trained(
         member=member,
@@ -104,10 +107,10 @@ def train_model(
     )
 
 
-def failure(member: Member, what: str, epoch: int, epochs: int) -> NumericFailure:
-    """What is said of a model that is no numbers any more."""
+def numeric_failure(member: Member, problem: str, epoch: int, epochs: int) -> NumericFailure:
+    """Return the failure of a model with NaN or infinity."""
     return NumericFailure(
         member=member,
-        error=f"{what} in epoch {epoch} of {epochs} (learning rate {member.lr:g}):"
+        error=f"{problem} in epoch {epoch} of {epochs} (learning rate {member.lr:g}):"
         " use a smaller learning rate",
     )

@@ -1,7 +1,7 @@
-"""The version of each engine, and which properties of the machine its bits depend on.
+"""The version of each engine, and the properties of the machine that its bits depend on.
 
-An engine that computes other bits on purpose raises its number. Rows carry it, so that `scaling
-verify` knows whether a model that is trained again must be equal to the bit.
+Raise an engine's version when it computes other bits on purpose. Rows hold it, so that `scaling
+verify` knows whether a model that is trained again must be equal bit for bit.
 """
 
 import os
@@ -9,13 +9,13 @@ import os
 from scaling.study import Cell
 
 VERSIONS = {"compiled": 1, "population": 1, "reference": 1}
-THREADS = "1"  # of PyTorch: every engine that lets it sum fixes one
+THREADS = "1"  # of PyTorch, fixed by every engine that uses it
 
 
-def made_by(engine: str, cell: Cell) -> dict[str, str]:
-    """Return what the column `versions` says of an engine: its version, processor and threads.
+def engine_versions(engine: str, cell: Cell) -> dict[str, str]:
+    """Return an engine's entries in the column `versions`: its version, processor and threads.
 
-    An unknown value is left out.
+    Unknown values are left out.
     """
     found = {"engine": str(VERSIONS[engine])} if engine in VERSIONS else {}
     if name := processor(engine):
@@ -30,9 +30,9 @@ def processor(engine: str) -> str | None:
 
     NUMBA_CPU_NAME changes it for numba, and thus for the compiled engine only.
     """
-    told = os.environ.get("NUMBA_CPU_NAME") if engine == "compiled" else None
-    if told:
-        return told
+    named = os.environ.get("NUMBA_CPU_NAME") if engine == "compiled" else None
+    if named:
+        return named
     try:
         from llvmlite import binding
     except (ImportError, OSError):
@@ -41,8 +41,8 @@ def processor(engine: str) -> str | None:
 
 
 def uses_torch(engine: str, cell: Cell) -> bool:
-    """Return whether PyTorch sums something; its bits depend on processor, version and threads.
+    """Return whether PyTorch computes sums: their bits depend on processor, version and threads.
 
-    The compiled engine asks it for the curvature of the second-order method.
+    The compiled engine uses it for the curvature of the second-order method.
     """
     return engine != "compiled" or cell.recipe.optimizer == "sdlm"

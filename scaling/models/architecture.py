@@ -1,7 +1,8 @@
-"""The 1989 network as numbers: its layers, and what they cost, at any width. No torch.
+"""The sizes and costs of the 1989 network's layers at any width. No torch.
 
-Source: LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition", section 3;
-the H2 connections, which the paper leaves open, as in Karpathy 2022 (lecun1989-repro, repro.py).
+Source: LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition", section 3.
+The H2 connections, which the paper leaves open, are those of Karpathy 2022 (lecun1989-repro,
+repro.py).
 """
 
 from dataclasses import dataclass
@@ -10,18 +11,18 @@ from scaling.errors import InputError
 from scaling.recipes.recipe import Norm
 
 MODEL = "lecun1989"
-VERSION = 1  # part of the identity of every result: raise it when the network's meaning changes
+VERSION = 1  # part of every identity: raise it when the network computes something else
 
 IMAGE_SIDE = 16
 KERNEL, STRIDE, PADDING = 5, 2, 2
-BACKGROUND = -1.0  # what lies beyond the edge of the image and of the feature maps
+BACKGROUND = -1.0  # the padding around the image and the feature maps
 N_CLASSES = 10
-TWIST = 0.02  # assumed: the authors speak of a small linear term of the tanh, without a figure
+TWIST = 0.02  # assumed: the authors mention a small linear term of the tanh without its size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer's exact size; a unit is connected to `fan_in` inputs and has a bias of its own."""
+    """One layer's exact size; each unit has `fan_in` inputs and its own bias."""
 
     name: str
     units: int
@@ -35,21 +36,21 @@ class Layer:
 
     @property
     def connections(self) -> int:
-        """As the paper counts them: every use of a weight, and every bias."""
+        """Return the paper's count: every use of a weight, and every bias."""
         return self.units * (self.fan_in + 1)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one example's forward pass; biases are not counted."""
+        """Return the multiply-accumulates of one example's forward pass, without biases."""
         return self.units * self.fan_in
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The 1989 network, its planes and hidden units multiplied by `width` (a multiple of 1/2).
+    """The 1989 network with its planes and hidden units multiplied by `width` (a multiple of 1/2).
 
-    A normalization has a gain for each plane of H1 and H2 and each unit of H3, and where it is of
-    the weights for each output; the units' own biases are its shifts.
+    A normalization has a gain for each plane of H1 and H2 and each unit of H3; weight normalization
+    also has one for each output. The units' biases serve as its shifts.
     """
 
     width: float
@@ -63,7 +64,7 @@ class Architecture:
 
     @property
     def group(self) -> int:
-        """H1 planes come in three groups of this many; an H2 plane sees two of the three."""
+        """Return the planes in each of H1's three groups; an H2 plane sees two of the groups."""
         return round(4 * self.width)
 
     @property
@@ -84,7 +85,7 @@ class Architecture:
 
     @property
     def dropped_units(self) -> int:
-        """Units that dropout may drop: the inputs of H3."""
+        """Return the number of units that dropout may drop: the inputs of H3."""
         return self.h2_units
 
     @property
@@ -128,7 +129,7 @@ class Architecture:
 
     @property
     def n_units(self) -> int:
-        """With the 256 input pixels, as the paper counts."""
+        """Return the paper's count, which includes the 256 input pixels."""
         return IMAGE_SIDE**2 + sum(layer.units for layer in self.layers)
 
     @property
@@ -140,7 +141,7 @@ class Architecture:
         return sum(layer.macs for layer in self.layers)
 
     def train_flop(self, examples_seen: int) -> int:
-        """6 FLOP per MAC and example: 2 forward, 4 backward, the field's convention.
+        """Return 6 FLOP per MAC and example: 2 forward, 4 backward, the field's convention.
 
         Source: Kaplan et al. 2020 (arXiv 2001.08361), section 2.1.
         """

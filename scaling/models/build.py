@@ -1,4 +1,4 @@
-"""From a model's sizes and weights to the PyTorch module that engines train."""
+"""The PyTorch module of a model, made from its sizes and weights."""
 
 from scaling.models.architecture import Architecture
 from scaling.models.lecun1989 import Classifier, Network
@@ -10,7 +10,7 @@ from scaling.recipes.recipe import Recipe
 
 
 def build_network(sizes: Sizes, recipe: Recipe, weights: Weights) -> Classifier:
-    """The module of a cell, its parameters named as the weights are."""
+    """Return a module whose parameters have the names of the weights."""
     if isinstance(sizes, MicroViT):
         return MicroViTModule(sizes, recipe, weights)
     assert isinstance(sizes, Architecture)

@@ -1,4 +1,4 @@
-"""The 1989 network as a PyTorch module, at any width, and with what later years would add to it.
+"""The 1989 network as a PyTorch module, at any width and with later additions.
 
 Shapes: B images; P planes (12 at width 1) in three groups; S planes that an H2 plane sees; H units
 of H3; U inputs of H3.
@@ -7,7 +7,7 @@ of H3; U inputs of H3.
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from torch import Tensor, nn
 
 from scaling.models.architecture import BACKGROUND, N_CLASSES, PADDING, STRIDE, TWIST, Architecture
@@ -16,12 +16,18 @@ from scaling.recipes.recipe import Recipe
 
 
 def scaled_tanh(x: Tensor) -> Tensor:
-    """Source: LeCun et al. 1989, section 3.3: +-1 are its values at +-1, where it bends most."""
+    """Return a tanh with values +-1 at +-1, its points of greatest curvature.
+
+    Source: LeCun et al. 1989, section 3.3.
+    """
     return 1.7159 * torch.tanh(2 / 3 * x)
 
 
 def twisted_tanh(x: Tensor) -> Tensor:
-    """Never flat. Source: LeCun et al. 1998, "Efficient BackProp", section 4.4."""
+    """Return `scaled_tanh` with a linear term, so that it is never flat.
+
+    Source: LeCun et al. 1998, "Efficient BackProp", section 4.4.
+    """
     return scaled_tanh(x) + TWIST * x
 
 
@@ -36,17 +42,17 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Classifier(nn.Module):
-    """What engines train: forward(x_BHW, keep_BU=None) gives outputs (B, 10)."""
+    """A module that engines train: forward(x_BHW, keep_BU=None) returns outputs (B, 10)."""
 
-    dropped_units: int  # U: how many values dropout acts on
+    dropped_units: int  # U: the values that dropout acts on
 
 
 class Network(Classifier):
     """Two convolutions with a bias for every unit, two fully connected layers.
 
-    An H2 plane sees two of the three groups of H1 planes, (0, 1), (1, 2) or (0, 2); or as many
-    planes that follow one another, beginning with that of its own number (`cyclic`).
-    A normalization acts on what a layer sums up, before gain and bias; `weight` on the weights.
+    An H2 plane sees two of the three groups of H1 planes, (0, 1), (1, 2) or (0, 2); with `cyclic`
+    connections it sees as many successive planes, beginning with that of its own number.
+    A normalization acts on a layer's sums before gain and bias; `weight` acts on the weights.
     """
 
     h1_weight: Tensor
@@ -79,7 +85,7 @@ class Network(Classifier):
                 self.register_buffer(f"{layer}_variance", torch.ones(size))
 
     def forward(self, x_BHW: Tensor, keep_BU: Tensor | None = None) -> Tensor:
-        """Outputs (B, 10) of images (B, 16, 16); `keep_BU` scales the inputs of H3 (dropout)."""
+        """Return outputs (B, 10) of images (B, 16, 16); `keep_BU` scales H3's inputs (dropout)."""
         h1 = self.activation(self._normed("h1", x_BHW[:, None]) + self.h1_bias)
         sums = self._normed("h2", h1) + self.h2_bias
         if self.recipe.residual:  # H1 has as many planes, at twice the resolution
@@ -92,7 +98,7 @@ class Network(Classifier):
         return z
 
     def sums(self, layer: str, x: Tensor, weight: Tensor, background: float = BACKGROUND) -> Tensor:
-        """What a layer's units sum up before their biases: linear in `x` and in `weight`."""
+        """Return a layer's sums before the biases: linear in `x` and in `weight`."""
         if layer in ("h3", "output"):
             return x @ weight
         x = F.pad(x, (PADDING,) * 4, value=background)  # beyond the edge of every map
@@ -111,7 +117,7 @@ class Network(Classifier):
         return torch.cat(planes, dim=1)
 
     def _normed(self, layer: str, x: Tensor) -> Tensor:
-        """What a layer sums up, as its normalization and gain leave it."""
+        """Return a layer's sums after its normalization and gain."""
         norm, weight = self.recipe.norm, getattr(self, f"{layer}_weight")
         if norm == "weight":  # Salimans & Kingma 2016 (arXiv 1602.07868), equation 2
             gain = getattr(self, f"{layer}_gain")
@@ -136,13 +142,13 @@ class Network(Classifier):
 def loss_of(
     recipe: Recipe, z_B10: Tensor, y_B: Tensor, smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
-    """Mean over examples; the squared error also averages over the 10 outputs, targets -1 and 1.
+    """Return the mean loss over examples; the squared error is also a mean over the 10 outputs.
 
-    `smoothing` is the part of each target that all classes share, in training; with the reduction
-    "none" there is a loss for each example, (B,).
+    Targets of the squared error are -1 and 1. `smoothing` is the part of each target that all
+    classes share in training. With the reduction "none" the result has a loss per example, (B,).
     """
     if recipe.loss == "cross_entropy":
         return F.cross_entropy(z_B10, y_B, label_smoothing=smoothing, reduction=reduction)
-    right = F.one_hot(y_B, N_CLASSES).to(z_B10.dtype) * (1 - smoothing) + smoothing / N_CLASSES
-    errors_B10 = F.mse_loss(z_B10, right * 2 - 1, reduction="none")
+    target_B10 = F.one_hot(y_B, N_CLASSES).to(z_B10.dtype) * (1 - smoothing) + smoothing / N_CLASSES
+    errors_B10 = F.mse_loss(z_B10, target_B10 * 2 - 1, reduction="none")
     return errors_B10.mean(dim=1) if reduction == "none" else errors_B10.mean()

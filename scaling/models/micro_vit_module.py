@@ -4,7 +4,7 @@ Shapes: B images; T patches; D values of a patch; H heads; U inputs of the class
 """
 
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from torch import Tensor, nn
 
 from scaling.models.lecun1989 import ACTIVATIONS, Classifier
@@ -22,7 +22,7 @@ from scaling.recipes.recipe import Recipe
 
 
 class MicroViTModule(Classifier):
-    """Blocks of attention and a small network, each after a normalization and around a bypass."""
+    """Blocks of attention and of a small network, each with normalization and a residual sum."""
 
     position: Tensor
 
@@ -36,7 +36,7 @@ class MicroViTModule(Classifier):
             self.register_parameter(name, nn.Parameter(torch.tensor(values)))
 
     def forward(self, x_BHW: Tensor, keep_BU: Tensor | None = None) -> Tensor:
-        """Outputs (B, 10) of images (B, 16, 16); `keep_BU` scales the classifier's inputs."""
+        """Return outputs (B, 10) of images (B, 16, 16); `keep_BU` scales the last inputs."""
         rows, columns = x_BHW.shape[1] // PATCH_ROWS, x_BHW.shape[2] // PATCH_COLUMNS
         patches = x_BHW.reshape(-1, rows, PATCH_ROWS, columns, PATCH_COLUMNS).transpose(2, 3)
         x_BTD = self._linear("patch", patches.reshape(-1, PATCHES, PIXELS))
@@ -45,10 +45,10 @@ class MicroViTModule(Classifier):
             x_BTD = x_BTD + self._attention(f"block{b}", self._norm(f"block{b}_norm1", x_BTD))
             wide = self._linear(f"block{b}_widen", self._norm(f"block{b}_norm2", x_BTD))
             x_BTD = x_BTD + self._linear(f"block{b}_narrow", self.activation(wide))
-        seen_BU = self._norm("norm", x_BTD).flatten(1)
+        features_BU = self._norm("norm", x_BTD).flatten(1)
         if keep_BU is not None:
-            seen_BU = seen_BU * keep_BU
-        z: Tensor = self.output(self._linear("output", seen_BU))
+            features_BU = features_BU * keep_BU
+        z: Tensor = self.output(self._linear("output", features_BU))
         return z
 
     def _attention(self, block: str, x_BTD: Tensor) -> Tensor:

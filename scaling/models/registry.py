@@ -1,7 +1,7 @@
-"""The models by name: what they cost, where they start. No torch.
+"""The models by name, with their sizes and initial weights. No torch.
 
-Another model is a file of sizes and starting weights (as micro_vit.py), a module beside it, and a
-line here and in networks.py.
+A new model is a file of sizes and initial weights (like micro_vit.py), a file with its module (like
+micro_vit_module.py), and a line here and in build.py.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from scaling.recipes.recipe import Recipe
 
 
 class Sizes(Protocol):
-    """What is counted of every model."""
+    """The counts of a model."""
 
     @property
     def n_params(self) -> int: ...
@@ -30,11 +30,11 @@ class Sizes(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model by its name and the version of its meaning."""
+    """A model's name, version and sizes; raise the version when the model computes otherwise."""
 
     name: str
     version: int
-    sizes: Callable[[float, Recipe], Sizes]  # of a width; raises InputError for one there is not
+    sizes: Callable[[float, Recipe], Sizes]  # at a width; raises InputError for an impossible one
 
 
 MODELS = {
@@ -55,14 +55,14 @@ MODELS = {
 
 
 def find_model(name: str) -> Model:
-    """The model of this name. Raises InputError if there is none."""
+    """Return the model of this name. Raises InputError for an unknown one."""
     if name not in MODELS:
         raise InputError(f"unknown model '{name}': expected one of {', '.join(MODELS)}")
     return MODELS[name]
 
 
 def initial_weights(sizes: Sizes, recipe: Recipe, seed: int) -> Weights:
-    """Every engine's starting point of a model of this size."""
+    """Return the weights with which every engine starts a model of this size."""
     if isinstance(sizes, MicroViT):
         return micro_vit.initial_weights(sizes, seed)
     assert isinstance(sizes, Architecture)

@@ -1,4 +1,4 @@
-"""The 1989 network's weights and every engine's starting point. No torch."""
+"""The initial weights and the connections of the 1989 network. No torch."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,14 +7,14 @@ from scaling.models.architecture import KERNEL, N_CLASSES, Architecture
 from scaling.recipes.recipe import Connections, Recipe
 
 Weights = dict[str, NDArray[np.float32]]
-INIT_TAG = 3  # keeps the stream of the weights apart from those that draw images (data.py)
+INIT_TAG = 3  # separates the random stream of the weights from those in scaling/data/selection.py
 
 
 def initial_weights(architecture: Architecture, recipe: Recipe, seed: int) -> Weights:
-    """Every engine's starting point: uniform within 2.4 / sqrt(fan_in), biases 0.
+    """Return weights uniform within 2.4 / sqrt(fan_in) and biases 0, for every engine.
 
-    The paper writes 2.4 / F_i (`fan_in`); the square root is the 2022 reproduction's, whose results
-    we compare with. Gains leave a layer as it is (weights) or are 1.
+    The paper writes 2.4 / F_i (`fan_in`); the square root is that of the 2022 reproduction, whose
+    results we compare with. Weight normalization's gains leave the layer unchanged; others are 1.
     Source: LeCun et al. 1989, section 3.3; lecun1989-repro, repro.py.
     """
     h1, h2, h3, _ = architecture.layers
@@ -22,8 +22,8 @@ def initial_weights(architecture: Architecture, recipe: Recipe, seed: int) -> We
     rng = np.random.default_rng([INIT_TAG, seed])
 
     def uniform(fan_in: int, *shape: int) -> NDArray[np.float32]:
-        most = 2.4 / (fan_in if recipe.init == "fan_in" else fan_in**0.5)
-        return np.asarray(rng.uniform(-1, 1, shape) * most, np.float32)
+        bound = 2.4 / (fan_in if recipe.init == "fan_in" else fan_in**0.5)
+        return np.asarray(rng.uniform(-1, 1, shape) * bound, np.float32)
 
     side = architecture.h2_side
     weights = {
@@ -40,7 +40,7 @@ def initial_weights(architecture: Architecture, recipe: Recipe, seed: int) -> We
 
 
 def seen_planes(architecture: Architecture, connections: Connections) -> NDArray[np.int64]:
-    """Which planes of H1 each plane of H2 sees, shape (P, S); the paper leaves it open."""
+    """Return the planes of H1 that each plane of H2 sees, (P, S); the paper leaves them open."""
     G, P = architecture.group, architecture.planes
     if connections == "cyclic":
         return (np.arange(P)[:, None] + np.arange(2 * G)) % P
@@ -50,7 +50,7 @@ def seen_planes(architecture: Architecture, connections: Connections) -> NDArray
 
 
 def _gains(weights: Weights, recipe: Recipe) -> Weights:
-    """The gains of a normalization: of every plane (P, 1, 1) of H1 and H2, and unit of H3."""
+    """Return a normalization's gains: of each plane (P, 1, 1) of H1 and H2, and each unit of H3."""
     if recipe.norm == "none":
         return {}
     gains: Weights = {}

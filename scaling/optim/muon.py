@@ -1,12 +1,12 @@
-"""Muon: steps along the nearest orthogonal matrix, for the weights between the outer layers.
+"""Muon for the hidden weight matrices, AdamW for all other weights.
 
-Kernels are taken as matrices (planes, inputs). Everything else learns by AdamW, at the same
-learning rate and weight decay, for which Muon's steps are brought to the size of AdamW's.
+Muon steps along the nearest orthogonal matrix; kernels count as matrices (planes, inputs). Both
+optimizers share learning rate and weight decay, as Muon's steps are scaled to the size of AdamW's.
 
-The arithmetic is that of torch.optim.Muon, but in float32 where that has bfloat16: the gradient of
-one example is a matrix of rank one, and the singular values of its rounding grow 500-fold on the
-way to an orthogonal one. In bfloat16 the error was longer than the step, 1.1 against 0.7, and
-engines did not agree; in float32 it is 3e-5 (measured, H3 at width 1).
+The arithmetic is that of torch.optim.Muon, but in float32 instead of bfloat16: the gradient of one
+example is a matrix of rank one, and orthogonalization enlarges the singular values of its rounding
+error 500-fold. In bfloat16 the error was longer than the step (1.1 against 0.7) and engines
+disagreed; in float32 it is 3e-5 (measured, H3 at width 1).
 
 Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; Liu et al. 2025 (arXiv 2502.16982)
 for the size of the steps.
@@ -19,38 +19,38 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-# PyTorch's defaults, from the first source: the decay of the mean gradient, from which the step
-# looks ahead as Nesterov's; coefficients and number of the Newton-Schulz turns; the least length.
-MOMENTUM, COEFFICIENTS, TURNS, SHORTEST = 0.95, (3.4445, -4.7750, 2.0315), 5, 1e-7
-RMS = 0.2  # of AdamW's steps: the second source, section 2.2
+# PyTorch's defaults, from the first source: the decay of Nesterov's momentum; coefficients and
+# number of the Newton-Schulz iterations; the smallest norm to divide by.
+MOMENTUM, COEFFICIENTS, ITERATIONS, MIN_NORM = 0.95, (3.4445, -4.7750, 2.0315), 5, 1e-7
+RMS = 0.2  # root mean square of AdamW's steps: the second source, section 2.2
 
 
 def hidden_matrices(names: Iterable[str]) -> list[str]:
-    """Which parameters Muon moves, of a module's in their order: weights but the first and last."""
+    """Return the parameters that Muon updates: all weights of a module but the first and last."""
     weights = [name for name in names if name.endswith("_weight")]
     return weights[1:-1]
 
 
-def orthogonal(matrices_KRC: Tensor) -> Tensor:
-    """Each matrix with its singular values all brought near 1, by turns of a quintic polynomial."""
+def orthogonalize(matrices_KRC: Tensor) -> Tensor:
+    """Return each matrix with all singular values near 1, by iterating a quintic polynomial."""
     a, b, c = COEFFICIENTS
     x = matrices_KRC
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
-    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=SHORTEST)
-    for _ in range(TURNS):
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=MIN_NORM)
+    for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
 
 
 def step_size(rows: int, columns: int) -> float:
-    """What multiplies the learning rate, so that a step is about as long as one of AdamW."""
+    """Return the factor of the learning rate that makes a step about as long as AdamW's."""
     return float(RMS * max(rows, columns) ** 0.5)
 
 
 class MuonAndAdamW(torch.optim.AdamW):
-    """For one module: AdamW, and Muon for the hidden matrices that learn."""
+    """The optimizer of one module: Muon for the hidden matrices that learn, AdamW for the rest."""
 
     def __init__(self, module: nn.Module, lr: float, weight_decay: float) -> None:
         named = {name: p for name, p in module.named_parameters() if p.requires_grad}
@@ -73,5 +73,5 @@ class MuonAndAdamW(torch.optim.AdamW):
             mean.lerp_(matrix.grad, 1 - MOMENTUM)
             ahead = matrix.grad.lerp(mean, MOMENTUM).flatten(1)
             matrix.mul_(1 - rates["lr"] * rates["weight_decay"])
-            along = orthogonal(ahead[None])[0].view_as(matrix)
-            matrix.sub_(along, alpha=rates["lr"] * step_size(*ahead.shape))
+            direction = orthogonalize(ahead[None])[0].view_as(matrix)
+            matrix.sub_(direction, alpha=rates["lr"] * step_size(*ahead.shape))

@@ -1,9 +1,9 @@
-"""The paper's own second-order method: a learning rate for each weight, by its curvature.
+"""The paper's second-order method: each weight's learning rate depends on its curvature.
 
-Stochastic gradient descent whose step for weight i is lr / (damping + h_i), h_i being the diagonal
-of the Gauss-Newton matrix of the loss, averaged over a few hundred training images and estimated
-anew for each epoch. The diagonal is carried back as gradients are, with all weights, values and
-slopes squared, so off-diagonal terms are left out layer by layer.
+Stochastic gradient descent whose rate for weight i is lr / (damping + h_i), where h_i is the
+diagonal of the Gauss-Newton matrix of the loss, averaged over a few hundred training images and
+estimated anew for each epoch. The diagonal is propagated back like gradients, with all weights,
+values and slopes squared, which neglects off-diagonal terms layer by layer.
 
 Source: LeCun et al. 1989, section 3.3; Becker & LeCun 1988; LeCun et al. 1998, "Efficient
 BackProp", section 7.
@@ -23,20 +23,20 @@ from scaling.models.weights import Weights
 from scaling.recipes.recipe import Recipe
 
 IMAGES = 300  # "a few hundred"; assumed
-DAMPING = 0.02  # LeCun et al. 1998, "Gradient-based learning", appendix C; of a loss of this size
+DAMPING = 0.02  # LeCun et al. 1998, "Gradient-based learning", appendix C; for a loss of this scale
 
 
 def rate_scales(network: Network, examples: Examples) -> Weights:
-    """What multiplies the learning rate of each weight, from the first of the examples."""
+    """Return the factor of each weight's learning rate, estimated on the first examples."""
     first = examples.first(IMAGES)
     diagonal = curvature(network, torch.from_numpy(first.x).to(network.h1_weight.device))
     return {name: (1 / (DAMPING + h)).cpu().numpy() for name, h in diagonal.items()}
 
 
 def curvature(network: Network, x_BHW: Tensor) -> dict[str, Tensor]:
-    """The diagonal for every weight, mean over the images; labels do not bear on it.
+    """Return the diagonal for every weight, a mean over the images; it does not depend on labels.
 
-    Only for the plain network: without normalization, residuals and dropout.
+    The network must be plain: without normalization, residuals and dropout.
     """
     inputs: dict[str, Tensor] = {}
     slopes: dict[str, Tensor] = {}
@@ -49,20 +49,20 @@ def curvature(network: Network, x_BHW: Tensor) -> dict[str, Tensor]:
             function = network.output if layer == "output" else network.activation
             value, slopes[layer] = _value_and_slope(function, sums)
     found: dict[str, Tensor] = {}
-    carried = _of_the_loss(network.recipe, value)  # by what the outputs are
+    diagonal = _loss_curvature(network.recipe, value)  # by the outputs
     for layer in ("output", "h3", "h2", "h1"):
-        carried = carried.view_as(slopes[layer]) * slopes[layer] ** 2  # by what a unit sums up
-        found[f"{layer}_bias"] = carried.sum(dim=0)
+        diagonal = diagonal.view_as(slopes[layer]) * slopes[layer] ** 2  # by a unit's sum
+        found[f"{layer}_bias"] = diagonal.sum(dim=0)
         weight = weights[f"{layer}_weight"].detach() ** 2
         pair = (inputs[layer] ** 2).requires_grad_(), weight.requires_grad_()
-        # The sums are linear in both, so their gradients at the squares carry the diagonal back.
+        # The sums are linear in both, so gradients at the squares propagate the diagonal back.
         sums = network.sums(layer, *pair, background=BACKGROUND**2)
-        carried, found[f"{layer}_weight"] = torch.autograd.grad(sums, pair, carried)
+        diagonal, found[f"{layer}_weight"] = torch.autograd.grad(sums, pair, diagonal)
     return {name: found[name] / len(x_BHW) for name in weights}
 
 
-def _of_the_loss(recipe: Recipe, outputs_B10: Tensor) -> Tensor:
-    """Second derivatives of an example's loss by its outputs (B, 10), as `loss_of` defines it."""
+def _loss_curvature(recipe: Recipe, outputs_B10: Tensor) -> Tensor:
+    """Return second derivatives of each example's `loss_of` by its outputs (B, 10)."""
     if recipe.loss == "cross_entropy":
         probability = outputs_B10.softmax(dim=1)
         return probability * (1 - probability)

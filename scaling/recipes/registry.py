@@ -1,20 +1,21 @@
-"""Every recipe that has a name: the ladder, and beside it one trick more or less."""
+"""Every named recipe: the ladder and its variants."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from scaling.errors import InputError
-from scaling.recipes.ladder import LADDER
+from scaling.recipes.ladder import LADDER, MODERN
 from scaling.recipes.recipe import Recipe
 from scaling.recipes.variants import VARIANTS
 
 RECIPES = {**LADDER, **VARIANTS}
-ALIASES = {"modern": "dropout_relu"}
+ALIASES = {"modern": MODERN}
+OF_SIZE = ("epochs", "batch_size", "lr", "weight_decay")  # a study may change these
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of this name or alias. Raises InputError if there is none."""
+    """Return the recipe of this name or alias. Raises InputError for an unknown one."""
     try:
         return RECIPES[ALIASES.get(name, name)]
     except KeyError:
@@ -22,11 +23,8 @@ def find_recipe(name: str) -> Recipe:
         raise InputError(f"unknown recipe '{name}': expected one of {known}") from None
 
 
-OF_SIZE = ("epochs", "batch_size", "lr", "weight_decay")  # what a study may set beside the method
-
-
 def is_built_in(recipe: Mapping[str, Any], *, but: tuple[str, ...] = OF_SIZE) -> bool:
-    """Whether these fields are those of the recipe that has this name, `but` for some of them."""
+    """Return whether these fields equal those of the recipe of this name, `but` for some."""
     known = RECIPES.get(recipe.get("name", ""))
     if known is None:
         return False

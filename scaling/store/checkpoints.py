@@ -1,7 +1,7 @@
 """Checkpoints of long trainings, in OUT/checkpoints: a preempted worker loses a minute of work.
 
-They are not results. One that is torn, of other models or of other code is said and not used; once
-its models are stored it is removed.
+They are not results. A checkpoint that is damaged, of other models or of other code is reported and
+ignored; it is removed once its models are stored.
 """
 
 import hashlib
@@ -14,23 +14,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scaling.engines.saved import Saved, from_bytes, to_bytes
-from scaling.store.store import Store, Unwritable
+from scaling.engines.saved import TrainingState, from_bytes, to_bytes
+from scaling.store.store import Store, WriteError
 from scaling.study import Cell, Member
 
 FOLDER, SUFFIX = "checkpoints", ".npz"
-EVERY_S = 60.0  # assumed: of work between two; SCALING_CHECKPOINT_S overrides it
+INTERVAL_S = 60.0  # of work between two checkpoints; assumed; SCALING_CHECKPOINT_S overrides it
 
 
 class Checkpoints:
-    """Those of a results folder; which there are is looked up once."""
+    """The checkpoints of a results folder; their names are listed once."""
 
-    def __init__(self, store: Store, say: Callable[[str], None]) -> None:
-        self._store, self._say = store, say
+    def __init__(self, store: Store, report: Callable[[str], None]) -> None:
+        self._store, self.report = store, report
         self.names = set(store.file_names(FOLDER, SUFFIX))
 
     def of(self, cell: Cell, members: Sequence[Member], engine: str, device: str) -> "Checkpoint":
-        """That of members which are trained together, in this order."""
+        """Return the checkpoint of members that are trained together, in this order."""
         runs = [cell.run_id(member) for member in members]
         return Checkpoint(self, {"runs": runs, "engine": engine, "device": device, **_code()})
 
@@ -38,11 +38,11 @@ class Checkpoints:
         return self._store.read_file(name) if name in self.names else None
 
     def write(self, name: str, body: bytes) -> None:
-        """A checkpoint that cannot be written costs time only if it is needed."""
+        """Write a checkpoint, or report why not: without it training may only take longer."""
         try:
             self._store.write_file(name, body)
-        except Unwritable as error:
-            self._say(f"no checkpoint: {error}")
+        except WriteError as error:
+            self.report(f"no checkpoint: {error}")
             return
         self.names.add(name)
 
@@ -51,21 +51,18 @@ class Checkpoints:
             self._store.delete_file(name)
             self.names.remove(name)
 
-    def say(self, line: str) -> None:
-        self._say(line)
-
 
 class Checkpoint:
-    """One of them: what engines take as a `Keeper`."""
+    """The checkpoint of one training: a `Checkpointer` for engines."""
 
-    def __init__(self, among: Checkpoints, stamp: dict[str, Any]) -> None:
-        self._among, self._stamp = among, stamp
+    def __init__(self, checkpoints: Checkpoints, stamp: dict[str, Any]) -> None:
+        self._checkpoints, self._stamp = checkpoints, stamp
         self.name = f"{FOLDER}/{_name(stamp['runs'])}{SUFFIX}"
         self._last = time.monotonic()
 
-    def load(self) -> Saved | None:
-        """The state that was kept, if it is whole and of these models by this code."""
-        body = self._among.read(self.name)
+    def load(self) -> TrainingState | None:
+        """Return the saved state; None unless it is intact and of these models by this code."""
+        body = self._checkpoints.read(self.name)
         if body is None:
             return None
         try:
@@ -79,21 +76,22 @@ class Checkpoint:
             return None
         return saved
 
-    def save_if_due(self, saved: Callable[[], Saved]) -> None:
-        """Keep this state after so many seconds of work."""
-        if time.monotonic() - self._last >= float(os.environ.get("SCALING_CHECKPOINT_S", EVERY_S)):
-            self._among.write(self.name, to_bytes(saved(), self._stamp))
+    def save_if_due(self, saved: Callable[[], TrainingState]) -> None:
+        """Save this state if enough seconds have passed since the last time."""
+        interval = float(os.environ.get("SCALING_CHECKPOINT_S", INTERVAL_S))
+        if time.monotonic() - self._last >= interval:
+            self._checkpoints.write(self.name, to_bytes(saved(), self._stamp))
             self._last = time.monotonic()
 
     def remove(self) -> None:
-        self._among.remove(self.name)
+        self._checkpoints.remove(self.name)
 
-    def _ignore(self, why: str) -> None:
-        self._among.say(f"{self.name} is not used, {why}: training begins anew")
+    def _ignore(self, reason: str) -> None:
+        self._checkpoints.report(f"{self.name} is not used, {reason}: training begins anew")
 
 
 def _name(runs: Sequence[str]) -> str:
-    """The model's own, or one that no other models have, nor these in another order."""
+    """Return a model's run_id, or a name that depends on all models and their order."""
     if len(runs) == 1:
         return runs[0]
     return f"{len(runs)}-models-{hashlib.sha256(' '.join(runs).encode()).hexdigest()[:12]}"
@@ -101,7 +99,7 @@ def _name(runs: Sequence[str]) -> str:
 
 @cache
 def _code() -> dict[str, str]:
-    """What trains: this package, file by file, and the libraries that compute for it."""
+    """Return digests of the code that trains: this package's files and the numerical libraries."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())

@@ -1,7 +1,7 @@
-"""Files of a results folder or of any URI that pyarrow knows: whole or not at all, and retry_io.
+"""Files of a results folder or of any URI that pyarrow knows: atomic writes and retries.
 
-A disk that is full and a bucket that does not answer are often well again a moment later, so what
-fails is tried again a few times before anybody hears of it.
+A full disk or a silent bucket often recovers within seconds, so failed operations are retried a few
+times before they raise.
 """
 
 import time
@@ -19,34 +19,34 @@ from scaling.errors import InputError
 T = TypeVar("T")
 Stamp = tuple[int, int]
 
-# Seconds before each further try, assumed: short against training again, long against a hiccup.
+# Seconds before each retry; assumed: short against training again, long against a brief outage.
 WAITS_S = (0.5, 2.0, 8.0)
-AT_ONCE = 32  # assumed: requests that a bucket takes from one reader
-# Of S3, assumed: a server that says nothing for 10 s is gone. A small file is one request.
+MAX_REQUESTS = 32  # assumed: parallel requests that a bucket accepts from one reader
+# Assumed: an S3 server that is silent for 10 s is down. A small file is one request.
 S3 = {
     "connect_timeout": 5.0,
     "request_timeout": 10.0,
     "retry_strategy": pafs.AwsStandardS3RetryStrategy(max_attempts=3),
     "allow_delayed_open": True,
 }
-# What trying again does not mend: a path is what it is.
-FINAL = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+# Errors that a retry cannot mend.
+PERMANENT = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
-class Unwritable(InputError):
-    """A place for results that cannot be written to any more, though it was tried a few times."""
+class WriteError(InputError):
+    """A file that could not be written, even after retries."""
 
 
 class Files:
-    """Names are relative to the folder, with / between their parts."""
+    """The files of a folder or URI; names are relative to it, with / between their parts."""
 
     def __init__(self, out: str | Path) -> None:
-        """Raises InputError for what is neither a folder nor a URI that pyarrow knows."""
+        """Raise InputError unless `out` is a folder or a URI that pyarrow knows."""
         self.out, self._made = str(out), set[str]()
         check_uri(self.out)
         try:
             if "://" in self.out:
-                self._fs, self._root = _bounded(*pafs.FileSystem.from_uri(self.out))
+                self._fs, self._root = _limit_waiting(*pafs.FileSystem.from_uri(self.out))
                 self.is_local = isinstance(self._fs, pafs.LocalFileSystem)
             else:
                 self._fs, self._root = pafs.LocalFileSystem(), str(Path(self.out).absolute())
@@ -54,26 +54,26 @@ class Files:
             self._root.encode()  # pyarrow's names are UTF-8, whatever the locale
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(
-                f"--out {self.out}: {line_of(error)}; expected a folder or a URI"
+                f"--out {self.out}: {one_line(error)}; expected a folder or a URI"
             ) from error
 
     @property
     def root(self) -> Path:
-        """The folder itself, where it is one on this machine."""
+        """Return the folder, where it is one on this machine."""
         return Path(self._root)
 
     def path(self, name: str) -> str:
-        """What to call a file when speaking of it."""
+        """Return the path of a file for the file system and for messages."""
         return f"{self._root}/{name}"
 
     def address(self, name: str) -> str:
-        """What somebody would type to get at a file."""
+        """Return the path or URI of a file as a user would write it."""
         if "://" not in self.out:
             return f"{self.out.rstrip('/')}/{name}"
         return f"{self.out.partition('://')[0]}://{self._root.rstrip('/')}/{name}"
 
     def exists(self) -> bool:
-        """Raises OSError at once, as somebody waits who can mend it."""
+        """Return whether the folder exists. Raises OSError without retries, as a user waits."""
         return bool(self._fs.get_file_info(self._root).type == pafs.FileType.Directory)
 
     def make_folder(self, name: str) -> None:
@@ -81,22 +81,22 @@ class Files:
         self._made.add(name)
 
     def write(self, name: str, body: bytes | pa.Buffer) -> None:
-        """Replace a file, in a folder that is made if need be. Raises Unwritable once in vain."""
+        """Write or replace a file; make its folder if needed. Raises WriteError after retries."""
         try:
             retry_io(lambda: self.write_once(name, body))
         except (OSError, pa.ArrowException) as error:
-            raise Unwritable(
-                f"{self.path(name)} cannot be written ({line_of(error)}): see to the disk or the"
+            raise WriteError(
+                f"{self.path(name)} cannot be written ({one_line(error)}): see to the disk or the"
                 " connection and run the same command again; what is stored stays"
             ) from error
 
     def write_once(self, name: str, body: bytes | pa.Buffer) -> None:
-        """Visible whole or not at all: files are moved into place, objects appear at close."""
+        """Write a file atomically: it is moved into place; an object appears when it is closed."""
         folder = name.rpartition("/")[0]
         if self.is_local or folder not in self._made:  # a bucket's folders stay; a request saved
             self.make_folder(folder)
         if not self.is_local:
-            _undisturbed(lambda: self._upload(name, body))
+            _run_uninterrupted(lambda: self._upload(name, body))
             return
         parts = self.root / ".part"  # beside the tables, where no reader looks
         parts.mkdir(exist_ok=True)
@@ -108,26 +108,26 @@ class Files:
             part.unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes | None:
-        """All of a file; None if there is no such file."""
+        """Return the content of a file; None if it is missing."""
         try:
             return retry_io(lambda: self._read(name))
         except FileNotFoundError:
             return None
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Delete a file if it exists."""
         if self.existing([name]):
             retry_io(lambda: self._fs.delete_file(self.path(name)))
 
     def names(self, folder: str, suffix: str) -> Iterator[str]:
-        """The files of a folder in the order of their names, but for hidden ones."""
+        """Return the files of a folder in the order of their names, without hidden ones."""
         return iter(self.stamps(folder, suffix))
 
     def stamps(self, folder: str, suffix: str) -> dict[str, Stamp]:
-        """The same with what changes when a file does: its size, and when it was written."""
+        """Return the files of a folder with their stamps: size and modification time."""
         found: dict[str, Stamp] = {}
         selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
-        infos = self._asked(lambda: self._fs.get_file_info(selector))
+        infos = self._query(lambda: self._fs.get_file_info(selector))
         for info in sorted(infos, key=lambda info: info.path):
             hidden = info.base_name.startswith(".")
             if info.type == pafs.FileType.File and info.base_name.endswith(suffix) and not hidden:
@@ -135,26 +135,26 @@ class Files:
         return found
 
     def each(self, names: Sequence[str], action: Callable[[str], T]) -> Iterator[T]:
-        """What the action makes of each file, in their order; of a bucket, many at once."""
+        """Yield the action's result for each file in order; a bucket's files run in parallel."""
         if self.is_local:
             yield from map(action, names)
             return
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(MAX_REQUESTS) as pool:
             yield from pool.map(action, names)
 
     def existing(self, names: Sequence[str]) -> list[str]:
-        """Those of these files that are there."""
+        """Return those of these files that exist."""
         paths = [self.path(name) for name in names]
-        infos = self._asked(lambda: self._fs.get_file_info(paths))
+        infos = self._query(lambda: self._fs.get_file_info(paths))
         return [n for n, i in zip(names, infos, strict=True) if i.type == pafs.FileType.File]
 
-    def _asked(self, what: Callable[[], T]) -> T:
-        """What the file system says of itself. Raises InputError if it says nothing."""
+    def _query(self, question: Callable[[], T]) -> T:
+        """Return an answer of the file system. Raises InputError if it fails after retries."""
         try:
-            return retry_io(what)
+            return retry_io(question)
         except OSError as error:
             raise InputError(
-                f"{self.out} cannot be read ({line_of(error)}): see to the disk or the connection"
+                f"{self.out} cannot be read ({one_line(error)}): see to the disk or the connection"
                 " and run the same command again"
             ) from error
 
@@ -168,7 +168,7 @@ class Files:
 
 
 def check_uri(out: str) -> None:
-    """Raises InputError for a URI with a password: it would stand in plans, logs and reports."""
+    """Raise InputError for a URI with a password, which would appear in plans, logs and reports."""
     scheme, separator, rest = out.partition("://")
     if separator and ":" in rest.partition("/")[0].rpartition("@")[0]:
         raise InputError(
@@ -177,10 +177,10 @@ def check_uri(out: str) -> None:
         )
 
 
-def _bounded(fs: pafs.FileSystem, root: str) -> tuple[pafs.FileSystem, str]:
-    """S3 that gives up within half a minute, where pyarrow's default takes minutes.
+def _limit_waiting(fs: pafs.FileSystem, root: str) -> tuple[pafs.FileSystem, str]:
+    """Return S3 with timeouts of half a minute in all; pyarrow's default takes minutes.
 
-    What the URI said of it is kept; pyarrow gives it out for pickling only.
+    The URI's own options are kept; pyarrow exposes them for pickling only.
     """
     if not isinstance(fs, pafs.S3FileSystem):
         return fs, root
@@ -188,31 +188,31 @@ def _bounded(fs: pafs.FileSystem, root: str) -> tuple[pafs.FileSystem, str]:
     return pafs.S3FileSystem(**options | S3), root
 
 
-def _undisturbed(action: Callable[[], None]) -> None:
-    """Run in a thread of its own, where no Ctrl-C arrives.
+def _run_uninterrupted(action: Callable[[], None]) -> None:
+    """Run an action in a separate thread, which Ctrl-C does not interrupt.
 
-    An upload that is left by an exception of Python's is completed with what there was of it,
-    even by its destructor: half an object would be visible.
+    After an exception in Python pyarrow completes an upload with the bytes so far, even in the
+    destructor, and half an object would be visible.
     """
     with ThreadPoolExecutor(1) as one:
         one.submit(action).result()
 
 
 def retry_io(action: Callable[[], T]) -> T:
-    """What the action gives, trying it again when the disk or the network fails.
+    """Return the action's result; retry it when the disk or the network fails.
 
-    Raises OSError of the last try.
+    Raises the OSError of the last try.
     """
     for wait in WAITS_S:
         try:
             return action()
-        except FINAL:
+        except PERMANENT:
             raise
         except OSError:
             time.sleep(wait)
     return action()
 
 
-def line_of(error: BaseException) -> str:
-    """An error in one line."""
+def one_line(error: BaseException) -> str:
+    """Return an error's message in one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__

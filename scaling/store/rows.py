@@ -1,4 +1,4 @@
-"""From a trained model to the rows that are stored of it."""
+"""The stored rows of a trained model."""
 
 import os
 import socket
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from scaling.engines.result import NumericFailure, Score, Trained
-from scaling.engines.versions import made_by
+from scaling.engines.versions import engine_versions
 from scaling.store.store import SCHEMA_VERSION, now, pack_correct
 from scaling.study import Cell, Member
 
 
 def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]]:
-    """A row for each evaluated epoch, as the columns of OUT/metrics."""
+    """Return a row of OUT/metrics for each evaluated epoch."""
     sizes, where = cell.sizes, provenance()
     common = {
         **identity_columns(cell, trained.member),
@@ -25,7 +25,7 @@ def metric_rows(study: str, cell: Cell, trained: Trained) -> list[dict[str, Any]
         "device": trained.device,
         "created_at": now(),
         **where,
-        "versions": [*where["versions"], *made_by(trained.engine, cell).items()],
+        "versions": [*where["versions"], *engine_versions(trained.engine, cell).items()],
     }
     return [
         common
@@ -53,7 +53,7 @@ def identity_columns(cell: Cell, member: Member) -> dict[str, Any]:
 
 
 def planned_columns(cell: Cell, member: Member) -> dict[str, Any]:
-    """Return those that a plan says itself, so that nothing is counted."""
+    """Return the columns that a plan determines, without counting parameters."""
     return {
         "run_id": cell.run_id(member),
         "cell_id": cell.cell_id,
@@ -73,7 +73,7 @@ def planned_columns(cell: Cell, member: Member) -> dict[str, Any]:
 
 
 def prediction_row(cell: Cell, trained: Trained) -> dict[str, Any]:
-    """The model's last word on each test image, as the columns of OUT/predictions."""
+    """Return the row of OUT/predictions: the model's final prediction of each test image."""
     return {
         "run_id": cell.run_id(trained.member),
         "test_set_id": cell.test_set_id,
@@ -84,7 +84,7 @@ def prediction_row(cell: Cell, trained: Trained) -> dict[str, Any]:
 
 
 def failure_row(cell: Cell, failure: NumericFailure) -> dict[str, Any]:
-    """As the columns of OUT/failures."""
+    """Return the row of OUT/failures."""
     return {
         "cell_id": cell.cell_id,
         "run_id": cell.run_id(failure.member),
@@ -104,7 +104,7 @@ def _columns(part: str, score: Score | None) -> dict[str, Any]:
 
 @cache
 def provenance() -> dict[str, Any]:
-    """Where and by what code: columns that are never part of an identity."""
+    """Return the columns on machine and code, which are not part of an identity."""
     return {
         "git_commit": _git_commit(),
         "host": socket.gethostname(),
@@ -124,12 +124,12 @@ def _versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """The commit of this code, with a + where files differ from it; None outside a repository.
+    """Return the commit of this code, with a + if files differ from it; None outside a repository.
 
-    Code that was sent to a cluster left its repository behind, and is told.
+    Code sent to a cluster has no repository there; SCALING_GIT_COMMIT names its commit.
     """
-    if told := os.environ.get("SCALING_GIT_COMMIT"):
-        return told
+    if commit := os.environ.get("SCALING_GIT_COMMIT"):
+        return commit
     here = Path(__file__).parent
     try:
         described = subprocess.run(

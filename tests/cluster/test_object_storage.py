@@ -14,7 +14,7 @@ from buckets import BUCKET, Bucket, s3_server
 from jobs.cli.main import main
 from scaling.errors import InputError
 from scaling.store import files as files_module
-from scaling.store.files import Files, Unwritable
+from scaling.store.files import Files, WriteError
 from scaling.store.store import Store
 
 
@@ -155,7 +155,7 @@ def test_an_upload_that_fails_half_way_leaves_what_was_there(bucket: Bucket) -> 
     large = pa.py_buffer(bytes(25 * 2**20))  # three parts
     bucket.refuse = ("partNumber=2", 403, "AccessDenied")
     for name in ("a.bin", "new.bin"):
-        with pytest.raises(Unwritable, match="ACCESS_DENIED"):
+        with pytest.raises(WriteError, match="ACCESS_DENIED"):
             files.write(name, large)
     bucket.refuse = None
     assert files.read("a.bin") == b"old"

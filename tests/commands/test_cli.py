@@ -201,7 +201,7 @@ def test_data_lists_what_can_be_had_and_what_cannot(
     assert main(["data", "strokes", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["n_test"] == 10_000
-    assert "mnist cannot be had" in refused(capsys, "data", "mnist")
+    assert "mnist is not available" in refused(capsys, "data", "mnist")
 
 
 def test_fit_takes_anybodys_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

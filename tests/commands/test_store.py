@@ -18,13 +18,13 @@ from llvmlite import binding
 
 from scaling.data.selection import Dataset
 from scaling.engines import train
-from scaling.engines.versions import VERSIONS, made_by, processor
+from scaling.engines.versions import VERSIONS, engine_versions, processor
 from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe
 from scaling.store import files
 from scaling.store import store as store_module
 from scaling.store.rows import metric_rows, prediction_row
-from scaling.store.store import Store, Unwritable, pack_correct, unpack_correct
+from scaling.store.store import Store, WriteError, pack_correct, unpack_correct
 from scaling.study import Cell, evaluated_epochs, make_cell, make_members
 
 METRICS = """run_id, cell_id, study, dataset, test_set_id, split, n_train, n_test, width, recipe,
@@ -89,7 +89,7 @@ def test_rows_say_the_threads_that_sums_depend_on(
     random_data: Dataset, engine: str, recipe: str
 ) -> None:
     cell = make_cell(random_data.info, replace(find_recipe(recipe), epochs=1), n_train=3, n_test=2)
-    said = made_by(engine, cell)
+    said = engine_versions(engine, cell)
     assert (said["engine"], said["threads"]) == (str(VERSIONS[engine]), "1")
 
 
@@ -104,7 +104,10 @@ def test_without_llvmlite_the_processor_is_left_out(
 ) -> None:
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     cell = make_cell(random_data.info, find_recipe("1989"), n_train=3, n_test=2)
-    assert made_by("reference", cell) == {"engine": str(VERSIONS["reference"]), "threads": "1"}
+    assert engine_versions("reference", cell) == {
+        "engine": str(VERSIONS["reference"]),
+        "threads": "1",
+    }
 
 
 def test_pandas_polars_and_duckdb_read_the_folder_as_one_table(filled: tuple[Store, Cell]) -> None:
@@ -212,7 +215,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     monkeypatch.setattr(files, "WAITS_S", (0, 0))
-    with pytest.raises(Unwritable, match=r"No space left.*run the same command again"):
+    with pytest.raises(WriteError, match=r"No space left.*run the same command again"):
         store.write_model(rows, prediction)
     monkeypatch.undo()
     assert store.read("metrics").table.equals(before)
@@ -245,7 +248,7 @@ def test_what_trying_again_cannot_mend_is_said_at_once(
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited for nothing"))
     (tmp_path / "notes").write_text("a file where a folder should be")
-    with pytest.raises(Unwritable, match="notes"):
+    with pytest.raises(WriteError, match="notes"):
         Store(tmp_path).write_file("notes/a.txt", b"a")
 
 

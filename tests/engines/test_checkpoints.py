@@ -9,7 +9,7 @@ import pytest
 
 from scaling.data.selection import Dataset
 from scaling.engines import NumericFailure, Trained, compiled, train
-from scaling.engines.saved import Keeper, Saved
+from scaling.engines.saved import Checkpointer, TrainingState
 from scaling.recipes.recipe import Recipe
 from scaling.recipes.registry import find_recipe
 from scaling.recipes.tricks import batch_norm
@@ -41,21 +41,21 @@ class Cut(Exception):
 
 
 class CutAfter:
-    """A keeper whose process dies once it has kept the state after an epoch."""
+    """A checkpointer whose process dies once it has kept the state after an epoch."""
 
-    def __init__(self, keeper: Keeper, epoch: int) -> None:
-        self.keeper, self.epoch = keeper, epoch
+    def __init__(self, checkpointer: Checkpointer, epoch: int) -> None:
+        self.checkpointer, self.epoch = checkpointer, epoch
 
-    def load(self) -> Saved | None:
-        return self.keeper.load()
+    def load(self) -> TrainingState | None:
+        return self.checkpointer.load()
 
-    def save_if_due(self, saved: Callable[[], Saved]) -> None:
-        self.keeper.save_if_due(saved)
+    def save_if_due(self, saved: Callable[[], TrainingState]) -> None:
+        self.checkpointer.save_if_due(saved)
         if saved().epoch == self.epoch:
             raise Cut
 
     def remove(self) -> None:
-        self.keeper.remove()
+        self.checkpointer.remove()
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +72,17 @@ def trained(
     members: Sequence[Member],
     data: Dataset,
     engine: str,
-    keep: Callable[[Sequence[Member], str, str], Keeper] | None = None,
+    checkpointer_of: Callable[[Sequence[Member], str, str], Checkpointer] | None = None,
 ) -> list[Trained | NumericFailure]:
     return list(
-        train(cell, members, data, engine=engine, epochs_evaluated=range(1, EPOCHS), keep=keep)
+        train(
+            cell,
+            members,
+            data,
+            engine=engine,
+            epochs_evaluated=range(1, EPOCHS),
+            checkpointer_of=checkpointer_of,
+        )
     )
 
 
@@ -106,19 +113,19 @@ def test_what_was_cut_goes_on_to_the_same_bits(
     members = make_members(cell.recipe, (0, 1, 2))
     store, said = Store(tmp_path), list[str]()
 
-    def cut(some: Sequence[Member], engine: str, device: str) -> Keeper:
+    def cut(some: Sequence[Member], engine: str, device: str) -> Checkpointer:
         return CutAfter(Checkpoints(store, said.append).of(cell, some, engine, device), 2)
 
     with pytest.raises(Cut):
         trained(cell, members, random_data, engine, cut)
     kept = Checkpoints(store, said.append)
     assert len(kept.names) == 1
-    loaded = list[Saved | None]()
+    loaded = list[TrainingState | None]()
 
-    def note(some: Sequence[Member], engine: str, device: str) -> Keeper:
-        keeper = kept.of(cell, some, engine, device)
-        loaded.append(keeper.load())
-        return keeper
+    def note(some: Sequence[Member], engine: str, device: str) -> Checkpointer:
+        checkpointer = kept.of(cell, some, engine, device)
+        loaded.append(checkpointer.load())
+        return checkpointer
 
     whole = trained(cell, members, random_data, engine)
     assert_equal(trained(cell, members, random_data, engine, note), whole)
@@ -138,7 +145,7 @@ def test_members_that_failed_before_the_cut_stay_failed(
     members = [replace(good, lr=1e8), good, replace(good, seed=1, lr=1e8)]
     store = Store(tmp_path)
 
-    def cut(some: Sequence[Member], engine: str, device: str) -> Keeper:
+    def cut(some: Sequence[Member], engine: str, device: str) -> Checkpointer:
         return CutAfter(Checkpoints(store, pytest.fail).of(cell, some, engine, device), 2)
 
     with pytest.raises(Cut):
@@ -230,9 +237,11 @@ def test_between_two_checkpoints_is_a_minute_of_work(
     checkpoint = Checkpoints(store, pytest.fail).of(cell, members, "reference", "cpu")
     kept = []
 
-    def saved() -> Saved:
+    def saved() -> TrainingState:
         kept.append(now[0])
-        return Saved(epoch=1, wall_s=0, cpu_s=0, histories=((),), failures=(None,), arrays={})
+        return TrainingState(
+            epoch=1, wall_s=0, cpu_s=0, histories=((),), failures=(None,), arrays={}
+        )
 
     for now[0] in (10.0, 59.0, 61.0, 100.0, 120.0, 122.0):
         checkpoint.save_if_due(saved)

@@ -61,7 +61,7 @@ def test_without_numba_another_engine_trains_and_says_so(
     monkeypatch.setattr(compiled, "unavailable", lambda: "numba cannot be used: not today")
     cell = make_cell(random_data.info, replace(find_recipe("1989"), epochs=1), n_train=5)
     members = make_members(cell.recipe, range(models))
-    engines._say_once.cache_clear()
+    engines._warn_once.cache_clear()
     for result in engines.train(cell, members, random_data, epochs_evaluated=[1]):
         assert isinstance(result, Trained)
         assert result.engine == engine

@@ -18,7 +18,7 @@ from kernels import Kind as Named
 from kernels import digests, rotations
 
 from scaling.engines.compiled import agreement, kernel_cache, kernel_file
-from scaling.engines.compiled.kernel_file import Stored
+from scaling.engines.compiled.kernel_file import StoredKernel
 from scaling.engines.compiled.kernels import Kernels, Kind
 from scaling.engines.compiled.native import Native, Processor, emit
 from scaling.engines.compiled.self_check import digest
@@ -56,8 +56,8 @@ def test_no_kernel_bears_on_another_in_any_order(kinds: list[Named]) -> None:
         assert said == "", "something was compiled, or named"
 
 
-def stored_file(kind: Kind) -> tuple[Path, str, Stored]:
-    kernel_cache.ready(kind)
+def stored_file(kind: Kind) -> tuple[Path, str, StoredKernel]:
+    kernel_cache.load_kernels(kind)
     key = kernel_cache.key_of(kind, Processor.here())
     path = kernel_file.private_folder() / f"{key}.kernel"
     stored = kernel_file.read(path, key, Kernels._fields)
@@ -66,7 +66,7 @@ def stored_file(kind: Kind) -> tuple[Path, str, Stored]:
 
 
 @pytest.fixture
-def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str, Stored]:
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str, StoredKernel]:
     """A kernel in a cache of its own."""
     _, key, stored = stored_file(TANH)
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
@@ -107,7 +107,7 @@ def test_a_kernel_with_one_constant_changed_is_named_and_made_again(
         kernel_file.write(path, key, stored)
 
     monkeypatch.setattr(kernel_cache, "_compile", compiled)
-    kernels = kernel_cache.ready.__wrapped__(kind)
+    kernels = kernel_cache.load_kernels.__wrapped__(kind)
     said = capsys.readouterr().err
     assert "does not compute what it did when it was made" in said
     assert str(path) in said
@@ -151,14 +151,14 @@ def test_every_constant_bears_on_the_digest(kind: Kind) -> None:
 
 
 def test_a_kernel_that_stays_wrong_is_never_used(
-    copied: tuple[Path, str, Stored], monkeypatch: pytest.MonkeyPatch
+    copied: tuple[Path, str, StoredKernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, key, stored = copied
     wrong = replace(stored, digest="0" * 64)
     kernel_file.write(path, key, wrong)
     monkeypatch.setattr(kernel_cache, "_compile", lambda *_: kernel_file.write(path, key, wrong))
     with pytest.raises(InputError, match="still does not compute what it should"):
-        kernel_cache.ready.__wrapped__(TANH)
+        kernel_cache.load_kernels.__wrapped__(TANH)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_kernel_that_stays_wrong_is_never_used(
     ],
 )
 def test_a_damaged_file_is_no_kernel(
-    damage: Callable[[bytes], bytes], copied: tuple[Path, str, Stored]
+    damage: Callable[[bytes], bytes], copied: tuple[Path, str, StoredKernel]
 ) -> None:
     path, key, stored = copied
     assert kernel_file.read(path, key, Kernels._fields) == stored
@@ -184,13 +184,13 @@ def test_a_damaged_file_is_no_kernel(
     assert kernel_file.read(path, key, Kernels._fields) is None
 
 
-def test_a_kernel_of_another_key_is_not_used(copied: tuple[Path, str, Stored]) -> None:
+def test_a_kernel_of_another_key_is_not_used(copied: tuple[Path, str, StoredKernel]) -> None:
     path, key, _ = copied
     assert kernel_file.read(path, key[::-1], Kernels._fields) is None
 
 
 def test_a_file_that_others_can_write_is_not_used(
-    copied: tuple[Path, str, Stored], capsys: pytest.CaptureFixture[str]
+    copied: tuple[Path, str, StoredKernel], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, key, _ = copied
     path.chmod(0o620)
@@ -199,7 +199,7 @@ def test_a_file_that_others_can_write_is_not_used(
 
 
 def test_a_folder_that_others_could_write_is_emptied_and_closed(
-    copied: tuple[Path, str, Stored], capsys: pytest.CaptureFixture[str]
+    copied: tuple[Path, str, StoredKernel], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, _, _ = copied
     path.parent.chmod(0o777)
@@ -212,7 +212,7 @@ def test_a_folder_that_others_could_write_is_emptied_and_closed(
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away"
 )
-def test_what_belongs_to_somebody_else_is_not_used(copied: tuple[Path, str, Stored]) -> None:
+def test_what_belongs_to_somebody_else_is_not_used(copied: tuple[Path, str, StoredKernel]) -> None:
     path, key, _ = copied
     os.chown(path, 65534, -1)
     assert kernel_file.read(path, key, Kernels._fields) is None
@@ -228,7 +228,9 @@ def test_a_new_cache_is_closed_whatever_the_users_mask(
     before = os.umask(0)
     try:
         folder = kernel_file.private_folder()
-        kernel_file.write(folder / "a.kernel", "key", Stored(codes={"train": b"x"}, digest=""))
+        kernel_file.write(
+            folder / "a.kernel", "key", StoredKernel(codes={"train": b"x"}, digest="")
+        )
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -242,7 +244,7 @@ def test_a_cache_that_cannot_be_used_is_one_line(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(InputError, match=r"cannot be used .*SCALING_CACHE_DIR"):
-        kernel_cache.ready.__wrapped__(TANH)
+        kernel_cache.load_kernels.__wrapped__(TANH)
 
 
 def test_two_processes_with_an_empty_cache_compile_once(tmp_path: Path) -> None:
@@ -265,19 +267,19 @@ def test_sources_that_changed_since_a_process_began_are_named(
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(kernel_cache, "CHECKSUMS", ["of an older source"])
     with pytest.raises(InputError, match="changed while a process that uses them was running"):
-        kernel_cache.ready.__wrapped__(TANH)
+        kernel_cache.load_kernels.__wrapped__(TANH)
 
 
 def test_a_kernel_that_does_not_train_as_autograd_does_is_refused() -> None:
     """Here the kernels of another activation; nothing of it is stored (compile_kernel.py)."""
-    agreement.check_agreement(TANH, kernel_cache.ready(TANH))
+    agreement.check_agreement(TANH, kernel_cache.load_kernels(TANH))
     with pytest.raises(InputError, match="does not compute what PyTorch does"):
-        agreement.check_agreement(replace(TANH, activation="relu"), kernel_cache.ready(TANH))
+        agreement.check_agreement(replace(TANH, activation="relu"), kernel_cache.load_kernels(TANH))
 
 
 def test_a_kernel_that_evaluates_otherwise_is_refused() -> None:
     """The outputs give every stored loss, miss and prediction."""
-    sound = kernel_cache.ready(TANH)
+    sound = kernel_cache.load_kernels(TANH)
 
     nothing = lambda *args: args[2].fill(0)  # noqa: E731
     with pytest.raises(InputError, match="an image has loss"):
@@ -292,10 +294,10 @@ def test_nothing_of_the_working_directory_is_run_in_compiling(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')", encoding="utf-8")
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     monkeypatch.chdir(tmp_path)
-    assert digest(kernel_cache.ready.__wrapped__(TANH), TANH)
+    assert digest(kernel_cache.load_kernels.__wrapped__(TANH), TANH)
 
 
-def test_a_kernel_that_cannot_be_read_is_one_line(copied: tuple[Path, str, Stored]) -> None:
+def test_a_kernel_that_cannot_be_read_is_one_line(copied: tuple[Path, str, StoredKernel]) -> None:
     path, key, _ = copied
     path.unlink()
     path.mkdir()
@@ -309,7 +311,7 @@ def test_a_compilation_that_fails_is_one_line(
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(InputError, match=r"cannot be made on this machine .*--engine reference"):
-        kernel_cache.ready.__wrapped__(TANH)
+        kernel_cache.load_kernels.__wrapped__(TANH)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +327,7 @@ def test_a_kernel_refuses_arrays_that_it_was_not_made_for(
     change: Callable[[np.ndarray], object],
 ) -> None:
     with pytest.raises(TypeError, match="expected a contiguous array 1-d of float32"):
-        kernel_cache.ready(TANH).outputs(change(np.zeros(8, np.float32)), None, None, None)
+        kernel_cache.load_kernels(TANH).outputs(change(np.zeros(8, np.float32)), None, None, None)
 
 
 def test_machine_code_that_needs_more_than_the_c_library_is_refused() -> None:

@@ -12,7 +12,7 @@ from scaling.data.counter_rng import keep_mask, presentation_keys, shifts
 from scaling.data.selection import Dataset, Examples, select, shift_images
 from scaling.engines import NumericFailure, Trained, population
 from scaling.engines.population.engine import train_population
-from scaling.engines.population.epoch_batches import Showing
+from scaling.engines.population.epoch_batches import EpochBatches
 from scaling.engines.population.images import Images
 from scaling.models.registry import initial_weights
 from scaling.recipes.recipe import Recipe
@@ -113,7 +113,7 @@ def test_more_members_than_fit_are_trained_in_turns(
 def test_as_many_members_at_once_as_fit_the_caches(random_data: Dataset) -> None:
     def at_once(width: float) -> int:
         cell = make_cell(random_data.info, find_recipe("1989"), n_train=1, width=width)
-        return population.at_once(cell, "cpu")
+        return population.max_members(cell, "cpu")
 
     assert [at_once(width) for width in (1, 4, 8, 64)] == [32, 29, 7, 1]
 
@@ -170,7 +170,7 @@ def test_each_member_sees_its_own_images_in_its_own_order(random_data: Dataset) 
         torch.arange(2 * n).view(2, n),
     )
     at = slice(7, 19)
-    shown = Showing.of(how, images, units, seeds, epoch).prepared(at)
+    shown = EpochBatches.of(how, images, units, seeds, epoch).prepare(at)
     assert shown.keep_KCU is not None
     for k, seed in enumerate(seeds):
         keys = presentation_keys(seed, (epoch - 1) * n, n)

@@ -14,9 +14,9 @@ from scaling.data.selection import Dataset, DatasetInfo
 from scaling.engines import compiled, population
 from scaling.engines.population import draws
 from scaling.engines.population import model as population_model
-from scaling.engines.population.network import Networks, distances
+from scaling.engines.population.network import Networks, example_losses
 from scaling.engines.population.products import convolve
-from scaling.engines.population.tracing import Traced
+from scaling.engines.population.tracing import TracedFunction
 from scaling.models.build import build_network
 from scaling.models.lecun1989 import Classifier, loss_of
 from scaling.models.registry import initial_weights
@@ -45,7 +45,7 @@ def test_distances_have_the_gradient_of_the_loss(loss: str) -> None:
             loss_of(how, z_[0], y, 0.2).backward()
         else:
             target = torch.nn.functional.one_hot(y, 10)[None] * 0.8 + 0.02
-            distances(how, z_, target).mean().backward()
+            example_losses(how, z_, target).mean().backward()
         assert z_.grad is not None
         gradients.append(z_.grad)
     torch.testing.assert_close(*gradients)
@@ -109,7 +109,7 @@ def test_buffers_are_each_members_own_and_change_in_place() -> None:
     for k, module in enumerate(alone):
         torch.testing.assert_close(outputs[k], module.eval()(x[k]))
     assert set(networks.others) == {"mean"}, "a constant is nobody's own"
-    kept = networks.only(torch.tensor([True, False, True]))
+    kept = networks.subset(torch.tensor([True, False, True]))
     torch.testing.assert_close(kept.outputs(kept.flat_KW, x[::2]), outputs[::2])
 
 
@@ -122,7 +122,7 @@ def test_a_recording_does_what_was_recorded_to_what_it_is_given() -> None:
         named["state"].add_(named["x"].sum())
         return named["state"].view(2, 2).permute(0, 1).view(4) * named["x"][0]
 
-    traced, state = Traced(function), torch.zeros(4)
+    traced, state = TracedFunction(function), torch.zeros(4)
     expected = torch.zeros(4)
     for i in range(DIRECT + 20):
         x = torch.full((3,), float(i))
@@ -215,7 +215,7 @@ def test_a_shorter_last_batch_of_a_recorded_step_is_not_the_recorded_one(
     cell = make_cell(random_data.info, how, n_train=10, n_test=10)
     members = make_members(how, (0, 1))
     (expected, _) = train(random_data, cell, members)
-    monkeypatch.setattr(population_model, "Captured", Counted)
+    monkeypatch.setattr(population_model, "CapturedStep", Counted)
     model = population_model.Population(cell, members, random_data, "cpu")
     model._device = "cuda"
     monkeypatch.setattr(population_model.Population, "finite", lambda _: np.ones(2, bool))

@@ -10,7 +10,7 @@ from jobs.execution.worker import train_job
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import Trained
-from scaling.pretraining import pretrained, start_of
+from scaling.pretraining import load_pretrained, start_of
 from scaling.recipes.registry import find_recipe
 from scaling.store.store import Store
 from scaling.study import Cell, Grid, Job, Start, Study, make_members, resolve
@@ -51,9 +51,9 @@ def test_the_start_is_the_training_of_the_same_seed_on_the_other_data() -> None:
         job.cell.start, [member], datasets.load("strokes", 60), epochs_evaluated=[1]
     )
     assert isinstance(alone, Trained)
-    found = pretrained(job.cell, job.start_source, job.members[0])
+    found = load_pretrained(job.cell, job.start_source, job.members[0])
     assert all((found[name] == alone.weights[name]).all() for name in alone.weights)
-    other = pretrained(job.cell, job.start_source, replace(job.members[0], seed=4))
+    other = load_pretrained(job.cell, job.start_source, replace(job.members[0], seed=4))
     assert (found["h2_weight"] != other["h2_weight"]).any()
 
 
@@ -62,7 +62,7 @@ def test_engines_begin_with_it(engine: str) -> None:
     """At a rate of nearly nothing the first training stays as it was."""
     still = replace(RECIPE, lr=1e-9)
     job = job_of(FIRST, still)
-    first = pretrained(job.cell, job.start_source, job.members[0])
+    first = load_pretrained(job.cell, job.start_source, job.members[0])
     tuned, scratch = trained(job, engine), trained(job_of(None, still), engine)
     for name, value in first.items():
         np.testing.assert_allclose(tuned.weights[name], value, atol=1e-6)
@@ -72,7 +72,7 @@ def test_engines_begin_with_it(engine: str) -> None:
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_a_probe_leaves_all_but_the_outputs_as_they_were(engine: str) -> None:
     job = job_of(FIRST, PROBE)
-    first = pretrained(job.cell, job.start_source, job.members[0])
+    first = load_pretrained(job.cell, job.start_source, job.members[0])
     probe = trained(job, engine).weights
     same = {name: bool((probe[name] == first[name]).all()) for name in first}
     assert same == {name: not name.startswith("output") for name in first}

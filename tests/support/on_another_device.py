@@ -49,7 +49,7 @@ def main() -> None:
     _setup_privateuseone_for_python_backend(DEVICE)
     nn.Module.to = moved  # type: ignore[method-assign, assignment]
     products._patches = products.windows  # what is done on a GPU
-    network.Traced = lambda function: function  # type: ignore[misc, assignment]  a GPU needs none
+    network.TracedFunction = lambda function: function  # type: ignore[misc, assignment]  a GPU needs none
     rng = np.random.default_rng(1)
     x = rng.uniform(-1, 1, (IMAGES, 16, 16)).astype(np.float32)
     y = rng.integers(0, 10, IMAGES).astype(np.uint8)

@@ -182,7 +182,7 @@ def test_offline_never_asks(
 def test_auto_draws_digits_where_mnist_cannot_be_had(no_data: None) -> None:  # noqa: ARG001
     source, info = datasets.find("auto")
     assert source == info.name == "strokes"
-    assert "MNIST cannot be had" in info.note
+    assert "MNIST is not available" in info.note
 
 
 def test_a_data_folder_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

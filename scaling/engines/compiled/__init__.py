@@ -1,19 +1,19 @@
 """The compiled engine: one CPU core, one example a step, no Python in between.
 
-Here is only what can be said without numba; the work begins in engine.py.
+This file needs no numba:
 
     vectors  lanewise                          a SIMD vector as a numba type; its arithmetic
-    layout                                     where each weight lies
-    activations  inputs  objective  optimizers the parts
+    layout                                     the position of each weight
+    activations  inputs  objective  optimizers parts of a step
     h1  h2  dense                              the layers, forward and backward side by side
-    kernels                                    all that put together
-    native  kernel_file                        machine code of its own, and its file
-    agreement  self_check                      that it trains as autograd does, and still does
-    compile_kernel  kernel_cache               compiled once, then loaded from the disk
-    engine                                     a model that trains
+    kernels                                    the whole step, put together
+    native  kernel_file                        standalone machine code, and its file
+    agreement  self_check                      comparison with autograd, and with earlier results
+    compile_kernel  kernel_cache               compilation, once; loading from the disk
+    engine                                     a model in training
 
-Sixteen members in the lanes of the vectors, at width 1, are not built: they would gain a factor of
-1.4 (measured on a prototype), for every layer written a second time.
+A variant with sixteen members in a vector's lanes is not built: at width 1 it would be 1.4 times as
+fast (measured on a prototype), but every layer would have to be written twice.
 """
 
 from functools import cache
@@ -23,7 +23,7 @@ from scaling.study import Cell
 
 
 def supports(cell: Cell, device: str) -> str | None:
-    """Why this engine cannot train a cell on a device; None if it can."""
+    """Return why this engine cannot train a cell on a device; None if it can."""
     if device != "cpu":
         return f"it runs on the CPU, not on {device}"
     recipe = cell.recipe
@@ -46,9 +46,9 @@ def supports(cell: Cell, device: str) -> str | None:
 
 @cache
 def unavailable() -> str | None:
-    """Why numba does not work here; None if it does."""
+    """Return why numba does not work here; None if it does."""
     try:
         import scaling.engines.compiled.engine  # noqa: F401
-    except (ImportError, OSError, SystemError) as error:  # missing, or not made for this platform
+    except (ImportError, OSError, SystemError) as error:  # missing, or built for another platform
         return f"numba cannot be used: {error}"
     return None

@@ -1,24 +1,24 @@
-"""The non-linearities of the hidden layers on vectors: each gives its value and its slope.
+"""The non-linearities of the hidden layers on vectors: each returns its value and its slope.
 
-The slope is kept beside the value for the way back, whatever the function; dropout joins it there.
+The slope is stored beside the value for the backward pass, and dropout multiplies both.
 """
 
 import math
 
-from scaling.engines.compiled.lanewise import at_least, at_most, exponential, is_positive
+from scaling.engines.compiled.lanewise import exponential, is_positive, maximum, minimum
 from scaling.models.architecture import TWIST
 
-# x p(x^2) / q(x^2), error below 3e-7 where |x| < SATURATED, beyond which float32 has nothing left.
+# x p(x^2) / q(x^2), error below 3e-7 where |x| < SATURATED; beyond, tanh is +-1 in float32.
 # Source: Eigen's ptanh_float (MathFunctionsImpl.h).
 SATURATED = 7.9053111
 
 
 def make_tanh(jit):
-    """The hyperbolic tangent of a vector."""
+    """Return tanh(x): the hyperbolic tangent of a vector."""
 
     @jit
     def tanh(x):
-        x = at_most(at_least(x, -SATURATED), SATURATED)
+        x = minimum(maximum(x, -SATURATED), SATURATED)
         s = x * x
         p = s * -2.76076847742355e-16 + 2.00018790482477e-13
         p = p * s + -8.60467152213735e-11
@@ -35,16 +35,16 @@ def make_tanh(jit):
 
 
 def make_normal(jit):
-    """normal(z) -> (probability of at most z, density at z) of the normal distribution."""
+    """Return normal(z) -> (probability of at most z, density at z) of the normal distribution."""
     root_half, density_at_0 = 0.5**0.5, (2 * math.pi) ** -0.5
 
     @jit
     def normal(z):
-        """The error function as x p(x^2) / q(x^2), error below 2e-7; beyond 4 it is 1 in float32.
+        """Evaluate the error function as x p(x^2) / q(x^2), error below 2e-7; beyond 4 it is 1.
 
         Source: XLA's ErfImpl32 (xla/hlo/builder/lib/math.cc).
         """
-        x = at_most(at_least(z * root_half, -4.0), 4.0)
+        x = minimum(maximum(z * root_half, -4.0), 4.0)
         s = x * x
         p = s * -2.72614225801306e-10 + 2.77068142495902e-08
         p = p * s + -2.10102402082508e-06
@@ -62,7 +62,7 @@ def make_normal(jit):
 
 
 def make_activation(name, jit):
-    """activate(z) -> (value, slope), both vectors."""
+    """Return activate(z) -> (value, slope), both vectors."""
     tanh, normal = make_tanh(jit), make_normal(jit)
 
     @jit
@@ -72,7 +72,7 @@ def make_activation(name, jit):
 
     @jit
     def relu_and_slope(z):
-        return at_least(z, 0.0), is_positive(z)
+        return maximum(z, 0.0), is_positive(z)
 
     @jit
     def scaled_tanh_and_slope(z):

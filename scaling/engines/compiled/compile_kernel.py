@@ -1,4 +1,4 @@
-"""Compile one kernel in a process that holds no other, and store it once it is seen to be right.
+"""Compile one kernel in a process that holds no other, compare it with autograd and store it.
 
 python -m scaling.engines.compiled.compile_kernel WIDTH ACTIVATION OPTIMIZER KEY FILE
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scaling.engines.compiled.agreement import check_agreement
 from scaling.engines.compiled.kernel_cache import key_of, link
-from scaling.engines.compiled.kernel_file import Stored, write
+from scaling.engines.compiled.kernel_file import StoredKernel, write
 from scaling.engines.compiled.kernels import Kernels, Kind, make_kernels, signatures
 from scaling.engines.compiled.native import Processor, emit
 from scaling.engines.compiled.self_check import digest
@@ -16,7 +16,10 @@ from scaling.errors import InputError
 
 
 def make(kind: Kind, key: str, path: Path) -> None:
-    """Raises InputError where the kernel is not what was asked for, or not right."""
+    """Make and store a kernel.
+
+    Raises InputError if it has another key than expected or computes other results than autograd.
+    """
     processor = Processor.here()
     if key_of(kind, processor) != key:
         raise InputError(
@@ -30,7 +33,7 @@ def make(kind: Kind, key: str, path: Path) -> None:
         codes[name] = emit(dispatcher, signature, name, processor)
     kernels = link(kind, codes, processor)
     check_agreement(kind, kernels)
-    write(path, key, Stored(codes=codes, digest=digest(kernels, kind)))
+    write(path, key, StoredKernel(codes=codes, digest=digest(kernels, kind)))
 
 
 def main(width: str, activation: str, optimizer: str, key: str, path: str) -> int:

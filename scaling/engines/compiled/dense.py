@@ -1,15 +1,15 @@
-"""A fully connected layer, H3 or the outputs: a vector is L of its inputs, or L of its units.
+"""A fully connected layer, H3 or the outputs: a vector holds L of its inputs, or L of its units.
 
 Shapes: M units, N inputs, both rounded up to whole vectors; the weights are (units, N).
 """
 
 from scaling.engines.compiled.lanewise import sum_lanes
 
-ROWS = 5  # units at once, a divisor of the units of H3 and of the outputs: one load of the inputs
+ROWS = 5  # units per load of the inputs; divides the numbers of units of H3 and of outputs
 
 
 def make_dense(weight_at, bias_at, units, N, M, ops, jit, update):
-    """forward(params, a, z) and backward(params, state, a, a_slope, d, da, rates)."""
+    """Return forward(params, a, z) and backward(params, state, a, a_slope, d, da, rates)."""
     W, B, L = weight_at, bias_at, ops.lanes
     load, store, broadcast, splat, tile = (
         ops.load, ops.store, ops.broadcast, ops.splat, ops.tile
@@ -17,7 +17,7 @@ def make_dense(weight_at, bias_at, units, N, M, ops, jit, update):
 
     @jit
     def forward(params, a, z):
-        """From the inputs a (N,) to the sums z (M,), the bias with them."""
+        """Fill in the sums z (M,), biases included, of the inputs a (N,)."""
         for row in range(0, units, ROWS):
             sums = tile(ROWS)
             for i in range(0, N, L):
@@ -31,9 +31,9 @@ def make_dense(weight_at, bias_at, units, N, M, ops, jit, update):
 
     @jit
     def backward(params, state, a, a_slope, d, da, rates):
-        """From the gradient d (M,) of the sums to that of what the inputs sum up, da (N,).
+        """Fill in da (N,), the gradient by the inputs' own sums, from d (M,), and update weights.
 
-        Each weight is read for the way back just before it is moved.
+        Each weight is read for the gradient just before it is updated.
         """
         for i in range(0, M, L):
             update(params, state, B + i, load(d, i), rates)

@@ -1,4 +1,4 @@
-"""The compiled engine: exact SGD, one example a step, in order, in a few microseconds a step.
+"""The compiled engine's model: one example a step, in order, in a few microseconds a step.
 
 Shapes: N presentations of an epoch, or images to evaluate.
 """
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scaling.data.augment import present
 from scaling.data.counter_rng import presentation_keys, shifts
 from scaling.data.selection import Dataset, Examples, select
-from scaling.engines.compiled.kernel_cache import ready
+from scaling.engines.compiled.kernel_cache import load_kernels
 from scaling.engines.compiled.kernels import Kernels, Kind, Memory, Method
 from scaling.engines.compiled.layout import Layout, aligned_zeros
-from scaling.engines.compiled.objective import Objective, squashed
-from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, step_rates, update_of
+from scaling.engines.compiled.objective import Objective, output_values
+from scaling.engines.compiled.optimizers import STATE_PER_WEIGHT, choose_update, step_rates
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
-from scaling.engines.saved import Arrays, Keeper
+from scaling.engines.saved import Arrays, Checkpointer
 from scaling.engines.training import train_model
 from scaling.models.architecture import N_CLASSES
 from scaling.models.weights import Weights, initial_weights
@@ -36,12 +36,11 @@ def train_member(
     epochs_evaluated: Sequence[int],
     observe: Callable[[Member, Evaluation], None] | None = None,
     start: Weights | None = None,
-    keeper: Keeper | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Trained | NumericFailure:
-    """Train one model, from random weights or from `start`.
+    """Train one model from random weights or from `start`, or go on from its checkpoint.
 
-    The result depends on these arguments, and on nothing before it; with a `keeper` it comes about
-    in several goes.
+    The result depends on these arguments only.
     """
     chosen = select(
         data, n_train=cell.n_train, n_test=cell.n_test, split=cell.split, seed=member.seed
@@ -55,23 +54,23 @@ def train_member(
         device=device,
         epochs_evaluated=epochs_evaluated,
         observe=observe,
-        keeper=keeper,
+        checkpointer=checkpointer,
     )
 
 
 def kind_of(cell: Cell, *, scaled: bool = False, checked: bool = False) -> Kind:
-    """The compilation that a cell needs; `scaled` if each weight has a learning rate of its own."""
+    """Return the kind of kernels for a cell; `scaled` if each weight has its own learning rate."""
     return Kind(
         width=round(cell.width),
         activation=cell.recipe.activation,
-        optimizer=update_of(cell.recipe, scaled=scaled),
+        optimizer=choose_update(cell.recipe, scaled=scaled),
         checked=checked,
     )
 
 
 def warm_up(cell: Cell) -> None:
-    """Compile what a cell needs, unless this node has it."""
-    ready(kind_of(cell))
+    """Compile the kernels of a cell unless this node has them."""
+    load_kernels(kind_of(cell))
 
 
 class CompiledModel:
@@ -88,14 +87,14 @@ class CompiledModel:
         checked: bool = False,
         kernels: Kernels | None = None,
     ) -> None:
-        """`rate_scales` multiplies the learning rate of each weight, for plain SGD.
+        """Initialize the model; `rate_scales` multiplies each weight's rate, for plain SGD.
 
-        `kernels` are those of its kind, if they are at hand already.
+        `kernels` are those of the cell's kind; they are loaded if missing.
         """
         recipe = cell.recipe
         assert rate_scales is None or (recipe.optimizer, recipe.momentum) == ("sgd", 0)
         self._kind = kind_of(cell, scaled=rate_scales is not None, checked=checked)
-        self._kernels = kernels or ready(self._kind)
+        self._kernels = kernels or load_kernels(self._kind)
         self._recipe, self._member, self._examples = recipe, member, examples
         self._architecture = cell.architecture
         self._layout = Layout(self._kind.width)
@@ -110,12 +109,12 @@ class CompiledModel:
         )
 
     def load(self, weights: Weights) -> None:
-        """Take these weights, in the reference's names and shapes, as the present ones."""
+        """Replace the weights by these, in the reference's names and shapes."""
         self._params[:] = self._layout.pack(weights)
         self._averaged[:] = self._params
 
     def train_epoch(self, epoch: int) -> str | None:
-        """One pass over the examples in their constant order; `epoch` counts from 1."""
+        """Train for one pass over the examples in their constant order; `epoch` counts from 1."""
         recipe, member = self._recipe, self._member
         n = len(self._examples)
         done = (epoch - 1) * n
@@ -146,7 +145,7 @@ class CompiledModel:
         return None if np.isfinite(self._params).all() else "weights are not finite"
 
     def score(self, examples: Examples) -> Score:
-        """Mean loss and misses: a pure function of weights and images."""
+        """Return mean loss and misses, a pure function of weights and images."""
         z_N10 = self._outputs(examples)
         return Score(
             loss=_mean_loss(self._recipe, z_N10, examples.y),
@@ -155,7 +154,7 @@ class CompiledModel:
         )
 
     def predict(self, examples: Examples) -> NDArray[np.uint8]:
-        """The class of the largest output for each example, shape (N,)."""
+        """Return the class of the largest output for each example, shape (N,)."""
         predicted: NDArray[np.uint8] = self._outputs(examples).argmax(axis=1).astype(np.uint8)
         return predicted
 
@@ -163,11 +162,11 @@ class CompiledModel:
         return self._layout.unpack(self._averaged)
 
     def state(self) -> Arrays:
-        """Copies of the weights, their average and the optimizer's memory, as they lie here."""
+        """Return copies of the weights, their average and the optimizer's state, in this layout."""
         return {name: array.copy() for name, array in self._changing().items()}
 
     def restore(self, state: Arrays) -> None:
-        """Take those up again; what lies between the layers is written anew by each example."""
+        """Restore what `state` returned; each example overwrites the memory between the layers."""
         for name, array in self._changing().items():
             array[:] = state[name]
 
@@ -178,22 +177,22 @@ class CompiledModel:
     def _outputs(self, examples: Examples) -> NDArray[np.float32]:
         z_N10 = np.empty((len(examples), N_CLASSES), np.float32)
         self._kernels.outputs(self._averaged, examples.x, z_N10, self._memory)
-        return squashed(self._recipe, z_N10)
+        return output_values(self._recipe, z_N10)
 
     def _rate_scales(self) -> Weights:
-        """Of every weight, by its curvature; the one thing here that takes PyTorch."""
+        """Return every weight's factor of the rate, from its curvature, computed by PyTorch."""
         from scaling.engines.reference import deterministic
         from scaling.models.lecun1989 import Network
         from scaling.optim.sdlm import rate_scales
 
         present_weights = self._layout.unpack(self._params)
         network = Network(self._architecture, self._recipe, present_weights)
-        with deterministic():  # sums in another order for each number of threads
+        with deterministic():  # the number of threads changes the order of sums
             return rate_scales(network, self._examples)
 
 
 def _mean_loss(recipe: Recipe, z_N10: NDArray[np.float32], y_N: NDArray[np.uint8]) -> float:
-    """As `loss_of` in model.py, in double precision."""
+    """Return the loss as `loss_of` of scaling/models/lecun1989.py, in double precision."""
     z, right = z_N10.astype(np.float64), np.arange(len(y_N))
     if recipe.loss == "cross_entropy":
         top = z.max(axis=1)

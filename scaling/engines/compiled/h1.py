@@ -1,4 +1,4 @@
-"""H1: 5x5 kernels at every second pixel; a vector is L neighbouring planes of one pixel.
+"""H1: 5x5 kernels at every second pixel; a vector holds L neighbouring planes of one pixel.
 
 Shapes as in layout.py: A planes with the repetition, C without, G of a group, L lanes.
 """
@@ -8,14 +8,14 @@ from scaling.models.architecture import KERNEL
 
 
 def make_h1(layout, ops, jit, activate, update):
-    """forward(params, x, h1, slope) and backward(params, state, x, d1, rates)."""
+    """Return forward(params, x, h1, slope) and backward(params, state, x, d1, rates)."""
     A, C, G, L = layout.A, layout.C, layout.G, ops.lanes
     W, B = layout.offsets["h1_weight"], layout.offsets["h1_bias"]
     load, store, broadcast, tile = ops.load, ops.store, ops.broadcast, ops.tile
 
     @jit
     def forward(params, x, h1, slope):
-        """Fills the inner 8x8 of h1 (12, 12, A) and its slope (8, 8, A). Tile: a row of pixels."""
+        """Fill the inner 8x8 of h1 (12, 12, A) and its slope (8, 8, A). Tile: a row of pixels."""
         for plane in range(0, C, L):
             for row in range(H1_SIDE):
                 z = tile(H1_SIDE)
@@ -39,10 +39,10 @@ def make_h1(layout, ops, jit, activate, update):
 
     @jit
     def backward(params, state, x, d1, rates):
-        """From the gradient d1 (8, 8, A) of what H1 sums up. Tile: a row of taps, twice.
+        """Update weights by the gradient d1 (8, 8, A) of H1's sums. Tile: a row of taps, twice.
 
-        The upper and the lower half of the image are summed apart: five sums alone would wait for
-        each other.
+        The upper and the lower half of the image have separate sums, as five sums alone would wait
+        for each other.
         """
         for i in range(0, H1_SIDE**2 * A, L):
             update(params, state, B + i, load(d1, i), rates)

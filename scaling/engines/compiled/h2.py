@@ -1,12 +1,12 @@
-"""H2: 5x5 kernels over two of H1's three groups; a vector is V of the S planes that they see.
+"""H2: 5x5 kernels over two of H1's three groups; a vector holds V of the S planes that they see.
 
 Group g of H2 sees the S planes of H1 that begin at plane g G: the first group is repeated behind
-the last (layout.py). A wrong route between groups would still train, and well; only the comparison
-with autograd tells.
+the last (layout.py). With wrong connections between groups the network would still train well; only
+the comparison with autograd finds them.
 
-At odd widths a vector holds V = 8 of the planes seen for each of two neighbouring planes of H2
-(P = 2), as S is no multiple of 16; what they see is then loaded into both halves. From here on a
-"plane" of H2 is P of them.
+At odd widths S is no multiple of 16. A vector then holds V = 8 of the planes seen for each of two
+neighbouring planes of H2 (P = 2), and inputs are loaded into both halves. In this file a "plane" of
+H2 is P of them.
 
 Shapes as in layout.py: A planes of H1 with the repetition, C planes, G of a group, S seen.
 """
@@ -21,7 +21,7 @@ PIXELS = H2_SIDE**2
 
 
 def make_h2(layout, ops, jit, activate, update):
-    """forward(...) and backward(...) of the layer."""
+    """Return forward(...) and backward(...) of the layer."""
     A, C, G, S, P, V = layout.A, layout.C, layout.G, layout.S, layout.P, layout.V
     W, B, L = layout.offsets["h2_weight"], layout.offsets["h2_bias"], LANES
     load, store, tile = ops.load, ops.store, ops.tile
@@ -33,7 +33,7 @@ def make_h2(layout, ops, jit, activate, update):
 
     @jit
     def forward(params, h1, z, h2, slope):
-        """From h1 (12, 12, A) to h2 and its slope (C, 4, 4). Tile: planes x P rows of 4 pixels."""
+        """Fill h2 and slope (C, 4, 4) from h1 (12, 12, A). Tile: planes x P rows of 4 pixels."""
         for o in range(0, C // P, planes):
             first = o * P // G * G
             for row in range(0, H2_SIDE, P):
@@ -65,7 +65,7 @@ def make_h2(layout, ops, jit, activate, update):
 
     @jit
     def backward(params, state, h1, h1_slope, d2, spread, d1, rates):
-        """From the gradient d2 (C, 4, 4) of what H2 sums up to that of H1, d1 (8, 8, A).
+        """Fill d1 (8, 8, A), the gradient of H1's sums, from d2 (C, 4, 4), H2's; update weights.
 
         Tile: a row of taps of some planes. `spread` is memory for d2 in vectors.
         """
@@ -96,7 +96,7 @@ def make_h2(layout, ops, jit, activate, update):
 
 
 def make_errors(layout, ops, jit):
-    """in_vectors(d2, spread) -> errors, and error(errors, i): unit i of a plane, in a vector."""
+    """Return in_vectors(d2, spread) -> errors, and error(errors, i): unit i in a vector."""
     C, P, V = layout.C, layout.P, layout.V
     load, broadcast = ops.load, ops.broadcast
     half = vector_ops(V, checked=ops.checked)
@@ -104,7 +104,7 @@ def make_errors(layout, ops, jit):
 
     @jit
     def in_vectors(d2, spread):
-        """With two planes in a vector, each unit's gradient is written out over its half."""
+        """Return d2, or with two planes in a vector each unit's gradient repeated over its half."""
         if P == 1:
             return d2
         for o in range(C):
@@ -121,18 +121,18 @@ def make_errors(layout, ops, jit):
 
 
 def make_input_gradient(layout, ops, jit, error):
-    """input_gradient(params, errors, h1_slope, d1): before any weight is moved."""
+    """Return input_gradient(params, errors, h1_slope, d1), to be called before weights change."""
     A, C, G, S, P, V, L = layout.A, layout.C, layout.G, layout.S, layout.P, layout.V, LANES
     W = layout.offsets["h2_weight"]
     load, store, splat, tile = ops.load, ops.store, ops.splat, ops.tile
     add_copies = ops.add_copies
 
     def at_parity(py, px):
-        """The pixels (2Y + py, 2X + px) of H1, which the same taps reach, 4 x 4 in a tile."""
+        """Return add(...) for the pixels (2Y + py, 2X + px) of H1, which the same taps reach."""
 
         @jit
         def add(params, errors, d1, g, v):
-            """Adds what group g of H2 sends to the planes of H1 that it sees at v."""
+            """Add the gradient from group g of H2 to the planes of H1 that it sees at v."""
             sums = tile(TILE)
             for o in range(g * G // P, (g + 1) * G // P):
                 for ky in range(py, KERNEL, 2):
@@ -168,7 +168,7 @@ def make_input_gradient(layout, ops, jit, error):
                 odd_odd(params, errors, d1, g, v)
         for pixel in range(H1_SIDE**2):
             at = pixel * A
-            for plane in range(G):  # what reached the repetition belongs to the first group
+            for plane in range(G):  # the repetition's gradient belongs to the first group
                 d1[at + plane] += d1[at + C + plane]
                 d1[at + C + plane] = 0.0
             for plane in range(0, A, L):

@@ -1,7 +1,4 @@
-"""What a presentation brings besides the weights: the image, moved, and the dropout mask.
-
-The draws are those of scaling/data/counter_rng.py, number by number.
-"""
+"""The inputs of a step: the shifted image and the dropout mask, drawn as in counter_rng.py."""
 
 import numpy as np
 
@@ -11,13 +8,13 @@ from scaling.models.architecture import BACKGROUND, IMAGE_SIDE, PADDING
 
 
 def make_place_image(jit):
-    """place_image(x, image, rows, columns, wrap): into the middle of x (20, 20), moved."""
+    """Return place_image(x, image, rows, columns, wrap): put the shifted image into x (20, 20)."""
     background = np.float32(BACKGROUND)
     edge = IMAGE_SIDE - 1  # the side is a power of two, so a mask wraps, below 0 too
 
     @jit
     def place_image(x, image, rows, columns, wrap):
-        """Where the image has left comes in what left, or the background (`wrap` false)."""
+        """Fill the uncovered edge by wrapping around, or by background if `wrap` is false."""
         for row in range(IMAGE_SIDE):
             for column in range(IMAGE_SIDE):
                 r, c = row - rows, column - columns
@@ -29,7 +26,7 @@ def make_place_image(jit):
 
 
 def make_mix(jit):
-    """`mix` of scaling/data/counter_rng.py, on one word; numba widens every sum to 64 bits."""
+    """Return `mix` of scaling/data/counter_rng.py for one word; numba widens sums to 64 bits."""
 
     @jit
     def mix(h):
@@ -41,7 +38,7 @@ def make_mix(jit):
 
 
 def make_drop(n_units, ops, jit):
-    """drop(h, slope, keep, key, threshold, scale): dropout in place, of values and slopes (U,)."""
+    """Return drop(h, slope, keep, key, threshold, scale): dropout of values and slopes (U,)."""
     mix = make_mix(jit)
     load, store, L = ops.load, ops.store, ops.lanes
 

@@ -1,11 +1,12 @@
-"""A kernel on disk: machine code and plain numbers, in a folder that nobody else can write.
+"""A kernel on disk: machine code and JSON, in a folder that only its user can write.
 
-A file is a line of JSON and then the code of each function, one after the other. The line holds the
-kernel's key, what the kernel computes on fixed examples (self_check.py), and for each function its
-name, its length and its checksum. Nothing in it is ever unpickled.
+A file is a line of JSON followed by the code of each function. The line holds the kernel's key, the
+digest of its results on fixed examples (self_check.py), and for each function its name, its length
+and its checksum. Nothing in it is ever unpickled.
 
-Whoever can write a file of machine code runs their code as whoever loads it. So the folder is the
-user's own, is closed to all others, and is opened once: what is read is what was looked at.
+Anyone who can write a file of machine code can run code as the user who loads it. So the folder
+belongs to the user and is closed to all others, and a file is opened once: the bytes that are read
+are those of the file that was checked.
 """
 
 import hashlib
@@ -22,26 +23,26 @@ from scaling.cache import cache_dir
 from scaling.errors import InputError
 
 FORMAT = 2  # 1 was numba's own pickles, under the name "kernels"
-LONGEST = 64 * 2**20  # bytes; a kernel takes 70 kB (measured)
+MAX_BYTES = 64 * 2**20  # a kernel takes 70 kB (measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """The functions of a kernel by name, and the digest of what they compute."""
+class StoredKernel:
+    """The functions of a kernel by name, and the digest of their results."""
 
     codes: dict[str, bytes]
     digest: str
 
 
 def folder_name() -> str:
-    """The part of the cache that holds this user's kernels."""
+    """Return the part of the cache that holds this user's kernels."""
     return f"kernels-{FORMAT}-{os.getuid()}" if hasattr(os, "getuid") else f"kernels-{FORMAT}"
 
 
 def private_folder() -> Path:
-    """The folder of this user's kernels, made if it is missing, closed to others if it was open.
+    """Return the folder of this user's kernels; make it if missing, close it if open to others.
 
-    Raises InputError where it cannot be written or belongs to somebody else.
+    Raises InputError where it cannot be written or belongs to another user.
     """
     folder = cache_dir() / folder_name()
     try:
@@ -54,7 +55,7 @@ def private_folder() -> Path:
             )
         if _open_to_others(found):
             folder.chmod(0o700)
-            for path in folder.glob("*.kernel"):  # somebody else may have put them there
+            for path in folder.glob("*.kernel"):  # they may be another user's
                 path.unlink(missing_ok=True)
             sys.stderr.write(f"{folder} was writable by others: its kernels are not used\n")
     except OSError as error:
@@ -65,18 +66,18 @@ def private_folder() -> Path:
     return folder
 
 
-def read(path: Path, key: str, names: tuple[str, ...]) -> Stored | None:
-    """The kernel of this key; None where there is none, or none that is whole and private.
+def read(path: Path, key: str, names: tuple[str, ...]) -> StoredKernel | None:
+    """Return the kernel of this key; None if it is missing, damaged or open to others.
 
-    Raises InputError for a file that cannot be read.
+    Raises InputError for an unreadable file.
     """
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
-            if not _own(found) or _open_to_others(found) or found.st_size > LONGEST:
+            if not _own(found) or _open_to_others(found) or found.st_size > MAX_BYTES:
                 sys.stderr.write(f"{path} is not this user's alone: it is not used\n")
                 return None
-            return _parsed(file.read(), key, names)
+            return _parse(file.read(), key, names)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -85,8 +86,8 @@ def read(path: Path, key: str, names: tuple[str, ...]) -> Stored | None:
         ) from error
 
 
-def write(path: Path, key: str, stored: Stored) -> None:
-    """Write in one step, so that a reader never sees half a kernel."""
+def write(path: Path, key: str, stored: StoredKernel) -> None:
+    """Write a kernel atomically, so that a reader never sees half of it."""
     parts = [[name, len(code), _sum(code)] for name, code in stored.codes.items()]
     line = json.dumps({"format": FORMAT, "key": key, "digest": stored.digest, "parts": parts})
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
@@ -100,12 +101,12 @@ def write(path: Path, key: str, stored: Stored) -> None:
         raise
 
 
-def _parsed(body: bytes, key: str, names: tuple[str, ...]) -> Stored | None:
+def _parse(body: bytes, key: str, names: tuple[str, ...]) -> StoredKernel | None:
     line, _, rest = body.partition(b"\n")
     try:
-        told = json.loads(line)
-        parts, digest = told["parts"], told["digest"]
-        if (told["format"], told["key"]) != (FORMAT, key) or not isinstance(digest, str):
+        header = json.loads(line)
+        parts, digest = header["parts"], header["digest"]
+        if (header["format"], header["key"]) != (FORMAT, key) or not isinstance(digest, str):
             return None
         if tuple(name for name, _, _ in parts) != names:
             return None
@@ -117,7 +118,7 @@ def _parsed(body: bytes, key: str, names: tuple[str, ...]) -> Stored | None:
                 return None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return Stored(codes=codes, digest=digest) if at == len(rest) else None
+    return StoredKernel(codes=codes, digest=digest) if at == len(rest) else None
 
 
 def _sum(body: bytes) -> str:

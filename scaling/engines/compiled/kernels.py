@@ -1,7 +1,7 @@
-"""The compiled functions of one kind of network, put together: training and evaluation.
+"""The compiled functions of one kind of network: training and evaluation.
 
-Whatever may differ between two models is an argument; only width, activation and optimizer are
-built in (`Kind`), so one compilation serves many recipes.
+Width, activation and optimizer are compiled in (`Kind`); everything else is an argument, so one
+compilation serves many recipes.
 
 Shapes: N presentations; as in layout.py otherwise.
 """
@@ -32,18 +32,18 @@ from scaling.engines.compiled.vectors import vector_ops
 from scaling.models.architecture import BACKGROUND, N_CLASSES
 from scaling.recipes.recipe import Activation, Recipe
 
-# A product may be fused into a sum and the sign of zero is free; sums keep their written order, so
-# the same machine always gives the same bits, and NaN and infinity mean what they mean.
+# Multiply-adds may be fused and the sign of zero is ignored. Sums keep their written order, so the
+# same machine always gives the same bits, and NaN and infinity follow IEEE 754.
 FASTMATH = {"contract", "nsz"}
 
-# Without numba's counting of references: no kernel allocates anything, and machine code that knows
-# nothing of numba's memory can be loaded where numba is not (native.py checks that it does not).
+# Without numba's reference counting: no kernel allocates memory, and machine code that calls no
+# function of numba can be loaded without numba (native.py checks that).
 BARE = {"_nrt": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a compilation is for; `checked` has every index checked, for tests."""
+    """The options of a compilation; `checked` adds a check of every index, for tests."""
 
     width: int
     activation: Activation
@@ -56,21 +56,21 @@ class Kind:
 
 
 class Kernels(NamedTuple):
-    """The two compiled functions, whose arguments `make_kernels` explains."""
+    """The two compiled functions; `make_kernels` describes their arguments."""
 
     train: Any
     outputs: Any
 
 
 class Method(NamedTuple):
-    """What a recipe adds to the plain steps, as run-time values."""
+    """A recipe's options as run-time values."""
 
-    wrap: bool  # what leaves a shifted image on one side comes back on the other
+    wrap: bool  # shifts wrap around the edges
     dropout: bool
-    threshold: np.uint32  # units whose hash is below are dropped
-    scale: np.float32  # of those that stay
+    threshold: np.uint32  # units with a smaller hash are dropped
+    scale: np.float32  # of the other units
     average: bool
-    pace: np.float32  # by which the averaged weights follow
+    pace: np.float32  # 1 - decay of the averaged weights
     deep: bool  # all layers learn, not the outputs alone
 
     @classmethod
@@ -87,7 +87,7 @@ class Method(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Everything between the layers: values, slopes (r for rise), gradients (d) of one example."""
+    """The memory of one example: values, slopes (r for rise) and gradients (d) of each layer."""
 
     x: Floats  # (20, 20), the image in its background
     h1: Floats  # (12, 12, A), in its background
@@ -122,7 +122,7 @@ class Memory(NamedTuple):
 
 
 def make_kernels(kind: Kind) -> Kernels:
-    """The functions of a kind, not compiled yet."""
+    """Return the functions of a kind, which numba compiles when they are called."""
     layout = Layout(kind.width)
     at, U2, U3, L = layout.offsets, layout.U2, layout.U3, LANES
     jit = njit(fastmath=FASTMATH, boundscheck=kind.checked, error_model="numpy", nogil=True, **BARE)
@@ -167,9 +167,9 @@ def make_kernels(kind: Kind) -> Kernels:
         goal,
         m,
     ):
-        """One step for each presentation, in order; the first three arrays change in place.
+        """Make a step for each presentation in order; the first three arrays change in place.
 
-        Returns how many steps were made: fewer than N where an output stopped being finite.
+        Return the number of steps: fewer than N if an output became NaN or infinite.
         """
         for n in range(len(y_N)):
             rates = (rates_N3[n, 0], rates_N3[n, 1], rates_N3[n, 2])
@@ -195,7 +195,7 @@ def make_kernels(kind: Kind) -> Kernels:
 
     @jit
     def outputs(params, x_NHW, z_N10, m):
-        """What the outputs sum up, before any tanh, for each image."""
+        """Fill in the outputs' sums, before any tanh, for each image."""
         for n in range(len(x_NHW)):
             place_image(m.x, x_NHW[n], 0, 0, True)
             h1_forward(params, m.x, m.h1, m.r1)
@@ -209,8 +209,8 @@ def make_kernels(kind: Kind) -> Kernels:
 
 
 def signatures(kind: Kind) -> Kernels:
-    """The one signature that each kernel is compiled for."""
-    recipe = Recipe(name="", epochs=1, lr=1)  # any: its values do not bear on their types
+    """Return the signature that each kernel is compiled for."""
+    recipe = Recipe(name="", epochs=1, lr=1)  # any recipe: types do not depend on its values
     memory = typeof(Memory.of(Layout(kind.width)))
     flat, per_step, images = float32[::1], float32[:, ::1], float32[:, :, ::1]
     chosen = (typeof(Method.of(recipe)), typeof(Objective.of(recipe)))

@@ -1,4 +1,4 @@
-"""What can be done with vectors, lane by lane: arithmetic, bounds, square roots, sums.
+"""Operations on vectors, lane by lane: arithmetic, bounds, square roots, sums.
 
 Importing this file teaches numba + - * / for them.
 """
@@ -14,7 +14,7 @@ from scaling.engines.compiled.vectors import FLOAT, INT, Vector, ir_constant, ir
 
 
 def _arithmetic(python, llvm):
-    """A Python operator between vectors, or between a vector and a number."""
+    """Teach numba a Python operator between vectors, or between a vector and a number."""
 
     @type_callable(python)
     def typed(context):
@@ -44,8 +44,8 @@ _arithmetic(operator.truediv, "fdiv")
 
 
 @intrinsic
-def at_least(_, x, low):
-    """The larger of a vector and a number; what is not a number stays so."""
+def maximum(_, x, low):
+    """Return the larger of each lane and a number; NaN stays NaN."""
 
     def generate(context, builder, signature, args):
         bound = ir_splat(builder, args[1], x.lanes)
@@ -55,8 +55,8 @@ def at_least(_, x, low):
 
 
 @intrinsic
-def at_most(_, x, high):
-    """The smaller of a vector and a number; what is not a number stays so."""
+def minimum(_, x, high):
+    """Return the smaller of each lane and a number; NaN stays NaN."""
 
     def generate(context, builder, signature, args):
         bound = ir_splat(builder, args[1], x.lanes)
@@ -67,7 +67,7 @@ def at_most(_, x, high):
 
 @intrinsic
 def is_positive(_, x):
-    """1 where a vector is above 0, else 0."""
+    """Return 1 in lanes above 0, else 0."""
 
     def generate(context, builder, signature, args):
         above = builder.fcmp_ordered(">", args[0], ir_constant(x.lanes, 0.0))
@@ -76,15 +76,15 @@ def is_positive(_, x):
     return x(x), generate
 
 
-TINY = 1e-32  # whatever is added to this is far above its last digit; yet far from denormal
+TINY = 1e-32  # far below the last digit of any sum it enters, yet far above denormal numbers
 
 
 @intrinsic
-def without_tiny(_, x):
-    """0 in the place of what is nearer to 0 than TINY.
+def flush_tiny(_, x):
+    """Return 0 in lanes nearer to 0 than TINY.
 
-    Averages of gradients that stopped decay into denormal numbers, which processors are slow at:
-    a third of the time of a step with ReLU and AdamW, for its dead units (measured).
+    Averages of vanished gradients decay into denormal numbers, which are slow: for the dead units
+    of ReLU they took a third of a step with AdamW (measured).
     """
 
     def generate(context, builder, signature, args):
@@ -97,9 +97,9 @@ def without_tiny(_, x):
 
 @intrinsic
 def exponential(_, x):
-    """e to the power of each lane from -87 to 88, error below 2e-7 of it; 0 or so below.
+    """Return e to the power of each lane, relative error below 2e-7 from -87 to 88; 0 or so below.
 
-    Source: Cephes, expf.c: 2**n times a polynomial of what n ln 2 leaves.
+    Source: Cephes, expf.c: 2**n times a polynomial of the remainder after n ln 2.
     """
     lanes = x.lanes
     integers = ir.VectorType(INT, lanes)
@@ -116,7 +116,7 @@ def exponential(_, x):
         name = f"llvm.floor.v{lanes}f32"
         floor = cgutils.get_or_insert_function(builder.module, floor, name)
         n = builder.call(floor, [nearest])
-        # ln 2 in two parts, of which n times the first is exact.
+        # ln 2 in two parts; n times the first is exact.
         rest = subtract(x, multiply(n, number(0.693359375)))
         rest = subtract(rest, multiply(n, number(-2.12194440e-4)))
         p = number(1.9875691500e-4)
@@ -136,7 +136,7 @@ def exponential(_, x):
 
 @intrinsic
 def square_root(_, x):
-    """The square root of each lane, correctly rounded."""
+    """Return the square root of each lane, correctly rounded."""
 
     def generate(context, builder, signature, args):
         kind = ir.FunctionType(ir_vector(x.lanes), [ir_vector(x.lanes)])
@@ -147,7 +147,7 @@ def square_root(_, x):
 
 
 def _sum_of(first, last):
-    """The sum of some lanes, by halves: 16 = 8 + 8, and so on; `first` and `last` as fractions."""
+    """Return a sum of the lanes between two fractions of a vector, by halves: 16 = 8 + 8, etc."""
 
     def total(_, x):
         def generate(context, builder, signature, args):
@@ -174,7 +174,7 @@ sum_high = _sum_of(0.5, 1)  # of the upper half
 
 
 def _splat_float(builder, number, lanes):
-    """Numbers in the source are double precision, as Python's are."""
+    """Return a number in every lane; Python's literals are double precision and are rounded."""
     return ir_splat(
         builder, builder.fptrunc(number, FLOAT) if number.type != FLOAT else number, lanes
     )

@@ -1,8 +1,8 @@
-"""Where each weight lies in the compiled engine's memory: one flat array, planes last.
+"""The position of each weight in the compiled engine's memory: one flat array, planes last.
 
-A vector is L neighbouring planes (or units), so the planes of a pixel or of a kernel's tap lie side
-by side. The first group of H1's planes is repeated behind the last: then the two groups that an H2
-plane sees are neighbours for all three of its groups, and are read with whole vectors.
+A vector holds L neighbouring planes (or units), so the planes of a pixel or of a kernel's tap are
+adjacent. The first group of H1's planes is repeated behind the last, so that the two groups that an
+H2 plane sees are always neighbours and can be read with whole vectors.
 
 Shapes: G planes of a group; C planes; S = 2G planes that an H2 plane sees; A = C + G planes of H1
 with the repetition; P planes of H2 whose weights share a vector, each for V of the planes seen;
@@ -25,13 +25,13 @@ LANES = 16  # AVX-512; narrower machines split a vector (measured: 32 lanes spil
 TAPS = KERNEL**2
 H1_SIDE = 8
 H2_SIDE = 4
-INPUT_SIDE = 2 * H1_SIDE + 2 * PADDING  # with the background around the image
-MAP_SIDE = H1_SIDE + 2 * PADDING  # an H1 plane with the background around it
+INPUT_SIDE = 2 * H1_SIDE + 2 * PADDING  # of an image with its background
+MAP_SIDE = H1_SIDE + 2 * PADDING  # of an H1 plane with its background
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The sizes and places of everything at a whole width."""
+    """The sizes and positions of all weights at an integer width."""
 
     width: int
 
@@ -77,7 +77,7 @@ class Layout:
 
     @cached_property
     def offsets(self) -> dict[str, int]:
-        """Where each block of weights begins; "end" is the size of all."""
+        """Return the beginning of each block of weights; "end" is the total size."""
         sizes = {
             "h1_weight": TAPS * self.A,
             "h1_bias": H1_SIDE**2 * self.A,
@@ -93,13 +93,13 @@ class Layout:
 
     @cached_property
     def positions(self) -> dict[str, Positions]:
-        """Where every weight lies: arrays of indices in the names and shapes of `Weights`.
+        """Return every weight's index, in the names and shapes of `Weights`.
 
-        One table serves to pack and to unpack, so that the two cannot disagree.
+        `pack` and `unpack` share this table, so that they cannot disagree.
         """
         at, seen, units = self.offsets, np.arange(self.S), self.h3_units
         plane, tap = np.arange(self.C)[:, None], np.arange(TAPS)
-        # H2's groups see H1's groups (0, 1), (1, 2), (0, 2); the last pair lies here as (2, 0).
+        # H2's groups see H1's groups (0, 1), (1, 2), (0, 2); the last pair is stored as (2, 0).
         last = plane[:, :, None] >= 2 * self.G
         place = np.where(last, (seen + self.G) % self.S, seen)
         place = place.transpose(0, 2, 1)  # (C, S, 1)
@@ -127,14 +127,14 @@ class Layout:
         }
 
     def pack(self, weights: Weights) -> Floats:
-        """All weights in one array (offsets["end"],); what pads it out is 0 and stays so."""
+        """Return all weights in one array (offsets["end"],); its padding is 0 and stays so."""
         params = aligned_zeros(self.offsets["end"])
         for name, values in weights.items():
             params[self.positions[name]] = values
         return params
 
     def unpack(self, params: Floats) -> Weights:
-        """The inverse of `pack`: copies, in the reference's names and shapes."""
+        """Return copies of packed weights in the reference's names and shapes."""
         return {name: params[index] for name, index in self.positions.items()}
 
     def _whole_vectors(self, n: int) -> int:
@@ -142,7 +142,7 @@ class Layout:
 
 
 def aligned_zeros(n: int) -> Floats:
-    """Zeros that begin at a cache line, so that no vector of 16 straddles two."""
+    """Return zeros that begin at a cache line, so that no vector of 16 straddles two."""
     line, size = 64, 4
     padded = np.zeros(n + line // size, np.float32)
     start = -padded.ctypes.data % line // size

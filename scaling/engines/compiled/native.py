@@ -1,12 +1,12 @@
-"""Kernels as machine code of their own: bytes that need nothing of the process that made them.
+"""Kernels as standalone machine code: bytes that need nothing from the process that made them.
 
-numba names each function by a counter of its process. Two kernels that were compiled in different
-processes can therefore hold different helpers under the same name, and the linker of a process
-that loads both keeps one of the two, for both. Here every function but the entry is private to its
-object file, and every object file is linked by an engine of its own: no two kernels can meet.
+numba names each function by a counter of its process, so kernels from different processes can hold
+different helpers of the same name, of which a linker that loads both keeps only one. Here every
+function but the entry is private to its object file, and each object file has its own linker, so
+that kernels cannot affect each other.
 
 The entry is called as numba calls it: a pointer for the result, one for an exception, and then the
-arguments, flat; an array is (owner, parent, items, size of one, data, shape, strides).
+flattened arguments; an array is (owner, parent, items, size of one, data, shape, strides).
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from llvmlite.binding import newpassmanagers
 from numba import types
 from numba.np.numpy_support import as_dtype
 
-# What machine code may ask of the C library; anything else would be an address of numba's.
+# Functions of the C library that machine code may call; any other would be an address in numba.
 LIBRARY = {"expf", "memcpy", "memmove", "memset"}
 OPTIMIZATION = 3  # numba's own default
 _NUMBERS = {
@@ -34,7 +34,7 @@ _NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """A processor that code is generated for, in LLVM's names."""
+    """The processor that code is generated for, in LLVM's names."""
 
     triple: str
     name: str
@@ -42,7 +42,7 @@ class Processor:
 
     @classmethod
     def here(cls) -> "Processor":
-        """This machine's, or the one that NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name."""
+        """Return this machine's processor, or the one in NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
         named = os.environ.get("NUMBA_CPU_NAME")
         own = "" if named else llvm.get_host_cpu_features().flatten()
         return cls(
@@ -53,7 +53,7 @@ class Processor:
 
     @property
     def machine(self) -> Any:
-        """LLVM's generator of code, with the settings of numba's."""
+        """Return LLVM's code generator with numba's settings."""
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         static = self.triple.startswith(("x86", "i386", "i686"))
@@ -68,7 +68,7 @@ class Processor:
 
 
 def emit(dispatcher: Any, signature: Any, name: str, processor: Processor) -> bytes:
-    """The machine code of a compiled function, which is its only public symbol, under this name."""
+    """Return the machine code of a compiled function, whose only public symbol has this name."""
     module = llvm.parse_assembly(dispatcher.inspect_llvm(signature))
     entry = module.get_function(dispatcher.overloads[signature].fndesc.llvm_func_name)
     for symbol in (*module.functions, *module.global_variables):
@@ -94,7 +94,7 @@ class Native:
     """A function of machine code, called with the arguments that its signature names."""
 
     def __init__(self, code: bytes, name: str, signature: Any, processor: Processor) -> None:
-        """Link the code; LLVM trusts it and ends the process over what is no object file."""
+        """Link the code; LLVM trusts it and aborts the process if it is no object file."""
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), processor.machine)
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
@@ -106,7 +106,10 @@ class Native:
         self._call = function(engine.get_function_address(name))
 
     def __call__(self, *args: Any) -> int:
-        """Raises TypeError for other arguments than it was compiled for: it trusts their sizes."""
+        """Call the function and return its result; it trusts the sizes of arrays.
+
+        Raises TypeError for arguments of other types than it was compiled for.
+        """
         result, exception = ctypes.c_int64(0), ctypes.c_void_p()
         flat = [
             value

@@ -1,4 +1,4 @@
-"""The last step of the way forward and the first of the way back: outputs, loss, its gradient."""
+"""The end of the forward pass and the start of the backward pass: outputs, loss, gradient."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from scaling.engines.compiled.layout import Floats
 from scaling.models.architecture import N_CLASSES, TWIST
 from scaling.recipes.recipe import Output, Recipe
 
-# What an output is of its sum: amplitude x tanh(stretch x sum) + twist x sum; see model.py.
+# An output is amplitude x tanh(stretch x sum) + twist x sum; see scaling/models/lecun1989.py.
 SQUASHED: dict[Output, tuple[float, float, float]] = {
     "tanh": (1.0, 1.0, 0.0),
     "scaled_tanh": (1.7159, 2 / 3, 0.0),
@@ -18,15 +18,15 @@ SQUASHED: dict[Output, tuple[float, float, float]] = {
 
 
 class Objective(NamedTuple):
-    """Which loss, as run-time values: ten numbers are not worth a kernel of their own."""
+    """Outputs and loss as run-time values: ten outputs are not worth a separate kernel."""
 
     squash: bool
     amplitude: np.float32
     stretch: np.float32
     twist: np.float32
     cross_entropy: bool
-    hit: np.float32  # what the right output should be
-    miss: np.float32  # and the others
+    hit: np.float32  # the target of the right output
+    miss: np.float32  # the target of the others
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Objective":
@@ -45,8 +45,8 @@ class Objective(NamedTuple):
         )
 
 
-def squashed(recipe: Recipe, z_N10: Floats) -> Floats:
-    """The outputs of their sums."""
+def output_values(recipe: Recipe, z_N10: Floats) -> Floats:
+    """Return the outputs for their sums."""
     if recipe.output not in SQUASHED:
         return z_N10
     amplitude, stretch, twist = map(np.float32, SQUASHED[recipe.output])
@@ -55,15 +55,15 @@ def squashed(recipe: Recipe, z_N10: Floats) -> Floats:
 
 
 def make_output_gradient(ops, jit):
-    """output_gradient(z, slope, label, other, share, objective, d) -> whether all is finite."""
+    """Return output_gradient(z, slope, label, other, share, objective, d) -> finite or not."""
     load, store, splat, tanh = ops.load, ops.store, ops.splat, make_tanh(jit)
 
     @jit
     def output_gradient(z, slope, label, other, share, objective, d):
-        """From the sums z (U4,) of the outputs to the loss's gradient d (U4,) by them.
+        """Fill in the loss's gradient d (U4,) by the outputs' sums z (U4,).
 
-        The target is `share` that of the label, the rest that of the other one. U4 is one vector;
-        `slope` is memory for as much.
+        The target has the share `share` of the label's target, the rest of the other label's. U4 is
+        one vector; `slope` is memory of the same size.
         """
         value, rise = load(z, 0), splat(1.0)
         if objective.squash:

@@ -1,7 +1,7 @@
-"""What moves the weights: a vector's update, and beside it the rates that each step brings.
+"""The optimizers: the update of a vector of weights, and the rates of each step.
 
-Whatever depends on the step alone (schedule, bias correction, decay) is worked out beforehand, in
-double precision; the update sees three numbers a step, which mean what its optimizer says.
+Everything that depends only on the step (schedule, bias correction, decay) is computed beforehand
+in double precision; the update receives three numbers a step, whose meaning the optimizer defines.
 
 Shapes: S steps.
 """
@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from scaling.engines.compiled.lanewise import square_root, without_tiny
+from scaling.engines.compiled.lanewise import flush_tiny, square_root
 from scaling.engines.compiled.layout import Floats
 from scaling.recipes.recipe import Recipe
 
@@ -21,8 +21,8 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # PyTorch's defaults; Kingma & Ba 2014
 STATE_PER_WEIGHT: dict[Update, int] = {"sgd": 0, "scaled_sgd": 1, "momentum": 1, "adamw": 2}
 
 
-def update_of(recipe: Recipe, *, scaled: bool) -> Update:
-    """Which update a recipe needs; `scaled` where every weight has a rate of its own."""
+def choose_update(recipe: Recipe, *, scaled: bool) -> Update:
+    """Return the update that a recipe needs; `scaled` if every weight has its own rate."""
     if recipe.optimizer == "adamw":
         return "adamw"
     if scaled or recipe.optimizer == "sdlm":
@@ -31,7 +31,7 @@ def update_of(recipe: Recipe, *, scaled: bool) -> Update:
 
 
 def step_rates(recipe: Recipe, weight_decay: float, lr: float, first: int, count: int) -> Floats:
-    """The rates of the steps first .. first+count-1 (from 0), shape (S, 3)."""
+    """Return the rates of the steps first .. first+count-1 (from 0), shape (S, 3)."""
     rates_S3 = np.zeros((count, N_RATES))
     if recipe.optimizer == "adamw":
         done_S = np.arange(first + 1, first + count + 1)
@@ -45,7 +45,7 @@ def step_rates(recipe: Recipe, weight_decay: float, lr: float, first: int, count
 
 
 def make_update(optimizer, n_params, ops, jit):
-    """update(params, state, i, gradient, rates): the step of the L weights that begin at i."""
+    """Return update(params, state, i, gradient, rates): a step of the L weights from i on."""
     load, store = ops.load, ops.store
 
     @jit
@@ -54,22 +54,22 @@ def make_update(optimizer, n_params, ops, jit):
 
     @jit
     def scaled_sgd(params, state, i, gradient, rates):
-        """Each weight has a rate of its own: the state holds what multiplies the common one."""
+        """Step by SGD; the state holds each weight's factor of the common rate."""
         store(params, i, load(params, i) - rates[0] * load(state, i) * gradient)
 
     @jit
     def momentum(params, state, i, gradient, rates):
-        """As PyTorch's SGD: the velocity is not damped. Source: Sutskever et al. 2013."""
-        velocity = without_tiny(load(state, i) * rates[1] + gradient)
+        """Step by PyTorch's SGD with undamped momentum. Source: Sutskever et al. 2013."""
+        velocity = flush_tiny(load(state, i) * rates[1] + gradient)
         store(state, i, velocity)
         store(params, i, load(params, i) - rates[0] * velocity)
 
     @jit
     def adamw(params, state, i, gradient, rates):
-        """Decoupled weight decay. Source: Loshchilov & Hutter 2017 (arXiv 1711.05101)."""
+        """Step by AdamW. Source: Loshchilov & Hutter 2017 (arXiv 1711.05101)."""
         mean, square = load(state, i), load(state, n_params + i)
-        mean = without_tiny(mean + (gradient - mean) * (1 - BETA1))
-        square = without_tiny(square * BETA2 + gradient * gradient * (1 - BETA2))
+        mean = flush_tiny(mean + (gradient - mean) * (1 - BETA1))
+        square = flush_tiny(square * BETA2 + gradient * gradient * (1 - BETA2))
         store(state, i, mean)
         store(state, n_params + i, square)
         step = rates[0] * mean / (square_root(square) * rates[2] + EPSILON)

@@ -1,9 +1,9 @@
-"""A digest of a kernel's results on fixed examples, compared whenever it is loaded.
+"""A digest of a kernel's results on fixed examples, compared whenever the kernel is loaded.
 
-The examples reach every branch of a kernel and what its constants bound: both losses, shifts
-around the edge and from the background, dropout, averaging, frozen layers; sums so large that the
-non-linearities saturate, and memories of the optimizer around where they are cut to zero. All
-numbers are hashes of their position, so they depend on no library and are the same everywhere.
+The examples reach every branch of a kernel and both sides of its constants: both losses, shifts
+around the edge and from the background, dropout, averaging, frozen layers; sums that saturate the
+non-linearities, and optimizer states around the threshold of zero (TINY). All numbers are hashes of
+their position, so they depend on no library and are the same everywhere.
 
 Shapes: N presentations of 16 x 16 images; W weights; as in layout.py otherwise.
 """
@@ -26,12 +26,12 @@ from scaling.models.architecture import IMAGE_SIDE, N_CLASSES
 from scaling.recipes.recipe import Recipe
 
 STEPS = 6
-# Of the optimizer's first memories: small and ordinary ones, and as many about where they are cut.
+# Sizes of the optimizer's initial state: small and ordinary ones, and as many around TINY.
 SIZES = (*(10.0**power for power in range(-36, -1)), *[TINY] * 35)
 
 
 class _Case(NamedTuple):
-    """A recipe, and by how much its first weights exceed ordinary ones."""
+    """A recipe, and the factor by which its initial weights exceed ordinary ones."""
 
     recipe: Recipe
     scale: float
@@ -81,7 +81,7 @@ class _Run:
         W, streams = layout.offsets["end"], iter(range(100 * number, 100 * (number + 1)))
 
         def drawn(count: int) -> NDArray[np.float64]:
-            """Uniform in [0, 1), another stream at each call."""
+            """Return numbers uniform in [0, 1), from another stream at each call."""
             start = mix(np.array([next(streams)], np.uint32))
             return mix(np.arange(count, dtype=np.uint32) + start).astype(np.float64) * 2.0**-32
 

@@ -1,10 +1,10 @@
-"""A SIMD vector as a numba type: float32 lanes that move together, and tiles of them in registers.
+"""A SIMD vector of float32 lanes as a numba type, and tiles of vectors in registers.
 
-The types lower to LLVM's own vectors, with no intrinsics of any CPU, so that LLVM makes of one
-source whatever the machine has: AVX-512, AVX2, SSE2 or NEON. No C compiler is needed.
+The types lower to LLVM's vectors without CPU intrinsics, so that LLVM compiles one source to
+AVX-512, AVX2, SSE2 or NEON. No C compiler is needed.
 
-A tile is a small array that only constant loops index. LLVM unrolls those and keeps every element
-in a register, which it never does for a numpy array (3 to 15 times slower, measured).
+A tile is a small array that is indexed by constants in unrolled loops only. LLVM keeps all its
+elements in registers, which it never does for a numpy array (3 to 15 times slower, measured).
 
 Loads and stores are unchecked unless the operations are made with `checked=True`; then an index
 outside its array raises IndexError.
@@ -20,7 +20,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 FLOAT, INT = ir.FloatType(), ir.IntType(32)
-ALIGNMENT = 4  # bytes: any float may begin a vector; whole ones are as fast where they are aligned
+ALIGNMENT = 4  # bytes: a vector may begin at any float, and aligned ones are not slower for it
 
 
 def ir_vector(lanes):
@@ -73,21 +73,21 @@ class _TileModel(models.PrimitiveModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorOps:
-    """What makes and moves vectors of one number of lanes; all are called from compiled code."""
+    """Operations for vectors of one number of lanes, to be called from compiled code."""
 
     lanes: int
     checked: bool
     load: Any  # load(array, i): array[i : i + lanes] of a flat float32 array
     store: Any  # store(array, i, vector)
-    load_repeated: Any  # load_repeated(array, i): fewer numbers, so often that they fill a vector
-    add_copies: Any  # add_copies(array, i, vector): adds each of as many parts to the same numbers
+    load_repeated: Any  # load_repeated(array, i): lanes / copies numbers, repeated to fill a vector
+    add_copies: Any  # add_copies(array, i, vector): adds the sum of the vector's parts to the array
     broadcast: Any  # broadcast(array, i): array[i] in every lane
     splat: Any  # splat(number): the number in every lane
     tile: Any  # tile(count): that many vectors of zeros
 
 
 def vector_ops(lanes: int, *, copies: int = 1, checked: bool = False) -> VectorOps:
-    """The operations for vectors of this many lanes, a power of two, or of copies of fewer."""
+    """Return the operations for vectors of this many lanes, a power of two, in `copies` parts."""
     vector = Vector(lanes)
     part = lanes // copies
     parts = [list(range(k * part, (k + 1) * part)) for k in range(copies)]
@@ -218,7 +218,7 @@ def _element(context, builder, signature, args):
 
 
 def _address(context, builder, array_type, args, count, checked):
-    """Where `count` floats begin at index args[1] of the array args[0]."""
+    """Return the address of `count` floats from index args[1] of the array args[0]."""
     array = context.make_array(array_type)(context, builder, args[0])
     if checked:
         last = builder.add(args[1], ir.Constant(args[1].type, count - 1))

@@ -1,7 +1,7 @@
-"""A step as a CUDA graph: recorded once, then started whole, without Python's sixty calls.
+"""A step as a CUDA graph: recorded once, then launched whole, without sixty calls from Python.
 
-It has not been run on a GPU yet. The rules it keeps are those of PyTorch's notes on CUDA graphs:
-warm-up on a side stream, inputs in tensors that stay, state changed in place.
+It has not been run on a GPU yet. It follows PyTorch's rules for CUDA graphs: warm-up on a side
+stream, inputs in fixed tensors, state changed in place.
 
 Source: PyTorch documentation, "CUDA semantics", section "CUDA Graphs".
 """
@@ -14,8 +14,8 @@ from torch import Tensor
 WARM_UP = 3  # steps before the recording, as in the source
 
 
-class Captured:
-    """A step that takes these inputs (all of the shapes given) and changes `state` in place."""
+class CapturedStep:
+    """A step that takes inputs of these shapes and changes `state` in place."""
 
     def __init__(
         self, step: Callable[..., None], inputs: Sequence[Tensor | None], state: Sequence[Tensor]
@@ -32,16 +32,16 @@ class Captured:
         with torch.cuda.graph(self._graph):  # records, and runs nothing
             step(*self._inputs)
         for value, was in zip(state, before, strict=True):
-            value.copy_(was)  # the warm-up was no training
+            value.copy_(was)  # undoes the warm-up
 
     def fits(self, inputs: Sequence[Tensor | None]) -> bool:
-        """Whether the inputs have the shapes that were recorded."""
+        """Return whether the inputs have the recorded shapes."""
         return [_shape(value) for value in inputs] == [_shape(value) for value in self._inputs]
 
     def __call__(self, *inputs: Tensor | None) -> None:
-        for mine, value in zip(self._inputs, inputs, strict=True):
-            if mine is not None and value is not None:
-                mine.copy_(value)
+        for fixed, value in zip(self._inputs, inputs, strict=True):
+            if fixed is not None and value is not None:
+                fixed.copy_(value)
         self._graph.replay()
 
 

@@ -1,9 +1,9 @@
-"""The population engine's loop: epochs, evaluations, and who has failed.
+"""The population engine's loop: epochs, evaluations, failures.
 
-A member's numbers are those of the reference up to rounding. What trains beside it does not matter,
-to the last bit, and NaN there are no exception. How many there are does, and its place among them:
-where a product has few rows, the order of its sums goes by the alignment of its memory (MKL's;
-measured: 3e-7 in a weight after 180 steps).
+A member's numbers equal the reference's up to rounding. They do not depend on the other members'
+values, not even on NaN, to the last bit. They depend on the number of members and on its place
+among them: where a product has few rows, MKL orders its sums by the alignment of memory (measured:
+3e-7 in a weight after 180 steps).
 
 Shapes: K members that are still in training.
 """
@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.data.selection import Dataset
-from scaling.engines.population import at_once
+from scaling.engines.population import max_members
 from scaling.engines.population.model import Population
 from scaling.engines.reference import deterministic
 from scaling.engines.result import Evaluation, NumericFailure, Trained
-from scaling.engines.saved import Keeper, Saved
-from scaling.engines.training import TRAIN_SAMPLE, failure
+from scaling.engines.saved import Checkpointer, TrainingState
+from scaling.engines.training import TRAIN_SAMPLE, numeric_failure
 from scaling.models.weights import Weights
 from scaling.study import Cell, Member
 
@@ -39,18 +39,20 @@ def train_population(
     epochs_evaluated: Sequence[int],
     observe: Observer | None = None,
     start: Callable[[Member], Weights] | None = None,
-    keep: Callable[[Sequence[Member]], Keeper] | None = None,
+    checkpointer_of: Callable[[Sequence[Member]], Checkpointer] | None = None,
 ) -> Iterator[Trained | NumericFailure]:
-    """Train members, so many at a time, giving their results in order when those are at the end."""
-    most = at_once(cell, device)
+    """Train members in groups and yield each group's results in order at its end."""
+    most = max_members(cell, device)
     for first in range(0, len(members), most):
         some = members[first : first + most]
-        keeper = keep(some) if keep else None
+        checkpointer = checkpointer_of(some) if checkpointer_of else None
         with deterministic():
-            results = _train(cell, some, data, device, epochs_evaluated, observe, start, keeper)
+            results = _train(
+                cell, some, data, device, epochs_evaluated, observe, start, checkpointer
+            )
         yield from results
-        if keeper:
-            keeper.remove()
+        if checkpointer:
+            checkpointer.remove()
 
 
 def _train(
@@ -61,29 +63,29 @@ def _train(
     epochs_evaluated: Sequence[int],
     observe: Observer | None,
     start: Callable[[Member], Weights] | None,
-    keeper: Keeper | None,
+    checkpointer: Checkpointer | None,
 ) -> list[Trained | NumericFailure]:
-    """Train members to the last epoch; who fails leaves, and the others go on.
+    """Train members to the last epoch; failed members leave the population.
 
-    Half of them leave together: until then the others keep their places, to the last bit.
+    They leave once they are half of it. Until then the others keep their places, and so their bits.
     """
     population, epochs = Population(cell, members, data, device, start), cell.recipe.epochs
     results: dict[Member, Trained | NumericFailure] = {}
     histories: dict[Member, list[Evaluation]] = {member: [] for member in members}
     seconds_2, clocks_2, done = np.zeros(2), _clocks(), 0
 
-    def dismiss(sound_K: NDArray[np.bool_], what: str, epoch: int) -> None:
-        """Note the members that are not sound any more."""
+    def record_failures(sound_K: NDArray[np.bool_], problem: str, epoch: int) -> None:
+        """Record the members that are not sound any more."""
         for member, sound in zip(population.members, sound_K, strict=True):
             if not sound and member not in results:
-                results[member] = failure(member, what, epoch, epochs)
+                results[member] = numeric_failure(member, problem, epoch, epochs)
 
     def live() -> list[Member]:
         return [member for member in population.members if member not in results]
 
-    def state(epoch: int) -> Saved:
+    def state(epoch: int) -> TrainingState:
         failed = [results.get(member) for member in members]
-        return Saved(
+        return TrainingState(
             epoch=epoch,
             wall_s=float(seconds_2[0]),
             cpu_s=float(seconds_2[1]),
@@ -92,7 +94,7 @@ def _train(
             arrays=population.state(),
         )
 
-    if keeper and (saved := keeper.load()):
+    if checkpointer and (saved := checkpointer.load()):
         population.restore(saved.arrays)
         done, seconds_2 = saved.epoch, np.array([saved.wall_s, saved.cpu_s])
         histories = dict(zip(members, map(list, saved.histories), strict=True))
@@ -102,11 +104,11 @@ def _train(
         population.train_epoch(epoch)
         seconds_2 = seconds_2 + (_clocks() - clocks_2) / len(population.members)
         clocks_2 = _clocks()
-        dismiss(population.finite(), "weights are not finite", epoch)
+        record_failures(population.finite_members(), "weights are not finite", epoch)
         if live() and (epoch in epochs_evaluated or epoch == epochs):
             evaluations = _evaluate(population, cell, epoch, seconds_2)
             losses_K = np.array([e.train.loss + e.test.loss for e in evaluations.values()])
-            dismiss(np.isfinite(losses_K), "losses are not finite", epoch)
+            record_failures(np.isfinite(losses_K), "losses are not finite", epoch)
             for member in live():
                 histories[member].append(evaluations[member])
                 if observe:
@@ -115,9 +117,9 @@ def _train(
             population.keep(np.array([member not in results for member in population.members]))
         if not population.members:
             break
-        if keeper and epoch < epochs:
-            keeper.save_if_due(partial(state, epoch))
-    for member, predicted, weights in population.outcomes():
+        if checkpointer and epoch < epochs:
+            checkpointer.save_if_due(partial(state, epoch))
+    for member, predicted, weights in population.final_results():
         if member in results:
             continue
         results[member] = Trained(
@@ -135,7 +137,7 @@ def _train(
 def _evaluate(
     population: Population, cell: Cell, epoch: int, seconds_2: NDArray[np.float64]
 ) -> dict[Member, Evaluation]:
-    """Of every member, as `train_model` evaluates one."""
+    """Return every member's evaluation, as `train_model` evaluates one model."""
     images = population.images
     seen = images.train if epoch == cell.recipe.epochs else images.train.first(TRAIN_SAMPLE)
     train, test = population.score(seen), population.score(images.test)
@@ -155,5 +157,5 @@ def _evaluate(
 
 
 def _clocks() -> NDArray[np.float64]:
-    """Wall and processor seconds; each member bears an equal share of what passes."""
+    """Return wall and processor seconds; members share the elapsed time equally."""
     return np.array([time.perf_counter(), time.process_time()])

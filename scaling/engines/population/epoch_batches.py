@@ -1,6 +1,6 @@
-"""What each member is shown in an epoch: its images mixed, distorted and moved, some at a time.
+"""Each member's presentations in an epoch, some at a time: images mixed, distorted and shifted.
 
-The same as scaling/data/augment.py shows one model, from the same draws.
+They equal those of scaling/data/augment.py, which are for one model, as the draws are the same.
 
 Shapes: K members; N presentations of an epoch; C of them prepared at once; U units.
 """
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scaling.data.augment import distorted, mixing
+from scaling.data.augment import distort, mixup_partners
 from scaling.data.counter_rng import presentation_keys, shifts
 from scaling.engines.population.draws import keep_factors, shift_images
 from scaling.engines.population.images import Images
@@ -22,17 +22,17 @@ from scaling.models.architecture import N_CLASSES
 from scaling.recipes.recipe import Recipe
 
 
-class Shown(NamedTuple):
-    """Images (K, C, 16, 16), the outputs they should have as probabilities, and their dropout."""
+class Batch(NamedTuple):
+    """Images (K, C, 16, 16), their targets as probabilities, and their dropout factors."""
 
     x_KCHW: Tensor
     target_KC10: Tensor
     keep_KCU: Tensor | None
 
-    def batch(self, at: slice) -> "Shown":
-        """Some of them, laid out anew: a recorded step expects no gaps in memory."""
+    def subset(self, at: slice) -> "Batch":
+        """Return some presentations, copied, as a recorded step expects contiguous memory."""
         keep = self.keep_KCU
-        return Shown(
+        return Batch(
             self.x_KCHW[:, at].contiguous(),
             self.target_KC10[:, at].contiguous(),
             None if keep is None else keep[:, at].contiguous(),
@@ -40,8 +40,8 @@ class Shown(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
-    """One epoch's presentations, of each member to itself."""
+class EpochBatches:
+    """The presentations of one epoch, of each member's own images."""
 
     recipe: Recipe
     images: Images
@@ -51,20 +51,20 @@ class Showing:
     @classmethod
     def of(
         cls, recipe: Recipe, images: Images, units: int, seeds: list[int], epoch: int
-    ) -> "Showing":
-        """The epoch (counted from 1) of members with these seeds."""
+    ) -> "EpochBatches":
+        """Return the epoch (counted from 1) of members with these seeds."""
         n = len(images)
         keys_KN = np.stack([presentation_keys(seed, (epoch - 1) * n, n) for seed in seeds])
         return cls(recipe, images, units, keys_KN)
 
-    def prepared(self, at: slice) -> Shown:
-        """The presentations of these places in the order."""
+    def prepare(self, at: slice) -> Batch:
+        """Return the presentations at these places in the order."""
         recipe, keys_KC = self.recipe, np.ascontiguousarray(self.keys_KN[:, at])
         x_KCHW, y_KC = self.images.batch(at)
         device = x_KCHW.device
         target_KC10 = F.one_hot(y_KC, N_CLASSES).float()
         if recipe.mixup:
-            partners, shares = mixing(keys_KC.ravel(), len(self.images), recipe.mixup)
+            partners, shares = mixup_partners(keys_KC.ravel(), len(self.images), recipe.mixup)
             partner_KC = torch.from_numpy(partners.reshape(keys_KC.shape)).to(device)
             share_KC = torch.from_numpy(shares.reshape(keys_KC.shape)).to(device)
             other_KCHW, other_KC = self.images.at(partner_KC)
@@ -72,9 +72,9 @@ class Showing:
             x_KCHW = share * x_KCHW + (1 - share) * other_KCHW
             share = share_KC[..., None]
             target_KC10 = share * target_KC10 + (1 - share) * F.one_hot(other_KC, N_CLASSES)
-        if recipe.elastic:  # on the host, where its source is
+        if recipe.elastic:  # on the host, by the same code as for other engines
             flat_NHW = x_KCHW.flatten(0, 1).cpu().numpy()
-            moved_NHW = distorted(flat_NHW, keys_KC.ravel(), recipe.elastic)
+            moved_NHW = distort(flat_NHW, keys_KC.ravel(), recipe.elastic)
             x_KCHW = torch.from_numpy(moved_NHW).to(device).view_as(x_KCHW)
         if recipe.shift:
             rows, columns = (
@@ -87,4 +87,4 @@ class Showing:
         if recipe.dropout:
             keys = torch.from_numpy(keys_KC.view(np.int32)).to(device)
             keep_KCU = keep_factors(keys, self.units, recipe.dropout)
-        return Shown(x_KCHW, target_KC10, keep_KCU)
+        return Batch(x_KCHW, target_KC10, keep_KCU)

@@ -1,7 +1,7 @@
-"""Which images each member sees: indices into one copy of all images that any of them needs.
+"""Each member's images, as indices into one copy of all images that any member needs.
 
-Members draw their own subsets of the same images, so a copy for each would be mostly repetition:
-K = 1,000 at 7,291 images would take 7 GB, this takes 60 MB.
+Members draw their own subsets of the same images, so copies for each would mostly repeat: 1,000
+members at 7,291 images would take 7 GB, the indices take 60 MB.
 
 Shapes: K members; N images of each; M images in the pool; B of a batch.
 """
@@ -31,30 +31,30 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """For each member its images in its order; on the device."""
+    """Each member's images in its own order, on the device."""
 
     x_MHW: Tensor
     y_M: Tensor
     index_KN: Tensor
 
     def __len__(self) -> int:
-        """Images of one member."""
+        """Return the number of images of one member."""
         return self.index_KN.shape[1]
 
     def first(self, n: int) -> "Images":
         return replace(self, index_KN=self.index_KN[:, :n])
 
-    def only(self, live_K: Tensor) -> "Images":
-        """Those of the members where `live_K` is true."""
+    def subset(self, live_K: Tensor) -> "Images":
+        """Return the images of the members where `live_K` is true."""
         return replace(self, index_KN=self.index_KN[live_K])
 
     def batch(self, at: slice) -> tuple[Tensor, Tensor]:
-        """Images (K, B, 16, 16) and labels (K, B) of some places in the order."""
+        """Return images (K, B, 16, 16) and labels (K, B) at some places in the order."""
         index_KB = self.index_KN[:, at]
         return self.x_MHW[index_KB], self.y_M[index_KB]
 
     def at(self, places_KB: Tensor) -> tuple[Tensor, Tensor]:
-        """The same of places that each member has of its own, shape (K, B)."""
+        """Return images and labels at places of each member's own, shape (K, B)."""
         index_KB = self.index_KN.gather(1, places_KB)
         return self.x_MHW[index_KB], self.y_M[index_KB]
 
@@ -67,17 +67,17 @@ class Selections:
     val: Images | None
     test: Images
 
-    def only(self, live_K: Tensor) -> "Selections":
-        """Those of the members where `live_K` is true."""
+    def subset(self, live_K: Tensor) -> "Selections":
+        """Return the images of the members where `live_K` is true."""
         return Selections(
-            train=self.train.only(live_K),
-            val=self.val.only(live_K) if self.val else None,
-            test=self.test.only(live_K),
+            train=self.train.subset(live_K),
+            val=self.val.subset(live_K) if self.val else None,
+            test=self.test.subset(live_K),
         )
 
 
 def select_all(cell: Cell, members: Sequence[Member], data: Dataset, device: str) -> Selections:
-    """The images of each member: the very ones that `scaling.data.selection.select` gives it."""
+    """Return each member's images: those that `scaling.data.selection.select` returns for it."""
     info, k = data.info, len(members)
     info.check(cell.n_train, cell.n_test, cell.split)
     orders = [training_order(info, cell.n_train, member.seed) for member in members]
@@ -97,7 +97,7 @@ def select_all(cell: Cell, members: Sequence[Member], data: Dataset, device: str
 
 
 def _pooled(data: Dataset, sets: list[list[Indices]], device: str) -> list[Images]:
-    """Several sets of every member's training images, over one pool."""
+    """Return several sets of every member's training images, as indices into one pool."""
     stacked = [np.stack(orders) for orders in sets]
     needed_M = np.unique(np.concatenate([index_KN.ravel() for index_KN in stacked]))
     x_MHW, y_M = _tensors(take(data.x_train, data.y_train, needed_M), device)
@@ -108,7 +108,7 @@ def _pooled(data: Dataset, sets: list[list[Indices]], device: str) -> list[Image
 
 
 def _shared(x: Indexed, y: Labels, order: Indices, k: int, device: str) -> Images:
-    """The same images for all K members."""
+    """Return the same images for all K members."""
     x_MHW, y_M = _tensors(take(x, y, order), device)
     return Images(x_MHW, y_M, torch.arange(len(order), device=device).expand(k, -1))
 

@@ -1,4 +1,4 @@
-"""K members in training: their weights, images and optimizer, and what can be done with them.
+"""K members in training: their weights, images and optimizer, and the operations on them.
 
 Shapes: K members; N images or presentations; B images of a batch; W weights that learn.
 """
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scaling.data.selection import Dataset, Examples
-from scaling.engines.population.capture import Captured
-from scaling.engines.population.epoch_batches import Showing, Shown
+from scaling.engines.population.capture import CapturedStep
+from scaling.engines.population.epoch_batches import Batch, EpochBatches
 from scaling.engines.population.images import Images, select_all
 from scaling.engines.population.network import Networks
-from scaling.engines.population.optimizers import Optimizer, learning
+from scaling.engines.population.optimizers import Optimizer, learning_names
 from scaling.engines.result import Score
 from scaling.engines.saved import Arrays
 from scaling.models.build import build_network
@@ -25,15 +25,15 @@ from scaling.models.weights import Weights
 from scaling.optim.sdlm import IMAGES, rate_scales
 from scaling.study import Cell, Member
 
-PREPARED = 64  # presentations of a member at once: assumed, 3 MB for 32 members
-# Images of each member evaluated at once, and those of all of them on a GPU (assumed).
+PREPARED = 64  # presentations of a member prepared together: assumed, 3 MB for 32 members
+# Images evaluated together: of each member; on a GPU, of all members (assumed).
 EVALUATED, EVALUATED_ON_GPU = 1000, 65_536
 
 Mask = NDArray[np.bool_]
 
 
 class Population:
-    """The members that are still in training, in the order given."""
+    """The members that are still in training, in their original order."""
 
     def __init__(
         self,
@@ -54,51 +54,51 @@ class Population:
         starts = [(start or random_start)(member) for member in members]
         module = build_network(cell.sizes, recipe, starts[0])
         self._units = module.dropped_units
-        first, last = learning(recipe, [name for name, _ in module.named_parameters()])
+        first, last = learning_names(recipe, [name for name, _ in module.named_parameters()])
         self._networks = Networks.of(module, recipe, [*first, *last], starts, device)
         flat_KW = self._networks.flat_KW
         matrices = [self._networks.shapes[name] for name in last]
         self._optimizer = Optimizer(recipe, members, flat_KW, matrices)
         self._averaged_KW = flat_KW.clone() if recipe.ema else flat_KW
-        self._captured: Captured | None = None
+        self._captured: CapturedStep | None = None
 
     def train_epoch(self, epoch: int) -> None:
-        """One pass of each member over its examples in their constant order; counted from 1."""
+        """Train each member for one pass over its examples in their constant order, from 1."""
         recipe, train = self._cell.recipe, self.images.train
         self._optimizer.begin(epoch)
         if self._optimizer.scales_KW is not None:
             self._optimizer.scales_KW.copy_(self._rate_scales())
         seeds = [member.seed for member in self.members]
-        showing = Showing.of(recipe, train, self._units, seeds, epoch)
+        presentations = EpochBatches.of(recipe, train, self._units, seeds, epoch)
         batches = max(1, PREPARED // recipe.batch_size)
         for some in _slices(len(train), batches * recipe.batch_size):
-            shown = showing.prepared(some)
+            prepared = presentations.prepare(some)
             for at in _slices(some.stop - some.start, recipe.batch_size):
-                self._advance(shown.batch(at))
+                self._advance(prepared.subset(at))
 
-    def finite(self) -> Mask:
-        """Whether all weights of each member are numbers, shape (K,)."""
+    def finite_members(self) -> Mask:
+        """Return whether each member's weights are all finite, shape (K,)."""
         finite_K: Mask = torch.isfinite(self._networks.flat_KW).all(dim=1).cpu().numpy()
         return finite_K
 
     def keep(self, sound_K: Mask) -> None:
-        """Go on with the members where `sound_K` is true; nothing of theirs changes."""
+        """Keep the members where `sound_K` is true; their state does not change."""
         live_K = torch.from_numpy(sound_K).to(self._device)
         self.members = tuple(m for m, sound in zip(self.members, sound_K, strict=True) if sound)
-        self.images = self.images.only(live_K)
-        self._networks = self._networks.only(live_K)
-        self._optimizer = self._optimizer.only(live_K)
+        self.images = self.images.subset(live_K)
+        self._networks = self._networks.subset(live_K)
+        self._optimizer = self._optimizer.subset(live_K)
         averaged_KW = self._averaged_KW[live_K]
         self._averaged_KW = averaged_KW if self._cell.recipe.ema else self._networks.flat_KW
         self._captured = None
 
     def state(self) -> Arrays:
-        """Copies of all that training changes, and whose it is: the places of those still there."""
+        """Return copies of everything that training changes, and a mask of the members left."""
         found = {name: value.cpu().numpy().copy() for name, value in self._changing().items()}
         return found | {"live": np.array([member in self.members for member in self._all])}
 
     def restore(self, state: Arrays) -> None:
-        """Be again, of the same members, as a population was then, to the last bit."""
+        """Restore `state` of the same members bit for bit."""
         if not state["live"].all():
             self.keep(state["live"])
         for name, value in self._changing().items():
@@ -111,7 +111,7 @@ class Population:
         return found | ({"averaged": self._averaged_KW} if self._cell.recipe.ema else {})
 
     def score(self, images: Images) -> list[Score]:
-        """Of each member on its images: a pure function of weights and images."""
+        """Return each member's score on its images, a pure function of weights and images."""
         k, n = images.index_KN.shape
         loss_K, misses_K = np.zeros(k), np.zeros(k, np.int64)
         for z_KB10, y_KB in self._outputs(images):
@@ -124,8 +124,8 @@ class Population:
             for loss, misses in zip(loss_K, misses_K, strict=True)
         ]
 
-    def outcomes(self) -> Iterator[tuple[Member, NDArray[np.uint8], Weights]]:
-        """Each member with its classes of the test images (N,) and its weights."""
+    def final_results(self) -> Iterator[tuple[Member, NDArray[np.uint8], Weights]]:
+        """Yield each member with its predicted classes of the test images (N,) and its weights."""
         if not self.members:
             return
         classes = [z_KB10.argmax(dim=2) for z_KB10, _ in self._outputs(self.images.test)]
@@ -134,7 +134,7 @@ class Population:
         yield from zip(self.members, predicted_KN, weights, strict=True)
 
     def _outputs(self, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs (K, B, 10) and labels (K, B), some images after others."""
+        """Yield outputs (K, B, 10) and labels (K, B), some images at a time."""
         k, n = images.index_KN.shape
         size = EVALUATED if self._device == "cpu" else max(1, EVALUATED_ON_GPU // k)
         for at in _slices(n, size):
@@ -142,27 +142,27 @@ class Population:
             yield self._networks.outputs(self._averaged_KW, x_KBHW), y_KB
 
     def _rate_scales(self) -> Tensor:
-        """Of every weight of every member, by its curvature, shape (K, W)."""
+        """Return the learning-rate factors of all weights, from their curvature, shape (K, W)."""
         x_KBHW, y_KB = self.images.train.first(IMAGES).batch(slice(None))
         rows = []
         weights = self._networks.weights(self._networks.flat_KW)
-        for mine, x_BHW, y_B in zip(weights, x_KBHW.cpu().numpy(), y_KB.cpu().numpy(), strict=True):
-            module = build_network(self._cell.sizes, self._cell.recipe, mine)
+        for own, x_BHW, y_B in zip(weights, x_KBHW.cpu().numpy(), y_KB.cpu().numpy(), strict=True):
+            module = build_network(self._cell.sizes, self._cell.recipe, own)
             assert isinstance(module, Network)
             scales = rate_scales(module, Examples(x=x_BHW, y=y_B.astype(np.uint8)))
             rows.append(np.concatenate([scales[name].ravel() for name in self._networks.shapes]))
         return torch.from_numpy(np.stack(rows)).to(self._device)
 
-    def _advance(self, shown: Shown) -> None:
-        """A step: on a GPU, the recorded one for every batch but a shorter last."""
+    def _advance(self, batch: Batch) -> None:
+        """Make a step; on a GPU by the recorded graph, except for a shorter last batch."""
         if self._device == "cuda" and self._captured is None:
             changed = [self._networks.flat_KW, *self._networks.others.values()]
             changed += [*self._optimizer.state, self._averaged_KW]
-            self._captured = Captured(self._step, shown, changed)
-        if self._captured and self._captured.fits(shown):
-            self._captured(*shown)
+            self._captured = CapturedStep(self._step, batch, changed)
+        if self._captured and self._captured.fits(batch):
+            self._captured(*batch)
         else:
-            self._step(*shown)
+            self._step(*batch)
 
     def _step(self, x_KBHW: Tensor, target_KB10: Tensor, keep_KBU: Tensor | None) -> None:
         networks = self._networks

@@ -1,6 +1,6 @@
-"""K networks of one shape, whatever module describes it: their weights stacked, run under vmap.
+"""K networks of one module: their weights stacked, run under vmap.
 
-Every product is of a member's own matrices, so that nothing, a NaN included, reaches another's.
+Every product has one member's matrices only, so that no value, not even NaN, reaches another one.
 
 Shapes: K members; B images; U units that dropout may drop; W weights of one member that learn, side
 by side.
@@ -11,12 +11,12 @@ from math import prod
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from scaling.engines.population.products import ConvolutionsAsProducts
-from scaling.engines.population.tracing import Tensors, Traced
+from scaling.engines.population.tracing import Tensors, TracedFunction
 from scaling.models.weights import Weights
 from scaling.recipes.recipe import Recipe
 
@@ -24,10 +24,10 @@ Shapes = Mapping[str, torch.Size]
 
 
 class Networks:
-    """The learning weights of K networks in one tensor, which an optimizer changes in place.
+    """The weights of K networks that learn, in one tensor that an optimizer changes in place.
 
-    What else a network has are parameters that do not learn, and buffers: those of floating point
-    (running statistics) are each member's own, all others the module's.
+    `others` holds the parameters that do not learn and each member's buffers of floating point
+    (running statistics); all other buffers are the module's.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Networks:
         self._module, self._recipe = module, recipe
         self.shapes, self.flat_KW, self.others = shapes, flat_KW, others
         self._sizes = [prod(shape) for shape in shapes.values()]
-        # On a GPU a step becomes a CUDA graph, which is a recording already.
+        # On a GPU the step becomes a CUDA graph, so it needs no recording.
         self._gradient: Callable[[Tensors], Tensor]
-        self._gradient = self._gradient_of if flat_KW.is_cuda else Traced(self._gradient_of)
+        self._gradient = self._gradient_of if flat_KW.is_cuda else TracedFunction(self._gradient_of)
 
     @classmethod
     def of(
@@ -49,7 +49,7 @@ class Networks:
         starts: Sequence[Weights],
         device: str,
     ) -> "Networks":
-        """As many as there are weights to start with; the parameters `learning` learn."""
+        """Return a network for each of `starts`; the parameters `learning` learn."""
         module = module.to(device)
         stacked = {
             name: torch.from_numpy(np.stack([start[name] for start in starts])).to(device)
@@ -64,22 +64,22 @@ class Networks:
         }
         return cls(module, recipe, shapes, flat_KW, stacked | buffers)
 
-    def only(self, live_K: Tensor) -> "Networks":
-        """Those where `live_K` is true; nothing of theirs changes."""
+    def subset(self, live_K: Tensor) -> "Networks":
+        """Return the networks where `live_K` is true, unchanged."""
         others = {name: value[live_K] for name, value in self.others.items()}
         return Networks(self._module, self._recipe, self.shapes, self.flat_KW[live_K], others)
 
     def gradient(self, x_KBHW: Tensor, target_KB10: Tensor, keep_KBU: Tensor | None) -> Tensor:
-        """Of each member's mean loss by its own weights, shape (K, W)."""
+        """Return the gradient of each member's mean loss by its own weights, shape (K, W)."""
         inputs = {"flat": self.flat_KW, **self.others, "x": x_KBHW, "target": target_KB10}
         self._module.train()
         return self._gradient(inputs if keep_KBU is None else inputs | {"keep": keep_KBU})
 
     @torch.no_grad()
     def outputs(self, flat_KW: Tensor, x_KBHW: Tensor) -> Tensor:
-        """Outputs (K, B, 10) of networks with these weights, as they are after training.
+        """Return outputs (K, B, 10) of networks with these weights, in evaluation mode.
 
-        A core does them one by one, in half of the time (measured: 14 us an image against 29).
+        On a core they run one by one, in half of the time (measured: 14 us an image against 29).
         """
         self._module.eval()
         if flat_KW.is_cuda:
@@ -93,7 +93,7 @@ class Networks:
         )
 
     def weights(self, flat_KW: Tensor) -> list[Weights]:
-        """Of each member, by name and in the module's order."""
+        """Return each member's weights by name, in the module's order."""
         named = self.others | self._views(flat_KW)
         arrays = {name: named[name].cpu().numpy() for name, _ in self._module.named_parameters()}
         k = len(flat_KW)
@@ -107,32 +107,32 @@ class Networks:
     def _outputs_of(self, inputs: Tensors) -> Tensor:
         others = {name: inputs[name] for name in self.others}
         weights = self._views(inputs["flat"]) | others
-        given = tuple(inputs[name] for name in ("x", "keep") if name in inputs)
+        arguments = tuple(inputs[name] for name in ("x", "keep") if name in inputs)
 
-        def one(weights: Tensors, *given: Tensor) -> Tensor:
-            z_B10: Tensor = functional_call(self._module, weights, given)
+        def one(weights: Tensors, *arguments: Tensor) -> Tensor:
+            z_B10: Tensor = functional_call(self._module, weights, arguments)
             return z_B10
 
         with ConvolutionsAsProducts():
-            z_KB10: Tensor = vmap(one)(weights, *given)
+            z_KB10: Tensor = vmap(one)(weights, *arguments)
         return z_KB10
 
     def _gradient_of(self, inputs: Tensors) -> Tensor:
-        """Autograd outside of vmap: torch.func.grad within it took longer (measured)."""
+        """Return gradients by autograd outside vmap: torch.func.grad is slower (measured)."""
         flat_KW = inputs["flat"].detach().requires_grad_()
-        losses_KB = distances(
+        losses_KB = example_losses(
             self._recipe, self._outputs_of(inputs | {"flat": flat_KW}), inputs["target"]
         )
-        total = losses_KB.mean(dim=1).sum()  # a member's weights bear on its own term alone
+        total = losses_KB.mean(dim=1).sum()  # each term depends on one member's weights only
         (gradient_KW,) = torch.autograd.grad(total, flat_KW)
         return gradient_KW
 
 
-def distances(recipe: Recipe, z_KB10: Tensor, target_KB10: Tensor) -> Tensor:
-    """The loss of each example (K, B) by what its outputs should be, as probabilities.
+def example_losses(recipe: Recipe, z_KB10: Tensor, target_KB10: Tensor) -> Tensor:
+    """Return the loss of each example (K, B) for targets given as probabilities.
 
-    Its gradient is that of `loss_of` in scaling/models/lecun1989.py, of mixed labels too, where the
-    losses differ by a constant.
+    Its gradient is that of `loss_of` in scaling/models/lecun1989.py; for mixed labels the losses
+    themselves differ by a constant.
     """
     if recipe.loss == "cross_entropy":
         return -(F.log_softmax(z_KB10, dim=2) * target_KB10).sum(dim=2)

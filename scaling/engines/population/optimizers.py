@@ -1,8 +1,8 @@
-"""What moves the weights: each member at its own rates, all weights of all members at once.
+"""The optimizers of K members: each at its own rates, all weights of all members at once.
 
 The arithmetic is that of PyTorch's SGD and AdamW, and of scaling/optim/muon.py.
 
-Shapes: K members; W weights, of which the last V are Muon's, if that is the optimizer.
+Shapes: K members; W weights; with Muon, the last V weights are Muon's.
 """
 
 from collections.abc import Sequence
@@ -11,25 +11,24 @@ from math import prod
 import torch
 from torch import Tensor
 
-from scaling.optim.muon import MOMENTUM, hidden_matrices, orthogonal, step_size
+from scaling.optim.muon import MOMENTUM, hidden_matrices, orthogonalize, step_size
 from scaling.recipes.recipe import Recipe
 from scaling.study import Member
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # PyTorch's defaults; Kingma & Ba 2014 (arXiv 1412.6980)
 
 
-def learning(recipe: Recipe, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Which of a module's parameters learn: those that Muon moves come second."""
+def learning_names(recipe: Recipe, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the parameters that learn: those updated otherwise, and those updated by Muon."""
     last = hidden_matrices(names) if recipe.optimizer == "muon" else []
     able = [name for name in names if recipe.trainable == "all" or name.startswith("output")]
     return [n for n in able if n not in last], [n for n in able if n in last]
 
 
 class Optimizer:
-    """For K members. What changes from step to step is a tensor, so that a step can be replayed.
+    """The optimizer of K members; all its state is in tensors, so that a step can be replayed.
 
-    `scales_KW`, where the recipe wants it, gives every weight a learning rate of its own, as a
-    multiple of the member's.
+    `scales_KW`, if the recipe needs it, multiplies the member's learning rate for each weight.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class Optimizer:
         flat_KW: Tensor,
         matrices: Sequence[torch.Size],
     ) -> None:
-        """For weights that end with those of these shapes, which Muon moves."""
+        """Initialize for weights that end with those of `matrices`, which Muon updates."""
         self._recipe, self._members, self._matrices = recipe, tuple(members), matrices
         self._lr_K1 = torch.empty_like(flat_KW[:, :1])
         self._shrink_K1 = torch.empty_like(self._lr_K1)
@@ -49,7 +48,7 @@ class Optimizer:
         zeros = [torch.zeros_like(part) for part in flat_KW.split(self._split, dim=1)]
         self.state: list[Tensor] = []
         if recipe.optimizer in ("adamw", "muon"):
-            # Mean and mean square of the gradient, steps made (in float32 exact to 2**24).
+            # Mean and mean square of the gradient; number of steps (exact in float32 to 2**24).
             self.state = [zeros[0], zeros[0].clone(), flat_KW.new_zeros(())]
         elif recipe.momentum:
             self.state = [zeros[0]]
@@ -57,7 +56,7 @@ class Optimizer:
             self.state.append(zeros[1])
 
     def begin(self, epoch: int) -> None:
-        """Set the rates of an epoch, counted from 1."""
+        """Set the learning rates of an epoch, counted from 1."""
         factor = self._recipe.lr_factor(epoch - 1)
         rates = [(m.lr * factor, m.lr * factor * m.weight_decay) for m in self._members]
         lr_K1, decay_K1 = torch.tensor(rates, dtype=torch.float64).split(1, dim=1)
@@ -77,8 +76,8 @@ class Optimizer:
         if self._matrices:
             self._muon(weights[1], gradients[1])
 
-    def only(self, live_K: Tensor) -> "Optimizer":
-        """That of the members where `live_K` is true."""
+    def subset(self, live_K: Tensor) -> "Optimizer":
+        """Return the optimizer of the members where `live_K` is true."""
         members = [m for m, live in zip(self._members, live_K.tolist(), strict=True) if live]
         width = sum(self._split)
         flat_KW = self._lr_K1[live_K].expand(-1, width)
@@ -87,20 +86,20 @@ class Optimizer:
         return kept
 
     def _sgd(self, flat_KW: Tensor, gradient_KW: Tensor) -> None:
-        """The velocity is not damped. Source: Sutskever et al. 2013."""
+        """Step by SGD with undamped momentum. Source: Sutskever et al. 2013."""
         if self.state:
             (velocity_KW,) = self.state
             gradient_KW = velocity_KW.mul_(self._recipe.momentum).add_(gradient_KW)
         flat_KW.addcmul_(gradient_KW, self._lr_K1, value=-1)
 
     def _adamw(self, flat_KW: Tensor, gradient_KW: Tensor) -> None:
-        """Decoupled weight decay. Source: Loshchilov & Hutter 2017 (arXiv 1711.05101)."""
+        """Step by AdamW. Source: Loshchilov & Hutter 2017 (arXiv 1711.05101)."""
         mean_KW, square_KW, steps = self.state[:3]
         mean_KW.lerp_(gradient_KW, 1 - BETA1)
         square_KW.mul_(BETA2).addcmul_(gradient_KW, gradient_KW, value=1 - BETA2)
-        made = steps.add_(1).double()  # near 1, powers lose too many digits in float32
-        rate_K1 = self._lr_K1 / (1 - BETA1**made)
-        scale_KW = square_KW.sqrt().div_((1 - BETA2**made).sqrt()).add_(EPSILON)
+        done = steps.add_(1).double()  # near 1, powers lose too many digits in float32
+        rate_K1 = self._lr_K1 / (1 - BETA1**done)
+        scale_KW = square_KW.sqrt().div_((1 - BETA2**done).sqrt()).add_(EPSILON)
         flat_KW.mul_(self._shrink_K1).sub_(torch.div(mean_KW, scale_KW, out=scale_KW).mul_(rate_K1))
 
     def _muon(self, flat_KV: Tensor, gradient_KV: Tensor) -> None:
@@ -111,7 +110,7 @@ class Optimizer:
         for shape in self._matrices:
             rows, columns = shape[0], prod(shape[1:])
             at = slice(start, start + rows * columns)
-            along_KV = orthogonal(ahead_KV[:, at].unflatten(1, (rows, columns))).flatten(1)
+            direction_KV = orthogonalize(ahead_KV[:, at].unflatten(1, (rows, columns))).flatten(1)
             rate_K1 = self._lr_K1 * step_size(rows, columns)
-            flat_KV[:, at].addcmul_(along_KV, rate_K1, value=-1)
+            flat_KV[:, at].addcmul_(direction_KV, rate_K1, value=-1)
             start = at.stop

@@ -1,9 +1,9 @@
-"""Convolutions as products of matrices, which PyTorch can do for many models at once.
+"""Convolutions as matrix products, which PyTorch can compute for many models at once.
 
-Under vmap its own convolutions become grouped ones, at twice the time; and its `unfold` takes three
-times as long as the `gather` that it comes down to, its gradient twice as long (all measured, CPU).
+Under vmap PyTorch's convolutions become grouped ones, which take twice the time. Its `unfold` takes
+three times as long as an equivalent `gather`, its gradient twice as long (all measured, CPU).
 
-Shapes: N images, whatever is vmapped apart; C planes, G groups of them; T taps; S places of a map.
+Shapes: N images; C planes in G groups; T taps; S places of a map; without the dimensions of vmap.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  everybody's name for it
+import torch.nn.functional as F  # noqa: N812  the usual name
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -20,7 +20,7 @@ Pair = tuple[int, int]  # down, across
 
 
 class ConvolutionsAsProducts(TorchFunctionMode):
-    """While it is entered, every conv2d of whatever module is a product."""
+    """A context in which every conv2d of any module is a product."""
 
     def __torch_function__(
         self,
@@ -41,7 +41,7 @@ def convolve(
     dilation: int | Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """As torch.conv2d, for kernels (planes, C / G, rows, columns)."""
+    """Return torch.conv2d of these arguments, for kernels (planes, C / G, rows, columns)."""
     down, across = _pair(padding)
     if down or across:
         x_NCHW = F.pad(x_NCHW, (across, across, down, down))
@@ -62,8 +62,8 @@ def convolve(
 
 
 def _patches(x_NCHW: Tensor, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
-    """What each unit of the next layer sees, shape (N, C T, S)."""
-    if x_NCHW.is_cuda:  # there the gradient of `gather` adds up in any order
+    """Return the inputs of each unit of the next layer, shape (N, C T, S)."""
+    if x_NCHW.is_cuda:  # the gradient of `gather` on a GPU sums in no fixed order
         return windows(x_NCHW, kernel, stride, dilation)
     n, planes, height, width = x_NCHW.shape
     places_TS = _places(height, width, kernel, stride, dilation)
@@ -72,10 +72,10 @@ def _patches(x_NCHW: Tensor, kernel: Pair, stride: Pair, dilation: Pair) -> Tens
 
 
 def windows(x_NCHW: Tensor, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
-    """The same by a view and one copy; one thread adds up each pixel's gradient, in order.
+    """Return the patches by a view and one copy; one thread sums each pixel's gradient, in order.
 
-    Not by `F.unfold`, which starts a kernel for each image of each member on a GPU: 16,000 a step
-    for 4,096 members. Source: PyTorch, ATen/native/cuda, Im2Col.cu and UnfoldBackwardKernel.cu.
+    `F.unfold` would launch a kernel for each image of each member on a GPU: 16,000 a step for 4,096
+    members. Source: PyTorch, ATen/native/cuda, Im2Col.cu and UnfoldBackwardKernel.cu.
     """
     (rows, columns), (down, across) = kernel, dilation
     seen = x_NCHW.unfold(2, (rows - 1) * down + 1, stride[0])
@@ -87,7 +87,7 @@ def windows(x_NCHW: Tensor, kernel: Pair, stride: Pair, dilation: Pair) -> Tenso
 
 @cache
 def _places(height: int, width: int, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
-    """Which pixels of a map each unit sees, shape (T, S)."""
+    """Return the pixels of a map that each unit sees, shape (T, S)."""
     pixels = np.arange(height * width).reshape(height, width)
     (rows, columns), (down, across) = kernel, dilation
     spans = ((rows - 1) * down + 1, (columns - 1) * across + 1)
