@@ -9,7 +9,7 @@ claims table tells which verdicts hold for all claims together.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -41,9 +41,6 @@ class Judgement:
 
     verdict: str
     p: float | None
-
-
-Rule = Callable[[Effect], Judgement]
 
 
 def helps(effect: Effect) -> Judgement:
