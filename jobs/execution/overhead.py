@@ -13,11 +13,11 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from jobs.cli.training import cost_by
 from jobs.execution import capacity, connect
 from jobs.execution.sweep import Options, sweep
 from jobs.execution.worker import train_job
 from jobs.planning.batches import MOST_S
+from jobs.planning.cost import Cost, PlannedJob, plan_job, predict_seconds
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import Trained
@@ -106,7 +106,8 @@ def sweep_overhead(us: float, seconds: float = 1.0, cpus: int | None = None) -> 
     wall, began, rows = _swept(
         study,
         jobs,
-        lambda job: MOST_S * len(job.members),  # so that every model is a trial of its own
+        # so that every model is a trial of its own
+        lambda job, engine, device: MOST_S * len(job.members),  # noqa: ARG005
         cpus,
     )
     call = (before + plain_loops(jobs, slots)) / 2
@@ -143,9 +144,10 @@ def tiny_cells(cells: int = TINY_CELLS) -> Tiny:
     engines.warm_up([jobs[0].cell])
     loop = _timed(_train, jobs)
     with tempfile.TemporaryDirectory() as folder:
-        stored = _timed(partial(_train_and_store, store=Store(folder)), jobs)
+        planned = [plan_job(job, "cpu") for job in jobs]
+        stored = _timed(partial(_train_and_store, store=Store(folder)), planned)
     slots = capacity.slots("cpu").cpu
-    wall, _, rows = _swept(study, jobs, cost_by(), None)
+    wall, _, rows = _swept(study, jobs, predict_seconds, None)
     assert len(rows) == cells
     return Tiny(
         cells=cells,
@@ -187,12 +189,12 @@ def _study(
 
 
 def _swept(
-    study: Study, jobs: Sequence[Job], cost: Callable[[Job], float], cpus: int | None
+    study: Study, jobs: Sequence[Job], cost: Cost, cpus: int | None
 ) -> tuple[float, float, list[dict[str, Any]]]:
     """Seconds that a sweep took, when it began, and the rows that it stored."""
     with tempfile.TemporaryDirectory() as folder:
         store, began = Store(folder), time.time()
-        sweep(study, jobs, cost, store, Options(cpus=cpus), lambda line: None)  # noqa: ARG005
+        sweep(study, jobs, store, Options(cpus=cpus), lambda line: None, cost=cost)  # noqa: ARG005
         return time.time() - began, began, store.read("metrics").table.to_pylist()
 
 
@@ -210,7 +212,7 @@ def _loop(jobs: Sequence[Job]) -> float:
     return _timed(_train, jobs)
 
 
-def _timed(work: Callable[[Job], None], jobs: Sequence[Job]) -> float:
+def _timed(work: Callable[[Any], None], jobs: Sequence[Any]) -> float:
     began = time.perf_counter()
     for job in jobs:
         work(job)
@@ -224,6 +226,5 @@ def _train(job: Job) -> None:
         assert isinstance(result, Trained)
 
 
-def _train_and_store(job: Job, store: Store) -> None:
-    seconds = {job.cell.run_id(member): 0.0 for member in job.members}
-    train_job(job, store, seconds, "bench", None, "cpu", lambda row: None)  # noqa: ARG005
+def _train_and_store(planned: PlannedJob, store: Store) -> None:
+    train_job(planned, store, "bench", lambda row: None)  # noqa: ARG005

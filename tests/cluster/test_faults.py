@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from raycluster import Driver, Nodes, assert_same, nodes, stored
 
-from jobs.cli.training import cost_by
 from jobs.execution import capacity, ray_trials
 from jobs.execution.sweep import Options, sweep
 from jobs.planning.batches import Slots
@@ -100,7 +99,7 @@ def two_models(rows_npz: Path) -> tuple[Study, tuple[Job, ...]]:
 
 def sweep_here(two_models: tuple[Study, tuple[Job, ...]], out: Path) -> State:
     options = Options(address="local", cpus=2)
-    return sweep(*two_models, cost_by(), Store(out), options, lambda _: None)
+    return sweep(*two_models, Store(out), options, lambda _: None)
 
 
 @pytest.mark.usefixtures("local_ray")

@@ -11,6 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from jobs.execution.worker import train_job
+from jobs.planning.cost import plan_job
 from jobs.tuning import optuna_study
 from jobs.tuning.objective import outcome
 from jobs.tuning.optuna_study import PATIENCE, STARTUP, Suggestion, Suggestions
@@ -231,16 +232,14 @@ def test_the_objective_is_what_the_rows_say(tiny_npz: Path, tmp_path: Path) -> N
     store.check_writable()
     assert outcome(job, store) is None
     half = Job(cell=job.cell, members=job.members[:1], source=job.source)
-    seconds = dict.fromkeys(map(job.cell.run_id, job.members), 1.0)
-    train_job(half, store, seconds, "t", None, "cpu", lambda _: None)
+    train_job(plan_job(half, "cpu"), store, "t", lambda _: None)
     assert outcome(job, store) is None, "one seed is missing"
-    train_job(job, store, seconds, "t", None, "cpu", lambda _: None)
+    train_job(plan_job(job, "cpu"), store, "t", lambda _: None)
     rows = store.read("metrics").table.to_pylist()
     misses = sum(row["val_misses"] for row in rows if row["epoch"] == 2)
     value = outcome(job, store)
     assert value is not None
     assert misses < value * 2 * 60 < misses + 0.5
     bad = job_of(tiny_npz, Recipe(name="bad", epochs=2, lr=1e30))
-    train_job(bad, store, dict.fromkeys(map(bad.cell.run_id, bad.members), 1.0), "t", None, "cpu",
-              lambda _: None)  # fmt: skip
+    train_job(plan_job(bad, "cpu"), store, "t", lambda _: None)
     assert math.isnan(outcome(bad, store) or 0.0)

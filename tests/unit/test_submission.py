@@ -14,8 +14,7 @@ import pytest
 import requests
 from ray.job_submission import JobStatus
 
-from jobs.cli.arguments import build_parser
-from jobs.cli.main import COMMANDS, main
+from jobs.cli.main import build_parser, main
 from jobs.submission import head as head_module
 from jobs.submission import submit as submit_module
 from jobs.submission.head import Head, _runs_here, url_of
@@ -26,7 +25,7 @@ from jobs.submission.submit import (
     follow,
     gather,
     identity,
-    place,
+    results_location,
 )
 from scaling.errors import InputError
 
@@ -77,7 +76,7 @@ def head(client: Client | None = None, *, here: bool = True) -> Head:
 
 
 def parsed(*words: str) -> argparse.Namespace:
-    return build_parser(COMMANDS).parse_args(["submit", *words])
+    return build_parser().parse_args(["submit", *words])
 
 
 @pytest.fixture
@@ -95,13 +94,15 @@ def test_results_go_where_the_head_will_find_them(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     far = head(here=False)
-    assert place(None, "ladder", head()) == str(tmp_path / "results/ladder")
-    assert place("mine", "ladder", head()) == str(tmp_path / "mine")
+    assert results_location(None, "ladder", head()) == str(tmp_path / "results/ladder")
+    assert results_location("mine", "ladder", head()) == str(tmp_path / "mine")
     for out in ("s3://bucket/x", "/shared/x"):
-        assert place(out, "ladder", head()) == place(out, "ladder", far) == out
+        assert (
+            results_location(out, "ladder", head()) == results_location(out, "ladder", far) == out
+        )
     for out in (None, "mine"):
         with pytest.raises(InputError, match=r"another machine.*s3://"):
-            place(out, "ladder", far)
+            results_location(out, "ladder", far)
 
 
 def test_every_option_is_passed_on_as_the_sweep_takes_it(client: Client, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_every_option_is_passed_on_as_the_sweep_takes_it(client: Client, tmp_pat
     assert main(["submit", "quickstart", "--n-test", "all", "50", *options]) == 0
     words = client.sent["entrypoint"].split()
     assert words[1:4] == ["-m", "jobs.sweep", "quickstart"]
-    swept = build_parser(COMMANDS).parse_args(["sweep", *words[3:]])
+    swept = build_parser().parse_args(["sweep", *words[3:]])
     asked = parsed("quickstart", "--n-test", "all", "50", *options)
     for name, value in vars(asked).items():
         if name not in ("out", "address", "wait", "run"):
