@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FIRST_CALLS = 2  # new processes of each engine and recipe
 WORKERS_ROUNDS, WORKERS_S = 7, 0.5
 DIGITS = 3  # significant, of every number: the rounds differ in the second
-# What other processes measure, in rounds of steps, for the progress line (measured: 0.3 s a round).
+# The work of other processes in rounds of steps, for the progress line (measured: 0.3 s a round).
 FIRST_CALL_ROUNDS, WORKERS_AS_ROUNDS = 6, 30
 
 FIRST_CALL_WIDTH = 1

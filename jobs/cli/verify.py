@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         )
     planned = check_stored(folder, ledger)
     retrainer = Retrainer(by=args.by, ledger=ledger)
-    able = _able(lots(folder.models, planned, alone=args.by is not None), retrainer)
+    able = _trainable(lots(folder.models, planned, alone=args.by is not None), retrainer)
     if args.sample == 0:
         ledger.unverified.clear()
     chosen = sample(able, retrainer.seconds, args.sample, args.seed)
@@ -59,20 +59,20 @@ def run(args: argparse.Namespace) -> int:
     undecided = retrainer.train(chosen) if chosen else []
     decisions = decide(undecided, able, retrainer, bounded=args.sample is None)
     for decision in decisions:
-        _note(decision, ledger)
+        _record(decision, ledger)
     confirmed = near_enough + len(retrainer.equal)
     confirmed += sum(len(d.models) for d in decisions if d.holds)
     if args.sample != 0 and not confirmed and not ledger.findings and not ledger.unverified:
         page = ledger.about(EQUAL, None, args.out)
         page.fail("models that training again confirms", 0, "at least 1")
     if args.json:
-        print(json.dumps(_plain(args, folder, retrainer, decisions), indent=1, allow_nan=False))
+        print(json.dumps(_as_json(args, folder, retrainer, decisions), indent=1, allow_nan=False))
     else:
-        _print(ledger, decisions)
+        _print_results(ledger, decisions)
     return 1 if ledger.findings or ledger.unverified else 0
 
 
-def _able(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
+def _trainable(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
     """Return the lots that can be trained here; note the others."""
     why: dict[tuple[str, str], str | None] = {}
     able, unable = [], dict[str, int]()
@@ -115,7 +115,7 @@ def _check_small(chosen: Sequence[Lot], ledger: Ledger) -> int:
     return near_enough
 
 
-def _note(decision: "Decision", ledger: Ledger) -> None:
+def _record(decision: "Decision", ledger: Ledger) -> None:
     """Record the decision of the paired test as a finding or a note."""
     ledger.count(PAIRED, len(decision.models))
     if decision.fails:
@@ -128,7 +128,7 @@ def _note(decision: "Decision", ledger: Ledger) -> None:
             ledger.unverified[run_id] = f"{decision.verdict} ({'; '.join(decision.reasons)})"
 
 
-def _print(ledger: Ledger, decisions: Sequence["Decision"]) -> None:
+def _print_results(ledger: Ledger, decisions: Sequence["Decision"]) -> None:
     print(f"\n{'check':42} {'checked':>9} {'fail':>6}")
     for check in CHECKS:
         if check in ledger.checked or ledger.failed(check):
@@ -159,7 +159,7 @@ def _count(models: int) -> str:
     return f"{models:,} model{'' if models == 1 else 's'}"
 
 
-def _plain(
+def _as_json(
     args: argparse.Namespace,
     folder: Folder,
     retrainer: Retrainer,

@@ -10,7 +10,7 @@ from jobs.planning.batches import Batch, Slots
 
 
 class Queue(TrialSource):
-    """Batches as Tune's search algorithm.
+    """Give Tune batches, in place of its own search algorithm.
 
     Tune's own grid knows one number of trials at once for all kinds: where a study uses both
     cores and GPUs, trials that wait for one would keep the other idle.

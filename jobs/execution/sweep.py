@@ -46,7 +46,7 @@ def sweep(
     jobs: Sequence[Job],
     store: Store,
     options: Options,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     command: str = "",
     cost: Cost = predict_seconds,
 ) -> State:
@@ -65,22 +65,22 @@ def sweep(
         store.write_plan(plan(study, jobs, [each.seconds for each in planned], command))
         state = store.state()
         for torn in state.torn:
-            say(f"warning: {torn}: its model is trained again")
+            report(f"warning: {torn}: its model is trained again")
         left = unfinished_jobs(jobs, _settled(jobs, state, options.retry_failed))
         total = sum(len(job.members) for job in jobs)
         models = sum(len(job.members) for job in left)
         if not models:
-            say(f"{study.name}: all {total} models are stored in {store.out}, nothing to train")
+            report(f"{study.name}: all {total} models are stored in {store.out}, nothing to train")
             _track(tracker, jobs, state)
             return state
         stored = f"{total - models} of {total} are stored, " if models < total else ""
-        say(f"{study.name}: {stored}{models} models to train")
+        report(f"{study.name}: {stored}{models} models to train")
         with connect.connected(options.address, options.cpus) as where:
-            slots = capacity.room(options.device, options.cpus, store, options.shared_fs)
+            slots = capacity.available_slots(options.device, options.cpus, store, options.shared_fs)
             batches = place(left, slots, options.engine, cost)
             for each in (each for batch in batches for each in batch.jobs):
                 engines.warm_up([each.job.cell], each.engine, each.device)
-            say(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
+            report(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
             with record_run(store, study.name, batches, slots, options.device, command):
                 _track(tracker, jobs, state)  # of an earlier sweep, which may have been killed
                 _run(study, batches, store, slots, tracker)

@@ -17,7 +17,7 @@ ALIKE = 1.02  # makespans so near do not decide between kinds; assumed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """The price of an hour of one core and of one GPU, in any currency."""
+    """Price of an hour of one core and of one GPU, in any currency."""
 
     cpu: float = 0.0
     gpu: float = 0.0

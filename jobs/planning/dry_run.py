@@ -115,11 +115,11 @@ def _limits(found: Forecast, price: Price | None) -> list[str]:
         lines.append(f"this is with --device {found.device}" + UNUSED.get(found.device, ""))
     longest = found.longest_model
     if longest:
-        said = f"its longest model takes {duration(longest)}: no cluster is faster"
+        text = f"its longest model takes {duration(longest)}: no cluster is faster"
         core = found.work("cpu")
         if core and found.work("cuda") is None:
-            said += f", and more than {math.ceil(core / longest):,} cores are of no use"
-        lines.append(said)
+            text += f", and more than {math.ceil(core / longest):,} cores are of no use"
+        lines.append(text)
     return lines
 
 

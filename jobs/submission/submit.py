@@ -65,7 +65,7 @@ def submit(
     module = ["-m", "jobs.sweep", f"study/{file.name}" if file else named, "--out", out]
     python = sys.executable if head.here else "python"  # of an environment that has our packages
     wanted = Submission(
-        id=identity(study.name, out),
+        id=submission_id(study.name, out),
         entrypoint=shlex.join([python, *module, *options]),
         out=out,
     )
@@ -106,7 +106,7 @@ def results_location(out: str | None, study: str, head: Head) -> str:
     )
 
 
-def identity(study: str, out: str) -> str:
+def submission_id(study: str, out: str) -> str:
     """Return an id that depends on the study and the place of its results only."""
     return f"{study}-{hashlib.sha256(out.encode()).hexdigest()[:10]}"
 
@@ -123,7 +123,7 @@ def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> st
     """Send the code, start the job and return its id."""
     name = wanted.id if number == 1 else f"{wanted.id}-{number}"
     with tempfile.TemporaryDirectory(prefix="scaling-submit-") as folder:
-        gather(Path(folder), file)
+        copy_code(Path(folder), file)
         asked: dict[str, Any] = {
             "entrypoint": wanted.entrypoint,
             "submission_id": name,
@@ -144,7 +144,7 @@ def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> st
             time.sleep(AGAIN_S)
 
 
-def gather(folder: Path, file: Path | None) -> None:
+def copy_code(folder: Path, file: Path | None) -> None:
     """Copy the code and the study's file into `folder`: no data, no results, no file with keys."""
     for package in (scaling, jobs, analysis):
         source = Path(str(package.__file__)).parent
@@ -194,7 +194,7 @@ async def _print_log(head: Head, name: str) -> None:
                 printed = max(printed, seen)
                 print(new, end="", flush=True)
         except (RuntimeError, aiohttp.ClientError):
-            pass  # what is wrong, if it stays wrong, the next line says
+            pass  # the next line raises it again if it persists
         if head.client.get_job_status(name).is_terminal():
             return
         await asyncio.sleep(AGAIN_S)

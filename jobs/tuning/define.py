@@ -20,7 +20,7 @@ SHORT = {"epochs": "e", "batch_size": "b", "weight_decay": "wd"}  # in names of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """One recipe at one cell: the job has the published values, a member for each seed."""
+    """A tuning of a recipe at one cell: its job has the published values, a member a seed."""
 
     name: str
     job: Job

@@ -18,7 +18,7 @@ from jobs.execution.worker import train_job
 from jobs.planning.batches import Slots, unfinished_jobs
 from jobs.planning.cost import Cost, plan_job, predict_seconds
 from jobs.tuning.define import Tuning
-from jobs.tuning.objective import last_rows, run_ids, stored
+from jobs.tuning.objective import job_state, last_rows, run_ids
 from jobs.tuning.optuna_study import Suggestion, Suggestions
 from jobs.tuning.search_space import suggested
 from jobs.tuning.summary import best_so_far
@@ -33,7 +33,7 @@ def tune(
     tuning: Tuning,
     store: Store,
     options: Options,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     command: str = "",
     cost: Cost = predict_seconds,
 ) -> tuple[dict[str, Any], State]:
@@ -58,16 +58,16 @@ def tune(
         first, settled = suggestions.next(), len(suggestions.finished())
         write_plan()
         if first is None:
-            say(f"{tuning.name}: all {settled} suggestions are stored in {store.out}")
+            report(f"{tuning.name}: all {settled} suggestions are stored in {store.out}")
             return write_plan(), store.state()
         left = tuning.suggestions - settled
         stored_text = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
         seconds = seconds_of(tuning.job) * left
         with connect.connected(options.address, options.cpus) as where:
-            slots = capacity.room(options.device, options.cpus, store, options.shared_fs)
+            slots = capacity.available_slots(options.device, options.cpus, store, options.shared_fs)
             engines.warm_up([tuning.job.cell], options.engine, options.device)
             at_once = min(slots.cpu + slots.gpu, left)
-            say(
+            report(
                 f"{tuning.name}: {stored_text}{left} suggestions of"
                 f" {len(tuning.job.members)} models to train"
                 f" on {where}, {slots} at a time: about {duration(seconds)} of core time,"
@@ -122,7 +122,7 @@ class SuggestionSource(TrialSource):
         super().__init__()
         self.suggestions, self.write_plan, self.bar = suggestions, write_plan, bar
         self.plan: Mapping[str, Any] = {}
-        self.rows: dict[str, dict[str, Any]] = {}  # by run_id, of what is settled
+        self.rows: dict[str, dict[str, Any]] = {}  # by run_id, of settled suggestions
         for number in suggestions.finished():
             self.rows |= last_rows(suggestions.known[number].job, suggestions.store)
         self.first: Suggestion | None = first
@@ -170,7 +170,7 @@ def train_suggestion(
     """Train the models of a suggestion that are not stored yet, as a Tune trial."""
     os.environ.update(settings)
     store, job = Store(out), suggested(base, config["values"])
-    runs, state = run_ids(job), stored(job, store)
+    runs, state = run_ids(job), job_state(job, store)
     done = {run for run in runs if run in state.finished or state.failed(run, "numeric")}
     checkpoints = Checkpoints(store, lambda line: ray_tune.report({"message": line}))
     for left in unfinished_jobs([job], done):

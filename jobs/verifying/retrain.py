@@ -15,12 +15,12 @@ from scaling.verifying.ledger import BOUNDS, EQUAL, Ledger
 
 NEIGHBOURS = "who trained beside it in lock-step is not known"
 
-LOT_S = 0.1  # assumed: of each lot besides training, so that short ones are not foretold as none
+LOT_S = 0.1  # assumed: of each lot besides training, so that no prediction is zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undecided:
-    """A model that differs from what is stored where equal bits cannot be asked, and why not."""
+    """A model that differs from its stored rows, with the reasons why its bits may differ."""
 
     again: Again
     misses: int  # of the model that was trained again
@@ -50,7 +50,7 @@ class Retrainer:
         return total
 
     def train(self, lots: Sequence[Lot]) -> list[Undecided]:
-        """Train lots again; note what is equal and what is not, and return what is undecided."""
+        """Train lots again; note equal and unequal models, and return the undecided ones."""
         undecided = []
         lots = sorted(lots, key=self.seconds)
         with Progress("verify", sum(map(self.seconds, lots))) as bar:
@@ -93,7 +93,7 @@ class Retrainer:
         return undecided
 
     def settle(self, undecided: Sequence[Undecided]) -> list[Undecided]:
-        """Note those whose bits this machine gives, as others of the same rows came back to them.
+        """Note those whose bits this machine gives, as models of the same versions show.
 
         Return the rest.
         """

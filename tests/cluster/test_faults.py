@@ -128,14 +128,14 @@ def test_when_nothing_can_be_written_the_sweep_ends_in_one_line_and_goes_on_late
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The folder is lost after the sweep has begun: not even failures can be noted."""
-    slots, parts = capacity.slots, tmp_path / ".part"
+    slots, parts = capacity.cluster_slots, tmp_path / ".part"
 
     def lose(*asked: Any) -> Slots:
         parts.rmdir()
         parts.write_text("a file where the folder should be")
         return slots(*asked)
 
-    monkeypatch.setattr(capacity, "slots", lose)
+    monkeypatch.setattr(capacity, "cluster_slots", lose)
     monkeypatch.setattr(ray_trials, "INFRASTRUCTURE_RETRIES", 0)
     with pytest.raises(InputError, match=r"cannot be written.*run the same command again") as error:
         sweep_here(two_models, tmp_path)

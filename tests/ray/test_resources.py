@@ -10,7 +10,7 @@ from planned import batch, each_member
 from ray.tune.search import Searcher
 
 from jobs.execution import capacity
-from jobs.execution.capacity import most
+from jobs.execution.capacity import configured_most
 from jobs.execution.queue import Queue
 from jobs.execution.ray_trials import resource_request
 from jobs.planning.batches import Batch, Slots, divide
@@ -137,22 +137,22 @@ def cluster_with(monkeypatch: pytest.MonkeyPatch, **resources: float) -> None:
 def test_what_a_cluster_cannot_do_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster_with(monkeypatch, CPU=4.0)
     with pytest.raises(InputError, match=r"4 CPUs and no GPU, and no autoscaler") as error:
-        capacity.slots("cuda")
+        capacity.cluster_slots("cuda")
     assert "\n" not in str(error.value)
-    assert capacity.slots("cpu") == capacity.slots("auto") == Slots(cpu=4)
-    assert capacity.slots("cpu", cpus=3) == Slots(cpu=3)
+    assert capacity.cluster_slots("cpu") == capacity.cluster_slots("auto") == Slots(cpu=4)
+    assert capacity.cluster_slots("cpu", cpus=3) == Slots(cpu=3)
     cluster_with(monkeypatch, memory=1.0)
     for device in ("cpu", "auto"):
         with pytest.raises(InputError, match="add a worker node"):
-            capacity.slots(device)
+            capacity.cluster_slots(device)
 
 
 def test_what_an_autoscaler_would_add_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster_with(monkeypatch, CPU=4.0)
     could = {"CPU": 64.0, "GPU": 2.0}
-    assert capacity.slots("cuda", could=could) == Slots(gpu=2)
-    assert capacity.slots("auto", could=could) == Slots(cpu=64, gpu=2)
-    assert str(capacity.slots("auto", could=could)) == "64 CPUs and 2 GPUs"
+    assert capacity.cluster_slots("cuda", could=could) == Slots(gpu=2)
+    assert capacity.cluster_slots("auto", could=could) == Slots(cpu=64, gpu=2)
+    assert str(capacity.cluster_slots("auto", could=could)) == "64 CPUs and 2 GPUs"
 
 
 def test_the_most_that_a_configuration_brings_up() -> None:
@@ -166,7 +166,7 @@ def test_the_most_that_a_configuration_brings_up() -> None:
             "gpu": {**kind, "resources": {"CPU": 8, "GPU": 1}, "max_workers": 20},
         },
     }
-    assert most(config) == {"CPU": 4 * 16 + 10 * 8, "GPU": 10}
+    assert configured_most(config) == {"CPU": 4 * 16 + 10 * 8, "GPU": 10}
 
 
 def test_a_gpu_that_is_not_there_is_not_replaced_in_silence(

@@ -20,12 +20,12 @@ from jobs.submission import submit as submit_module
 from jobs.submission.head import Head, _runs_here, url_of
 from jobs.submission.submit import (
     attempts_of,
+    copy_code,
     environment,
     exit_status,
     follow,
-    gather,
-    identity,
     results_location,
+    submission_id,
 )
 from scaling.errors import InputError
 
@@ -128,7 +128,7 @@ def test_a_study_of_ones_own_travels_with_the_code_and_nothing_else_does(
     assert client.sent["files"] == ["analysis", "jobs", "scaling", "study"]
     assert " study/mine.py " in client.sent["entrypoint"]
     assert client.sent["submission_id"].startswith("mine-")
-    gather(tmp_path / "sent", tmp_path / "mine.py")
+    copy_code(tmp_path / "sent", tmp_path / "mine.py")
     sent = {str(path.relative_to(tmp_path / "sent")) for path in (tmp_path / "sent").rglob("*")}
     assert {"study/mine.py", "jobs/sweep.py", "scaling/py.typed"} <= sent
     assert not [name for name in sent if "__pycache__" in name or "/." in name]
@@ -173,8 +173,8 @@ def test_a_head_that_was_just_started_is_waited_for(
 
 
 def test_attempts_are_those_of_one_name_only() -> None:
-    name = identity("ladder", "/out")
-    assert name != identity("ladder", "/other")
+    name = submission_id("ladder", "/out")
+    assert name != submission_id("ladder", "/other")
     names = ["raysubmit_x", f"{name}-10", name, f"{name}-2", f"{name}-b", f"{name}1", f"x{name}"]
     jobs = [job(each, JobStatus.FAILED) for each in (*names, None)]
     assert [j.submission_id for j in attempts_of(name, jobs)] == [name, f"{name}-2", f"{name}-10"]
