@@ -152,7 +152,7 @@ def finished(store: Store) -> dict[str, Model]:
     Raises InputError for corrupt files.
     """
     metrics, predictions = store.read("metrics"), store.read("predictions")
-    if report_corrupt_files((*metrics.torn, *predictions.torn)):
+    if report_corrupt_files((*metrics.corrupt, *predictions.corrupt)):
         raise InputError(f"{store.out} has files that cannot be read: nothing was published")
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in metrics.table.to_pylist():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
+from scaling.analyses import Analysis, check_analyses, to_plan
 from scaling.cell import (
     Cell,
     Member,
@@ -77,18 +78,23 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A question and the grids that answer it; `notes` are printed in its report."""
+    """A question, the grids that answer it, and how its report reads them.
+
+    `notes` are printed in the report. Without `analyses` it chooses by the shape of the grids.
+    """
 
     name: str
     question: str
     grids: tuple[Grid, ...]
     notes: tuple[str, ...] = ()
+    analyses: tuple[Analysis, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):  # it names a file
             raise InputError(
                 f"study name '{self.name}': expected letters, digits, '_', '-' and '.' only"
             )
+        check_analyses(self.name, self.analyses)
 
     def override(self, **axes: Any) -> "Study":
         """The same study with axes of every grid replaced; None leaves one as it is."""
@@ -161,6 +167,7 @@ def plan(
         "name": study.name,
         "question": study.question,
         "notes": list(study.notes),
+        "analyses": [to_plan(analysis) for analysis in study.analyses],
         "command": command,
         "cells": [
             {

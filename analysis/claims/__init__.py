@@ -9,16 +9,16 @@ from analysis.claims import (  # they fill the table  # noqa: F401
     ladder,
     scale,
 )
-from analysis.claims.claim import CLAIMS, NOT_RUN, Claim, Evidence, NotRun, Outcome, evidence
+from analysis.claims.claim import CLAIMS, NOT_RUN, Claim, Evidence, NotRun, Outcome, gather_evidence
 from analysis.effects.decision_rules import ALPHA, holm
 from analysis.results.cell_results import Ambiguous
 
-__all__ = ["CLAIMS", "Claim", "Evidence", "NotRun", "Outcome", "evidence", "judge_all"]
+__all__ = ["CLAIMS", "Claim", "Evidence", "NotRun", "Outcome", "gather_evidence", "judge_all"]
 
 
-def judge_all(e: Evidence) -> list[dict[str, Any]]:
+def judge_all(evidence: Evidence) -> list[dict[str, Any]]:
     """A row for each claim, with Holm's correction over those that were tested."""
-    rows = [_row(claim, _judge(claim, e)) for claim in _in_order()]
+    rows = [_row(claim, _judge(claim, evidence)) for claim in _in_order()]
     tested = [row for row in rows if row["p"] is not None]
     for row, adjusted in zip(tested, holm([row["p"] for row in tested]), strict=True):
         row["p_holm"] = adjusted
@@ -36,9 +36,9 @@ def _in_order() -> list[Claim]:
     return sorted(CLAIMS.values(), key=lambda claim: int(claim.id[1:]))
 
 
-def _judge(claim: Claim, e: Evidence) -> Outcome:
+def _judge(claim: Claim, evidence: Evidence) -> Outcome:
     try:
-        return claim.judge(e)
+        return claim.judge(evidence)
     except (NotRun, Ambiguous) as missing:
         return Outcome(verdict=str(missing), sentence="")
 

@@ -14,7 +14,7 @@ from analysis.effects.decision_rules import (
     no_gain,
 )
 from analysis.reference.published import find_published
-from analysis.results.cell_results import Measured, the_one
+from analysis.results.cell_results import CellResult, the_one
 from analysis.results.identity import USUAL
 from analysis.stats.prediction_interval import one_run
 
@@ -30,10 +30,12 @@ REVISIT = {  # cited: recipe here -> misses of 2,007 where the unchanged recipe 
 
 
 @claim("C8", "Weight normalization does not help", study="negative")
-def c8(e: Evidence) -> Outcome:
-    other = e.cell("negative", recipe="weight_norm", n_train=BASE_SIZE)
-    base = e.cell("negative", recipe="dropout_relu", n_train=BASE_SIZE, batch_size=other.batch_size)
-    change = e.change(base, other)
+def c8(evidence: Evidence) -> Outcome:
+    other = evidence.cell("negative", recipe="weight_norm", n_train=BASE_SIZE)
+    base = evidence.cell(
+        "negative", recipe="dropout_relu", n_train=BASE_SIZE, batch_size=other.batch_size
+    )
+    change = evidence.change(base, other)
     return outcome(
         no_gain(change), "With it the test error changes by {change}.", change, change=change
     )
@@ -44,22 +46,22 @@ def c8(e: Evidence) -> Outcome:
     "A micro-ViT of about the same parameters and FLOPs cannot match the convnet",
     study="negative",
 )
-def c9(e: Evidence) -> Outcome:
+def c9(evidence: Evidence) -> Outcome:
     """Both at the same batch size; of several settings, each side's best on the test images."""
-    vits = e.cells.find("negative", model="micro_vit", dataset="mnist")
+    vits = evidence.cells.find("negative", model="micro_vit", dataset="mnist")
     if not vits:
-        raise NotRun("negative", begun="negative" in e.cells.studies)
+        raise NotRun("negative", begun="negative" in evidence.cells.studies)
     pairs = [
         (convnet, vit)
         for vit in vits
-        for convnet in e.cells.find("negative", model=USUAL, dataset="mnist")
+        for convnet in evidence.cells.find("negative", model=USUAL, dataset="mnist")
         if all(getattr(convnet, name) == getattr(vit, name) for name in OF_BOTH)
     ]
     if not pairs:
         raise NotRun("negative", begun=True)
     vit = min((pair[1] for pair in pairs), key=lambda cell: cell.error)
     convnet = min((one for one, other in pairs if other is vit), key=lambda cell: cell.error)
-    change = e.change(convnet, vit)
+    change = evidence.change(convnet, vit)
     return outcome(
         is_worse(change),
         "In its place ({vit_params:,} parameters and {vit_macs:,} multiplications, against"
@@ -80,18 +82,18 @@ def c9(e: Evidence) -> Outcome:
     " models",
     study="best",
 )
-def c17(e: Evidence) -> Outcome:
-    base = e.cell("best", recipe="dropout_relu")
+def c17(evidence: Evidence) -> Outcome:
+    base = evidence.cell("best", recipe="dropout_relu")
     others = [
         cell
-        for cell in e.cells.find("best", dataset="mnist", n_train=base.n_train)
+        for cell in evidence.cells.find("best", dataset="mnist", n_train=base.n_train)
         if cell.recipe != base.recipe and cell.split == base.split and cell.n_macs == base.n_macs
     ]
     if not others:
         raise NotRun("best", begun=True)
     name = min((cell.recipe for cell in others), key=lambda recipe: recipe != "best")
     other = the_one("best", [cell for cell in others if cell.recipe == name])
-    change = e.change(base, other)
+    change = evidence.change(base, other)
     known = change.se_seed is not None
     halved = known and change.high < HALVED
     p = change.p_below(HALVED)
@@ -112,19 +114,19 @@ def c17(e: Evidence) -> Outcome:
     "2055: nobody trains from scratch; a pretrained giant is asked or fine-tuned",
     study="transfer",
 )
-def c20(e: Evidence) -> Outcome:
+def c20(evidence: Evidence) -> Outcome:
     """Here the giant is the same network, pretrained on MNIST: fine-tuned, is it ever worse?"""
-    pairs = _by_size(e, "fine_tune")
-    changes = [e.change(scratch, tuned) for scratch, tuned in pairs]
+    pairs = _by_size(evidence, "fine_tune")
+    changes = [evidence.change(scratch, tuned) for scratch, tuned in pairs]
     judged = [helps(change) for change in changes]
     values: dict[str, object] = {"helps": Counter(j.verdict for j in judged)[SUPPORTED]}
     said = []
     for i in sorted({0, len(pairs) - 1}):
         values |= {f"n_{i}": pairs[i][0].n_train, f"of_{i}": changes[i]}
         said.append(f"by {{of_{i}}} with {{n_{i}:,}}")
-    probes = _by_size(e, "linear_probe", needed=False)
+    probes = _by_size(evidence, "linear_probe", needed=False)
     if probes:
-        values |= {"n_probe": probes[-1][0].n_train, "probe": e.change(*probes[-1])}
+        values |= {"n_probe": probes[-1][0].n_train, "probe": evidence.change(*probes[-1])}
         said.append("a linear probe by {probe} with {n_probe:,}")
     return outcome(
         all_of(judged),
@@ -136,19 +138,23 @@ def c20(e: Evidence) -> Outcome:
     )
 
 
-def _by_size(e: Evidence, recipe: str, *, needed: bool = True) -> list[tuple[Measured, Measured]]:
+def _by_size(
+    evidence: Evidence, recipe: str, *, needed: bool = True
+) -> list[tuple[CellResult, CellResult]]:
     """From scratch and with `recipe`, by the number of training images."""
-    sizes = {cell.n_train for cell in e.cells.find("transfer", dataset="usps", recipe=recipe)}
+    sizes = {
+        cell.n_train for cell in evidence.cells.find("transfer", dataset="usps", recipe=recipe)
+    }
     found = [
         [
-            e.cells.first("transfer", dataset="usps", recipe=r, n_train=n)
+            evidence.cells.first("transfer", dataset="usps", recipe=r, n_train=n)
             for r in ("scratch", recipe)
         ]
         for n in sorted(sizes)
     ]
     pairs = [(scratch, other) for scratch, other in found if scratch and other]
     if needed and not pairs:
-        raise NotRun("transfer", begun="transfer" in e.cells.studies)
+        raise NotRun("transfer", begun="transfer" in evidence.cells.studies)
     return pairs
 
 
@@ -160,13 +166,13 @@ def _by_size(e: Evidence, recipe: str, *, needed: bool = True) -> list[tuple[Mea
     study="revisit",
     source="github.com/buzzillio/lecun1989-karpathy2022-revisit, 2025",
 )
-def c21(e: Evidence) -> Outcome:
-    base = e.cell("revisit", recipe="dropout_relu", n_train=BASE_SIZE)
+def c21(evidence: Evidence) -> Outcome:
+    base = evidence.cell("revisit", recipe="dropout_relu", n_train=BASE_SIZE)
     judged, said = [], []
     published = find_published("dropout_relu")
     values: dict[str, object] = {"before": published.test_misses}
     for recipe, misses in REVISIT.items():
-        change = e.change(base, e.cell("revisit", recipe=recipe, n_train=BASE_SIZE))
+        change = evidence.change(base, evidence.cell("revisit", recipe=recipe, n_train=BASE_SIZE))
         judged.append(helps(change))
         values |= {recipe: change, f"{recipe}_published": misses}
         said.append(f"{recipe.replace('_', ' ')} {{{recipe}}}, {judged[-1].verdict}")

@@ -3,13 +3,17 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from analysis.effects.decision_rules import Judged
 from analysis.effects.paired import Effect, Resampler
+from analysis.forecasts.far_future import project_2055
+from analysis.laws.curves import Curve, find_curves
 from analysis.present.formatting import change, raised
-from analysis.results.cell_results import Cells, Measured
+from analysis.results.cell_results import CellResult, Cells
 from analysis.results.load import Results
+from analysis.results.reading import studies_with_curves
 
 POST = "Karpathy 2022, karpathy.github.io/2022/03/14/lecun1989"
 BASE_SIZE = 7291  # cited: the training images of the 1989 paper
@@ -24,26 +28,35 @@ class NotRun(Exception):
         super().__init__(f"{'not finished: ' if begun else NOT_RUN}scaling sweep {study}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: its curves and fits are made when first asked for
 class Evidence:
-    """A results folder as claims see it."""
+    """A results folder as claims and sections see it."""
 
     results: Results
     cells: Cells
     resampler: Resampler
-    future: Mapping[str, Any] | None = None  # of project2055, where the folder has curves
 
-    def cell(self, study: str, *, dataset: str = "mnist", **where: Any) -> Measured:
+    @cached_property
+    def curves(self) -> list[Curve]:
+        """The fitted scaling curves of the studies that ask for them."""
+        return find_curves(self.results.of(studies_with_curves(self.results.plans)))
+
+    @cached_property
+    def future(self) -> Mapping[str, Any] | None:
+        """What the curves and the trends say of 2055; None without a curve."""
+        return project_2055(self.curves, self.cells)
+
+    def cell(self, study: str, *, dataset: str = "mnist", **where: Any) -> CellResult:
         """The cell of a study. Raises NotRun if it has no finished model, Ambiguous for several."""
         found = self.cells.first(study, dataset=dataset, **where)
         if found is None:
             raise NotRun(study, begun=study in self.cells.studies)
         return found
 
-    def change(self, base: Measured, other: Measured) -> Effect:
+    def change(self, base: CellResult, other: CellResult) -> Effect:
         return self.effect([(-1.0, base), (1.0, other)], other.study)
 
-    def effect(self, terms: list[tuple[float, Measured]], study: str) -> Effect:
+    def effect(self, terms: list[tuple[float, CellResult]], study: str) -> Effect:
         """Raises NotRun where the cells share no seed or no test images."""
         found = self.resampler.effect(terms)
         if found is None:
@@ -51,7 +64,7 @@ class Evidence:
         return found
 
 
-def evidence(results: Results) -> Evidence:
+def gather_evidence(results: Results) -> Evidence:
     return Evidence(results=results, cells=Cells(results), resampler=Resampler())
 
 

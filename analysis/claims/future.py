@@ -17,8 +17,10 @@ YEARS = AHEAD - NOW
 
 
 @claim("C14", "2055: networks look the same only bigger", study=None)
-def c14(e: Evidence) -> Outcome:
-    kinds = sorted({cell.model for study in e.cells.studies for cell in e.cells.find(study)})
+def c14(evidence: Evidence) -> Outcome:
+    kinds = sorted(
+        {cell.model for study in evidence.cells.studies for cell in evidence.cells.find(study)}
+    )
     sizes = next(found for found in outlooks() if found.name == "parameters")
     return outcome(
         Judged(UNKNOWABLE, None),
@@ -39,7 +41,7 @@ def c14(e: Evidence) -> Outcome:
     "2055: data sets and models are about 10000000x larger (0.212 orders of magnitude a year)",
     study=None,
 )
-def c15(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
+def c15(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     times = math.log10(fact("claim_2055_data_model").value)
     asked = times / YEARS
     models, data = (
@@ -80,7 +82,7 @@ def c15(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     "2055: the state of the art of 2022 trains in about a minute on a personal device",
     study=None,
 )
-def c16(e: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
+def c16(evidence: Evidence) -> Outcome:  # noqa: ARG001  it rests on facts alone
     """On hardware alone, and with algorithms that need less compute year by year."""
     needed = fact("train_flop_ViT_G14").value / fact("claim_2055_train_time").value
     now = fact("m1_peak_fp32_gpu").value

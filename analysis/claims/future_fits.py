@@ -12,7 +12,7 @@ from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNKNOWABLE,
 from analysis.laws.fit import fit
 from analysis.laws.limits import open_ended
 from analysis.present.formatting import interval
-from analysis.results.cell_results import LEVEL, Measured
+from analysis.results.cell_results import LEVEL, CellResult
 from analysis.results.identity import like_curve
 from analysis.results.surface import find_all, largest_test_set, surface_cells, surfaces
 
@@ -20,11 +20,11 @@ MODERN = "dropout_relu"
 
 
 @claim("C18", "2055: data alone gives a modest gain", study="data")
-def c18(e: Evidence) -> Outcome:
+def c18(evidence: Evidence) -> Outcome:
     """By the forms that the best recipe's curve does not reject, at 2055's number of images."""
-    curve = next(iter((e.future or {}).get("curves", ())), None)
+    curve = next(iter((evidence.future or {}).get("curves", ())), None)
     if curve is None:
-        raise NotRun("data", begun="data" in e.cells.studies)
+        raise NotRun("data", begun="data" in evidence.cells.studies)
     far, law, ahead, last = curve["far"], curve["law"], curve["ahead"], curve["errors"][-1]
     verdict = UNKNOWABLE
     if far["kept"] and far["determined"] and last:
@@ -71,10 +71,10 @@ def c18(e: Evidence) -> Outcome:
     "2055: beyond that larger models bigger computers and research are needed",
     study="grid",
 )
-def c19(e: Evidence) -> Outcome:
+def c19(evidence: Evidence) -> Outcome:
     """Whether a wider network is still better at the largest number of images it was tried with."""
-    base, other = _widest(e)
-    change = e.change(base, other)
+    base, other = _widest(evidence)
+    change = evidence.change(base, other)
     values: dict[str, Any] = {
         "n_train": base.n_train,
         "width": other.width,
@@ -85,7 +85,7 @@ def c19(e: Evidence) -> Outcome:
         "At {n_train:,} images width {width:g} changes the test error of the modern recipe by"
         " {change}, for {flop:.1f} times the training FLOP."
     )
-    every = surfaces(e.cells, base.test_set_id)
+    every = surfaces(evidence.cells, base.test_set_id)
     table = surface_cells(next(cells for cells in every if any(cell is base for cell in cells)))
     table = table[(table["epochs"] == base.epochs) & (table["split"] == base.split)]
     if len(table) > 5 and table["n_params"].nunique() > 2 and table["n_train"].nunique() > 2:
@@ -113,13 +113,13 @@ def c19(e: Evidence) -> Outcome:
     return outcome(helps(change), said, change, **values)
 
 
-def _widest(e: Evidence) -> tuple[Measured, Measured]:
+def _widest(evidence: Evidence) -> tuple[CellResult, CellResult]:
     """The modern recipe at width 1 and at the largest width, with as many images as both have."""
-    e.cell("grid", recipe=MODERN)
-    test_set = largest_test_set(e.cells)
+    evidence.cell("grid", recipe=MODERN)
+    test_set = largest_test_set(evidence.cells)
     found = [
         cell
-        for cell in find_all(e.cells)
+        for cell in find_all(evidence.cells)
         if (cell.recipe, cell.test_set_id, cell.split) == (MODERN, test_set, "none")
         and cell.is_built_in
     ]

@@ -18,7 +18,7 @@ from analysis.effects.decision_rules import (
     no_gain,
 )
 from analysis.effects.paired import Effect
-from analysis.results.cell_results import Measured
+from analysis.results.cell_results import CellResult
 
 THREE_DAYS = 259_200.0  # seconds, cited: LeCun et al. 1989
 LAPTOP = 90.0  # seconds, cited: the write-up, on a laptop of 2020
@@ -26,9 +26,9 @@ CRUSHED = 0.1  # a training set is crushed where a tenth of its misses are left,
 PUBLISHED_CUT = 32 / 82 - 1  # cited: test misses of 2,007, from the first row to the last
 
 
-def _step(e: Evidence, base: str, other: str) -> tuple[Measured, Measured, Effect]:
-    cells = [e.cell("ladder", n_train=BASE_SIZE, recipe=name) for name in (base, other)]
-    return cells[0], cells[1], e.change(*cells)
+def _step(evidence: Evidence, base: str, other: str) -> tuple[CellResult, CellResult, Effect]:
+    cells = [evidence.cell("ladder", n_train=BASE_SIZE, recipe=name) for name in (base, other)]
+    return cells[0], cells[1], evidence.change(*cells)
 
 
 @claim(
@@ -36,8 +36,8 @@ def _step(e: Evidence, base: str, other: str) -> tuple[Measured, Measured, Effec
     "Training the 1989 recipe takes 90 s on a 2020 laptop CPU against 3 days in 1989: about 3000x",
     study="ladder",
 )
-def c1(e: Evidence) -> Outcome:
-    cell = e.cell("ladder", n_train=BASE_SIZE, recipe="1989")
+def c1(evidence: Evidence) -> Outcome:
+    cell = evidence.cell("ladder", n_train=BASE_SIZE, recipe="1989")
     seconds = float(cell.models["cpu_s"].median())
     verdict = SUPPORTED if seconds <= LAPTOP else UNDECIDED
     return outcome(
@@ -61,8 +61,8 @@ def c1(e: Evidence) -> Outcome:
     " about another 100x",
     study="ladder",
 )
-def c2(e: Evidence) -> Outcome:
-    models = e.results.models
+def c2(evidence: Evidence) -> Outcome:
+    models = evidence.results.models
     on_gpu = models[models["device"].astype(str).str.startswith("cuda")]
     if not len(on_gpu):
         return Outcome(verdict="undecided: not run", sentence="No model was trained on a GPU.")
@@ -84,8 +84,8 @@ def c2(e: Evidence) -> Outcome:
     " test error",
     study="ladder",
 )
-def c3(e: Evidence) -> Outcome:
-    base, other, change = _step(e, "1989", "ce")
+def c3(evidence: Evidence) -> Outcome:
+    base, other, change = _step(evidence, "1989", "ce")
     return outcome(
         all_of([_crushes(base, other), no_gain(change)]),
         "Training misses go from {train_from:.1f} to {train_to:.1f} of {n_train:,}; the test error"
@@ -99,28 +99,29 @@ def c3(e: Evidence) -> Outcome:
 
 
 @claim("C4", "AdamW gives a slight further gain", study="ladder")
-def c4(e: Evidence) -> Outcome:
-    _, _, change = _step(e, "ce", "adamw")
+def c4(evidence: Evidence) -> Outcome:
+    _, _, change = _step(evidence, "ce", "adamw")
     return outcome(helps(change), "The test error changes by {change}.", change, change=change)
 
 
 @claim("C6", "One-pixel shift augmentation helps a lot", study="ladder")
-def c6(e: Evidence) -> Outcome:
-    _, _, change = _step(e, "adamw", "augment")
+def c6(evidence: Evidence) -> Outcome:
+    _, _, change = _step(evidence, "adamw", "augment")
     return outcome(
         helps_a_lot(change), "The test error changes by {change}.", change, change=change
     )
 
 
 @claim("C7", "Dropout with ReLU helps a lot; ReLU alone gives nothing", study="negative")
-def c7(e: Evidence) -> Outcome:
-    _, _, both = _step(e, "augment", "dropout_relu")
+def c7(evidence: Evidence) -> Outcome:
+    _, _, both = _step(evidence, "augment", "dropout_relu")
     said = "With dropout and ReLU the test error changes by {both}"
     try:
         pair = [
-            e.cell("negative", n_train=BASE_SIZE, recipe=name) for name in ("augment", "relu_alone")
+            evidence.cell("negative", n_train=BASE_SIZE, recipe=name)
+            for name in ("augment", "relu_alone")
         ]
-        alone = e.change(*pair)
+        alone = evidence.change(*pair)
     except NotRun as missing:
         first = helps_a_lot(both)
         verdict = CONTRADICTED if first.verdict == CONTRADICTED else str(missing)
@@ -147,8 +148,8 @@ def c7(e: Evidence) -> Outcome:
     " 4x the training",
     study="ladder",
 )
-def c11(e: Evidence) -> Outcome:
-    base, other, change = _step(e, "1989", "dropout_relu")
+def c11(evidence: Evidence) -> Outcome:
+    base, other, change = _step(evidence, "1989", "dropout_relu")
     same = Judged(SUPPORTED if base.n_macs == other.n_macs else CONTRADICTED, None)
     judged = is_about(change, PUBLISHED_CUT)
     return outcome(
@@ -166,7 +167,7 @@ def c11(e: Evidence) -> Outcome:
     )
 
 
-def _crushes(base: Measured, other: Measured) -> Judged:
+def _crushes(base: CellResult, other: CellResult) -> Judged:
     """At most `CRUSHED` of the training misses are left: a paired t-test over seeds.
 
     Training images differ by seed, so that seeds carry all of the noise.

@@ -6,7 +6,7 @@ from typing import Any
 from analysis.claims.claim import BASE_SIZE, FULL_SIZE, Evidence, NotRun, Outcome, claim, outcome
 from analysis.effects.decision_rules import Judged, all_of, helps, no_gain
 from analysis.effects.paired import Effect
-from analysis.results.cell_results import Measured
+from analysis.results.cell_results import CellResult
 
 PASSES = (20, 40, 80)  # of the study's: nearest to 23, 46 and 80
 LONG = 160  # epochs of 7,291 images that are about as many updates as 23 of 50,000
@@ -17,10 +17,10 @@ LONG = 160  # epochs of 7,291 images that are about as many updates as 23 of 50,
     "More passes alone in the original setting give no substantial gain",
     study="epochs",
 )
-def c5(e: Evidence) -> Outcome:
+def c5(evidence: Evidence) -> Outcome:
     where: dict[str, Any] = {"recipe": "1989", "n_train": BASE_SIZE, "split": "tune"}
-    few, some, many = (e.cell("epochs", epochs=epochs, **where) for epochs in PASSES)
-    doubled, quadrupled = e.change(few, some), e.change(few, many)
+    few, some, many = (evidence.cell("epochs", epochs=epochs, **where) for epochs in PASSES)
+    doubled, quadrupled = evidence.change(few, some), evidence.change(few, many)
     return outcome(
         all_of([no_gain(doubled), no_gain(quadrupled)]),
         "From {few} to {some} epochs the test error changes by {doubled}, to {many} by"
@@ -39,23 +39,23 @@ def c5(e: Evidence) -> Outcome:
     "Residual connections and layer or batch normalization help mostly at larger scale",
     study="norms",
 )
-def c10(e: Evidence) -> Outcome:
+def c10(evidence: Evidence) -> Outcome:
     """Helps at the largest width, and more than at the smallest: means of the variants' effects."""
-    widths, variants = _variants(e)
+    widths, variants = _variants(evidence)
     small, large = widths[0], widths[-1]
     at = {
         width: [
             term
             for name in variants
             for term in (
-                (1 / len(variants), e.cell("norms", recipe=name, width=width)),
-                (-1 / len(variants), e.cell("norms", recipe="dropout_relu", width=width)),
+                (1 / len(variants), evidence.cell("norms", recipe=name, width=width)),
+                (-1 / len(variants), evidence.cell("norms", recipe="dropout_relu", width=width)),
             )
         ]
         for width in (small, large)
     }
-    here, there = (e.effect(at[width], "norms") for width in (small, large))
-    more = e.effect([*at[large], *((-c, cell) for c, cell in at[small])], "norms")
+    here, there = (evidence.effect(at[width], "norms") for width in (small, large))
+    more = evidence.effect([*at[large], *((-c, cell) for c, cell in at[small])], "norms")
     return outcome(
         all_of([helps(there), helps(more)]),
         "Over {variants} variants ({names}) the test error changes on average by {here} at width"
@@ -71,10 +71,10 @@ def c10(e: Evidence) -> Outcome:
     )
 
 
-def _variants(e: Evidence) -> tuple[list[float], list[str]]:
+def _variants(evidence: Evidence) -> tuple[list[float], list[str]]:
     """Widths and variants for which both the variant and dropout_relu are there."""
-    e.cell("norms", recipe="dropout_relu")
-    cells = e.cells.find("norms", dataset="mnist")
+    evidence.cell("norms", recipe="dropout_relu")
+    cells = evidence.cells.find("norms", dataset="mnist")
     bases = {cell.width for cell in cells if cell.recipe == "dropout_relu"}
     widths_of: dict[str, set[float]] = {}
     for cell in cells:
@@ -91,12 +91,12 @@ def _variants(e: Evidence) -> tuple[list[float], list[str]]:
     "Seven times the data alone helps (82 to 55) and with the tricks gives the best result (25)",
     study="ladder",
 )
-def c12(e: Evidence) -> Outcome:
-    old, new = (e.cell("ladder", recipe="1989", n_train=n) for n in (BASE_SIZE, FULL_SIZE))
+def c12(evidence: Evidence) -> Outcome:
+    old, new = (evidence.cell("ladder", recipe="1989", n_train=n) for n in (BASE_SIZE, FULL_SIZE))
     modern, best = (
-        e.cell("ladder", recipe="dropout_relu", n_train=n) for n in (BASE_SIZE, FULL_SIZE)
+        evidence.cell("ladder", recipe="dropout_relu", n_train=n) for n in (BASE_SIZE, FULL_SIZE)
     )
-    plain, tricks = e.change(old, new), e.change(modern, best)
+    plain, tricks = evidence.change(old, new), evidence.change(modern, best)
     values: dict[str, object] = {
         "n_from": BASE_SIZE,
         "n_to": FULL_SIZE,
@@ -112,7 +112,7 @@ def c12(e: Evidence) -> Outcome:
     )
     parts = [helps(plain), helps(tricks)]
     try:
-        split, more = _data_or_updates(e, old)
+        split, more = _data_or_updates(evidence, old)
     except NotRun as missing:
         said += f" How much of it is more updates: {missing}."
     else:
@@ -122,13 +122,13 @@ def c12(e: Evidence) -> Outcome:
     return outcome(all_of(parts), said, plain, **values)
 
 
-def _data_or_updates(e: Evidence, old: Measured) -> tuple[str, dict[str, object]]:
+def _data_or_updates(evidence: Evidence, old: CellResult) -> tuple[str, dict[str, object]]:
     """The step of 1989 from its 7,291 images to 100 epochs of 50,000, in parts."""
     full: dict[str, Any] = {"recipe": "1989", "n_train": FULL_SIZE, "split": "none"}
-    short, long = (e.cell("epochs", epochs=epochs, **full) for epochs in (old.epochs, 100))
+    short, long = (evidence.cell("epochs", epochs=epochs, **full) for epochs in (old.epochs, 100))
     values: dict[str, object] = {
-        "data": e.change(old, short),
-        "updates": e.change(short, long),
+        "data": evidence.change(old, short),
+        "updates": evidence.change(short, long),
         "short_epochs": short.epochs,
         "long_epochs": long.epochs,
     }
@@ -136,12 +136,12 @@ def _data_or_updates(e: Evidence, old: Measured) -> tuple[str, dict[str, object]
         " More images at {short_epochs} epochs of both (so more updates too) change it by {data},"
         " from there {long_epochs} epochs by {updates}."
     )
-    longer = e.cells.first(
+    longer = evidence.cells.first(
         "epochs", recipe="1989", n_train=BASE_SIZE, epochs=LONG, split="tune", dataset="mnist"
     )
     if longer is not None:
         values |= {
-            "alone": e.change(longer, short),
+            "alone": evidence.change(longer, short),
             "million_small": longer.epochs * longer.n_train / 1e6,
             "million_large": short.epochs * short.n_train / 1e6,
         }
@@ -153,15 +153,15 @@ def _data_or_updates(e: Evidence, old: Measured) -> tuple[str, dict[str, object]
 
 
 @claim("C13", "A larger network would help further but costs inference time", study="width")
-def c13(e: Evidence) -> Outcome:
-    base = e.cell("width", recipe="dropout_relu", width=1.0)
+def c13(evidence: Evidence) -> Outcome:
+    base = evidence.cell("width", recipe="dropout_relu", width=1.0)
     same: dict[str, Any] = {"recipe": "dropout_relu", "n_train": base.n_train}
-    found = e.cells.find("width", dataset="mnist", **same)
+    found = evidence.cells.find("width", dataset="mnist", **same)
     widths = sorted({cell.width for cell in found if cell.width > 1})
     if not widths:
         raise NotRun("width", begun=True)
-    wider = [e.cell("width", width=width, **same) for width in widths]
-    changes = [e.change(base, cell) for cell in wider]
+    wider = [evidence.cell("width", width=width, **same) for width in widths]
+    changes = [evidence.change(base, cell) for cell in wider]
     values: dict[str, object] = {"n_train": base.n_train}
     said = []
     for i, (cell, change) in enumerate(zip(wider, changes, strict=True)):
@@ -174,9 +174,9 @@ def c13(e: Evidence) -> Outcome:
             f"at width {{width_{i}:g}}, for {{macs_{i}:.1f}} times the multiplications,"
             f" by {{of_{i}}}"
         )
-    old = e.cells.first("width", dataset="mnist", recipe="1989", width=wider[-1].width)
-    old_base = e.cells.first("width", dataset="mnist", recipe="1989", width=1.0)
-    if old and old_base and (of_old := e.resampler.change(old_base, old)):
+    old = evidence.cells.first("width", dataset="mnist", recipe="1989", width=wider[-1].width)
+    old_base = evidence.cells.first("width", dataset="mnist", recipe="1989", width=1.0)
+    if old and old_base and (of_old := evidence.resampler.change(old_base, old)):
         values["old"] = of_old
         said.append("that of 1989 at this width by {old}")
     return outcome(

@@ -13,7 +13,7 @@ from analysis.compare.matching import SAME, Matched, Pair, match_cells
 from analysis.effects.decision_rules import ALPHA, holm
 from analysis.effects.paired import Resampler
 from analysis.present.labels import differing, labels
-from analysis.results.cell_results import LEVEL, Measured, described, every_cell
+from analysis.results.cell_results import LEVEL, CellResult, described, every_cell
 from analysis.results.load import Results
 from analysis.results.provenance import methods
 
@@ -90,7 +90,7 @@ def _name(matched: Matched, rows: Sequence[Data], alone: Sequence[Data]) -> None
         described_cell["title"] = title
 
 
-def _differing(a: Measured, b: Measured) -> list[str]:
+def _differing(a: CellResult, b: CellResult) -> list[str]:
     """The names of what differs; of one recipe's contents where its name is the same."""
     found = [name for name in DEFINING if getattr(a, name) != getattr(b, name)]
     if a.recipe == b.recipe:
@@ -138,12 +138,12 @@ def _folder(results: Results) -> Data:
             for cell in results.cells
             for member in cell["members"]
         ),
-        "torn": len(results.torn),
+        "torn": len(results.corrupt),
         **methods(results.models),
     }
 
 
-def _us(cells: Sequence[Measured]) -> float | None:
+def _us(cells: Sequence[CellResult]) -> float | None:
     """Microseconds an example of the models of these cells, evaluations included."""
     if not cells:
         return None

@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.effects.paired import Effect, Resampler, Thin, thin_effect
-from analysis.results.cell_results import LEVEL, Measured
+from analysis.results.cell_results import LEVEL, CellResult
 from analysis.stats.bootstrap import is_thin
 
 BY_BOTH, BY_IMAGE, BY_NOTHING = "seed and image", "image", "nothing"
 Matrix = NDArray[np.float64]
 
 
-def shared_seeds(a: Measured, b: Measured) -> list[int]:
+def shared_seeds(a: CellResult, b: CellResult) -> list[int]:
     return sorted(set(a.wrong) & set(b.wrong))
 
 
-def differ(a: Measured, b: Measured, resampler: Resampler) -> tuple[str, Effect]:
+def differ(a: CellResult, b: CellResult, resampler: Resampler) -> tuple[str, Effect]:
     """By what the cells are paired, and the change of the error from `a` to `b`.
 
     Seeds that both have were trained on the same subset from the same start, so they are paired,
@@ -34,7 +34,7 @@ def differ(a: Measured, b: Measured, resampler: Resampler) -> tuple[str, Effect]
     return (BY_IMAGE if same_images else BY_NOTHING), apart(a, b, same_images=same_images)
 
 
-def apart(a: Measured, b: Measured, *, same_images: bool, level: float = LEVEL) -> Effect:
+def apart(a: CellResult, b: CellResult, *, same_images: bool, level: float = LEVEL) -> Effect:
     """The change of the error between cells whose seeds are drawn apart.
 
     Variances add; images that both were tested on are taken image by image, less the luck of single
@@ -79,11 +79,11 @@ def p_value(effect: Effect) -> float | None:
     return None if below is None or above is None else min(1.0, 2 * min(below, above))
 
 
-def _error(cell: Measured) -> float:
+def _error(cell: CellResult) -> float:
     return Thin(coefficient=1.0, error=cell.error, n_test=cell.n_test).used
 
 
-def _linear(cell: Measured) -> Matrix:
+def _linear(cell: CellResult) -> Matrix:
     """Each model's and image's part in the logarithm of the mean error (S, I)."""
     return np.array([cell.wrong[seed] for seed in sorted(cell.wrong)], float) / _error(cell)
 

@@ -12,9 +12,9 @@ from analysis.laws.fit import Fit, fit
 from analysis.laws.forms import FORMS
 from analysis.laws.limits import can_be_fitted, floor_of, limit_of, open_ended
 from analysis.present.labels import in_common, labels
-from analysis.results.cell_results import LEVEL, Measured
+from analysis.results.cell_results import LEVEL, CellResult
 from analysis.results.identity import curve_id, rates_of
-from analysis.stats.bootstrap import crossed_bootstrap, half_a_miss
+from analysis.stats.bootstrap import crossed_bootstrap, error_floor
 
 # What is compared of a law: its factor A means nothing beside another exponent.
 COMPARED = ("alpha", "E")
@@ -38,7 +38,7 @@ def compare_laws(pairs: Sequence[Pair]) -> list[Data]:
     return [row for made in rows for row in made]
 
 
-def _sides(pairs: Sequence[Pair]) -> tuple[list[Measured], list[Measured]]:
+def _sides(pairs: Sequence[Pair]) -> tuple[list[CellResult], list[CellResult]]:
     return [pair.a for pair in pairs], [pair.b for pair in pairs]
 
 
@@ -93,7 +93,7 @@ def _compare(pairs: Sequence[Pair]) -> list[Data]:
     return rows
 
 
-def _replicates(curves: Sequence[Sequence[Measured]], *, together: bool) -> list[Floats]:
+def _replicates(curves: Sequence[Sequence[CellResult]], *, together: bool) -> list[Floats]:
     """On one draw of images, and of seeds that both have, where the test images are the same."""
     wrong = [[cell.wrong for cell in cells] for cells in curves]
     how: dict[str, Any] = {"replicates": REPLICATES, "level": LEVEL}
@@ -102,13 +102,13 @@ def _replicates(curves: Sequence[Sequence[Measured]], *, together: bool) -> list
     return [crossed_bootstrap([one], seed=seed, **how)[0] for seed, one in enumerate(wrong)]
 
 
-def _fit(sizes: Sequence[int], cells: Sequence[Measured], replicates: Floats, form: str) -> Fit:
-    errors = np.maximum([cell.error for cell in cells], half_a_miss(cells[0].n_test))
+def _fit(sizes: Sequence[int], cells: Sequence[CellResult], replicates: Floats, form: str) -> Fit:
+    errors = np.maximum([cell.error for cell in cells], error_floor(cells[0].n_test))
     found = fit(list(sizes), errors, form=form, level=LEVEL, replicates=noise_of(replicates))
     return open_ended(found, _limit(cells), max(floor_of(cell.models, LEVEL) for cell in cells))
 
 
-def _limit(cells: Sequence[Measured]) -> float:
+def _limit(cells: Sequence[CellResult]) -> float:
     return limit_of(np.array([cell.error for cell in cells]), cells[0].n_test, LEVEL)
 
 

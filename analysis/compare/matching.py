@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.results.cell_results import Measured
+from analysis.results.cell_results import CellResult
 from analysis.results.identity import rates_of
 from scaling.study import identity_without
 
-Key = Callable[[Measured], tuple[object, ...]]
+Key = Callable[[CellResult], tuple[object, ...]]
 
 # What must agree, the strictest first. A pair is made only where it is the only one on both sides:
 # of two recipes in each folder, which one replaces which is unknown. A recipe's name is
@@ -30,8 +30,8 @@ MATCHES: tuple[tuple[str, Key], ...] = (
 class Pair:
     """A cell of the first folder, one of the second, and in what they agree."""
 
-    a: Measured
-    b: Measured
+    a: CellResult
+    b: CellResult
     match: str
 
 
@@ -40,11 +40,11 @@ class Matched:
     """Pairs in the order of the first folder, and what has no counterpart."""
 
     pairs: tuple[Pair, ...]
-    only_a: tuple[Measured, ...]
-    only_b: tuple[Measured, ...]
+    only_a: tuple[CellResult, ...]
+    only_b: tuple[CellResult, ...]
 
 
-def match_cells(a: Sequence[Measured], b: Sequence[Measured]) -> Matched:
+def match_cells(a: Sequence[CellResult], b: Sequence[CellResult]) -> Matched:
     """Pair the cells of two folders, each at most once."""
     pairs: list[Pair] = []
     left_a, left_b = list(a), list(b)
@@ -60,20 +60,20 @@ def match_cells(a: Sequence[Measured], b: Sequence[Measured]) -> Matched:
     return Matched(pairs=tuple(pairs), only_a=tuple(left_a), only_b=tuple(left_b))
 
 
-def _contents(cell: Measured) -> tuple[object, ...]:
+def _contents(cell: CellResult) -> tuple[object, ...]:
     """All that it is, but for what only counts versions and test images."""
     return (identity_without(cell.planned_cell, *VERSIONS), *rates_of(cell))
 
 
-def _named(cell: Measured, method: Sequence[str]) -> tuple[object, ...]:
+def _named(cell: CellResult, method: Sequence[str]) -> tuple[object, ...]:
     """Its place among sizes, and as much of its method as its names say."""
     names = ("dataset", "split", "n_train", "width", *method)
     return tuple(getattr(cell, name) for name in names)
 
 
-def _unique(cells: Iterable[Measured], key_of: Key) -> dict[tuple[object, ...], Measured]:
+def _unique(cells: Iterable[CellResult], key_of: Key) -> dict[tuple[object, ...], CellResult]:
     """The cells by this key, without those that share it with another."""
-    found: dict[tuple[object, ...], list[Measured]] = {}
+    found: dict[tuple[object, ...], list[CellResult]] = {}
     for cell in cells:
         found.setdefault(key_of(cell), []).append(cell)
     return {key: alike[0] for key, alike in found.items() if len(alike) == 1}

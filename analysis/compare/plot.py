@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from analysis.compare import FEWER, MORE, Data
 from analysis.present.legends import place_legend
 from analysis.present.style import line_styles, percent_axis, styled
-from analysis.stats.bootstrap import half_a_miss
+from analysis.stats.bootstrap import error_floor
 
 KEYS = 12  # with more kinds of pairs a legend says nothing
 
@@ -23,7 +23,7 @@ def comparison_figure(rows: Sequence[Data]) -> Figure:
     styles = dict(zip(kinds, line_styles(len(kinds)), strict=True))
     for row in rows:
         a, b = row["a"], row["b"]
-        x, y = (max(cell["error"], half_a_miss(cell["n_test"])) for cell in (a, b))
+        x, y = (max(cell["error"], error_floor(cell["n_test"])) for cell in (a, b))
         bars = [np.abs([[cell["low"] - v], [cell["high"] - v]]) for cell, v in ((a, x), (b, y))]
         style = styles[_kind(row)]
         changed = row["verdict"] in (FEWER, MORE)

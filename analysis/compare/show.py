@@ -6,7 +6,16 @@ from typing import Any
 from analysis.compare import FEWER, MORE, Data
 from analysis.compare.matching import SAME
 from analysis.compare.provenance import provenance
-from analysis.present.formatting import NONE, change, interval, number, of, p_value, percent, size
+from analysis.present.formatting import (
+    NONE,
+    change,
+    done_of_planned,
+    interval,
+    number,
+    p_value,
+    percent,
+    size,
+)
 from analysis.present.links import link, row_anchor, table_anchor
 from analysis.report.sections.section import Picture, Section, Table
 
@@ -131,8 +140,8 @@ def _cell_row(row: Data) -> tuple[str, ...]:
         p_value(row["p_holm"]),
         row["verdict"],
         row["paired_by"],
-        of(a["seeds"], a["planned"]),
-        of(b["seeds"], b["planned"]),
+        done_of_planned(a["seeds"], a["planned"]),
+        done_of_planned(b["seeds"], b["planned"]),
         str(row["seeds_common"]),
         row["match"] + (f" ({', '.join(row['differing'])})" if row["match"] != SAME else ""),
     )
@@ -161,7 +170,7 @@ def _only(data: Data) -> Section:
                     str(cell["epochs"]),
                     percent(cell["error"]),
                     interval([cell["low"], cell["high"]], percent=True),
-                    of(cell["seeds"], cell["planned"]),
+                    done_of_planned(cell["seeds"], cell["planned"]),
                 )
                 for cell in data[f"only_{side}"]
             ),

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.effects.paired import Effect, Resampler
-from analysis.results.cell_results import Cells, Measured
+from analysis.results.cell_results import CellResult
 from analysis.results.identity import grouped
-
-STUDY = "epochs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestEpochs:
     """The cells of one recipe and size by epochs, and the one with fewest validation misses."""
 
-    cells: tuple[Measured, ...]
-    best: Measured
-    fixed: Measured  # the one nearest to the published number of epochs
+    cells: tuple[CellResult, ...]
+    best: CellResult
+    fixed: CellResult  # the one nearest to the published number of epochs
     at_edge: bool  # the best is the shortest or longest tried: a better one may lie outside
     change: Effect | None  # from fixed to best, on the test images
 
@@ -27,12 +25,14 @@ class BestEpochs:
         return [_val_error(cell) for cell in self.cells]
 
 
-def best_epochs(cells: Cells, resampler: Resampler, published: dict[str, int]) -> list[BestEpochs]:
+def best_epochs(
+    cells: Sequence[CellResult], resampler: Resampler, published: dict[str, int]
+) -> list[BestEpochs]:
     """A row for all that was trained for several lengths and is otherwise the same.
 
     `published` is the number of epochs of each recipe that the best one is compared with.
     """
-    groups = grouped(cells.find(STUDY, split="tune"), ("epochs",))
+    groups = grouped(cells, ("epochs",))
     return [
         _best(sorted(group, key=lambda cell: cell.epochs), resampler, published)
         for group in groups
@@ -40,7 +40,9 @@ def best_epochs(cells: Cells, resampler: Resampler, published: dict[str, int]) -
     ]
 
 
-def _best(cells: Sequence[Measured], resampler: Resampler, published: dict[str, int]) -> BestEpochs:
+def _best(
+    cells: Sequence[CellResult], resampler: Resampler, published: dict[str, int]
+) -> BestEpochs:
     best = min(cells, key=_val_error)
     wanted = published.get(best.recipe, best.epochs)
     fixed = min(cells, key=lambda cell: abs(np.log(cell.epochs / wanted)))
@@ -53,5 +55,5 @@ def _best(cells: Sequence[Measured], resampler: Resampler, published: dict[str, 
     )
 
 
-def _val_error(cell: Measured) -> float:
+def _val_error(cell: CellResult) -> float:
     return float((cell.models["val_misses"] / cell.models["val_n"]).mean())

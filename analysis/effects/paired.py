@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from analysis.arrays import Floats
-from analysis.results.cell_results import LEVEL, Measured
-from analysis.stats.bootstrap import few_seeds, half_a_miss, is_thin, limit_of_none
+from analysis.results.cell_results import LEVEL, CellResult
+from analysis.stats.bootstrap import error_floor, few_seeds, is_thin, limit_of_none
 
 REPLICATES = 2000
 MOST = (
@@ -95,7 +95,7 @@ class Thin:
 
     @property
     def used(self) -> float:
-        return self.error or half_a_miss(self.n_test)
+        return self.error or error_floor(self.n_test)
 
     def se(self, level: float) -> float:
         wide = np.log(limit_of_none(self.n_test, level) / self.used)
@@ -150,7 +150,7 @@ class Resampler:
         self._rates: dict[tuple[str, ...], Floats] = {}  # by run_ids, (R,)
 
     def effect(
-        self, terms: Sequence[tuple[float, Measured]], level: float = LEVEL
+        self, terms: Sequence[tuple[float, CellResult]], level: float = LEVEL
     ) -> Effect | None:
         """The effect of cells with coefficients; None where they share no seed or no test set."""
         cells = [cell for _, cell in terms]
@@ -160,7 +160,7 @@ class Resampler:
         n_S, n_I = len(seeds), cells[0].n_test
         value, by_image_R, by_seed_R = 0.0, np.zeros(self.replicates), np.zeros(self.replicates)
         linear_SI = np.zeros((n_S, n_I), np.float32)  # each model's and image's part in the sum
-        least, thin = half_a_miss(n_I), list[Thin]()
+        least, thin = error_floor(n_I), list[Thin]()
         for coefficient, cell in terms:
             wrong_SI = np.array([cell.wrong[seed] for seed in seeds], np.float32)
             mean = float(wrong_SI.mean(dtype=float))
@@ -188,11 +188,11 @@ class Resampler:
             se_seed=se_seed,
         )
 
-    def change(self, base: Measured, other: Measured, level: float = LEVEL) -> Effect | None:
+    def change(self, base: CellResult, other: CellResult, level: float = LEVEL) -> Effect | None:
         """By how much `other` changes the error of `base`."""
         return self.effect([(-1.0, base), (1.0, other)], level)
 
-    def _by_image(self, cell: Measured, seeds: tuple[int, ...]) -> Floats:
+    def _by_image(self, cell: CellResult, seeds: tuple[int, ...]) -> Floats:
         """Mean errors (R,) on resampled images."""
         runs = dict(zip(cell.models["seed"], cell.models["run_id"], strict=True))
         key = tuple(str(runs[seed]) for seed in seeds)

@@ -9,13 +9,13 @@ from itertools import combinations
 from math import factorial
 
 from analysis.effects.paired import Effect, Resampler
-from analysis.results.cell_results import LEVEL, Measured
+from analysis.results.cell_results import LEVEL, CellResult
 
 Subset = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worth:
+class TrickEffect:
     """One trick: alone, taken from all, and averaged over the orders of adding them."""
 
     trick: str
@@ -32,19 +32,19 @@ class Interaction:
     effect: Effect
 
 
-def combinations_of(cells: Sequence[Measured]) -> dict[Subset, Measured]:
+def combinations_of(cells: Sequence[CellResult]) -> dict[Subset, CellResult]:
     """The cells of a factorial by which tricks they have."""
     return {frozenset(cell.tricks): cell for cell in cells}
 
 
-def missing_of(tricks: Sequence[str], by_tricks: Mapping[Subset, Measured]) -> int:
+def missing_of(tricks: Sequence[str], by_tricks: Mapping[Subset, CellResult]) -> int:
     """How many of the combinations have no finished model."""
     return (1 << len(tricks)) - sum(chosen <= set(tricks) for chosen in by_tricks)
 
 
-def worths(
-    resampler: Resampler, tricks: Sequence[str], by_tricks: Mapping[Subset, Measured]
-) -> list[Worth]:
+def trick_effects(
+    resampler: Resampler, tricks: Sequence[str], by_tricks: Mapping[Subset, CellResult]
+) -> list[TrickEffect]:
     """The worth of each trick; the averages add up to the effect of all tricks together.
 
     Source: Shapley 1953: the mean over all orders of what a trick changes when it is added.
@@ -52,7 +52,7 @@ def worths(
     found = []
     for trick in tricks:
         others = [other for other in tricks if other != trick]
-        terms: list[tuple[float, Measured]] = []
+        terms: list[tuple[float, CellResult]] = []
         for before in _subsets(others):
             weight = 1 / len(tricks) * _share(len(before), len(others))
             terms += [(weight, by_tricks[before | {trick}]), (-weight, by_tricks[before])]
@@ -60,12 +60,12 @@ def worths(
         alone = resampler.change(by_tricks[Subset()], by_tricks[Subset({trick})])
         last = resampler.change(by_tricks[Subset(others)], by_tricks[Subset(tricks)])
         if average and alone and last:
-            found.append(Worth(trick=trick, average=average, alone=alone, last=last))
+            found.append(TrickEffect(trick=trick, average=average, alone=alone, last=last))
     return found
 
 
 def interactions(
-    resampler: Resampler, tricks: Sequence[str], by_tricks: Mapping[Subset, Measured]
+    resampler: Resampler, tricks: Sequence[str], by_tricks: Mapping[Subset, CellResult]
 ) -> list[Interaction]:
     """Pairs whose effects do not add up, averaged over the settings of the other tricks.
 

@@ -28,7 +28,7 @@ BASELINES = ("last_value", "power_law")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class CurveFile:
     """A file of curves. Curves of one data set are held out together."""
 
     file: str
@@ -44,7 +44,7 @@ class Source:
 
 
 SOURCES = (
-    Source(
+    CurveFile(
         file="error_vs_n_train.csv",
         source="LCDB 1.1 (learning-curve-research/LCDB-1.1)",
         licence="CC BY 4.0",
@@ -56,7 +56,7 @@ SOURCES = (
         data_set=lambda group: str(group["dataset"]),
         aliases=("dataset", "openml_id"),
     ),
-    Source(
+    CurveFile(
         file="vision_fewshot.csv",
         source="google-research/revisiting_neural_scaling_laws",
         licence="Apache-2.0",

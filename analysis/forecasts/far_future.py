@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.forecasts.form_tests import REJECTED, Tried, try_forms
+from analysis.forecasts.form_tests import REJECTED, FormTest, try_forms
 from analysis.forecasts.preregistered import look_ahead
 from analysis.laws.curves import Curve, curve_titles, series_of
 from analysis.laws.fit_result import Fit
@@ -148,7 +148,7 @@ def _ahead(curve: Curve, largest: float) -> Data:
     }
 
 
-def _far(tried: Sequence[Tried], far: float, label_noise: float | None, limit: float) -> Data:
+def _far(tried: Sequence[FormTest], far: float, label_noise: float | None, limit: float) -> Data:
     """What each form says at `far`, and all that those which are not rejected allow."""
     forms = [_form(one, far, limit) for one in tried]
     kept = [form for form in forms if not form["rejected"] and form["low"] is not None]
@@ -171,7 +171,7 @@ def _far(tried: Sequence[Tried], far: float, label_noise: float | None, limit: f
     }
 
 
-def _form(one: Tried, far: float, limit: float) -> Data:
+def _form(one: FormTest, far: float, limit: float) -> Data:
     """`low` and `high` are of the form itself; `widened` by as much more as forms are wrong.
 
     Where hardly an image was missed they span all that the test set allows, from 0 on.

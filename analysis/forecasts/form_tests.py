@@ -26,7 +26,7 @@ DRAWN = 400  # of the curve's replicates: enough for 90 % ends, and fast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class FormTest:
     """One form on one curve. `p` is None where it cannot be tested: no size to spare, one seed."""
 
     form: str
@@ -40,7 +40,7 @@ class Tried:
         return self.p is not None and self.p < REJECTED
 
 
-def try_forms(curve: Curve) -> list[Tried]:
+def try_forms(curve: Curve) -> list[FormTest]:
     """Every candidate form with sizes enough, tested on a curve."""
     x, y = np.array(curve.n_train, float), np.maximum(curve.errors, curve.least)
     drawn = np.maximum(curve.replicates[:DRAWN], curve.least)
@@ -54,7 +54,7 @@ def try_forms(curve: Curve) -> list[Tried]:
     ]
 
 
-def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> Tried | None:
+def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> FormTest | None:
     try:
         whole = fit(x, y, form=form.name, replicates=noise_of(drawn))
     except InputError:  # such as errors above the ceiling: this form cannot say anything
@@ -67,7 +67,7 @@ def _try(form: Form, x: Floats, y: Floats, drawn: Floats, known: bool) -> Tried 
     p_fit = _p(miss, noise, spare) if known and spare > 0 else None
     p_held_out = _p_held_out(form, x, y, drawn) if known else None
     tests = [p for p in (p_fit, p_held_out) if p is not None]
-    return Tried(
+    return FormTest(
         form=form.name,
         fit=whole,
         p_fit=p_fit,

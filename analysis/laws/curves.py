@@ -19,7 +19,7 @@ from analysis.stats.bootstrap import (
     Summary,
     Wrong,
     crossed_bootstrap,
-    half_a_miss,
+    error_floor,
     is_thin,
     summarise,
 )
@@ -81,7 +81,7 @@ class Curve:
     @property
     def least(self) -> float:
         """The error that stands for none."""
-        return half_a_miss(self.n_test)
+        return error_floor(self.n_test)
 
     @property
     def n_test(self) -> int:
@@ -200,7 +200,7 @@ def _curve(
     n_train = tuple(n for n, _ in sizes)
     summaries = tuple(summarise(wrong, LEVEL) for _, wrong in sizes)
     means, n_test = np.array([s.error for s in summaries]), int(group.models["n_test"].iloc[0])
-    errors, floor = np.maximum(means, half_a_miss(n_test)), floor_of(group.models, LEVEL)
+    errors, floor = np.maximum(means, error_floor(n_test)), floor_of(group.models, LEVEL)
     fits = tuple(
         open_ended(
             fit(n_train, errors, form=form, level=LEVEL, replicates=noise_of(replicates)),

@@ -85,7 +85,7 @@ def _studies(folder: Folder) -> str:
 
 
 def _trouble(folder: Folder) -> str:
-    failed, torn = len(folder.state.failures), len(folder.state.torn)
+    failed, torn = len(folder.state.failures), len(folder.state.corrupt)
     return f"{failed:,} failures stored, {torn:,} files unreadable"
 
 

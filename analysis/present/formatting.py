@@ -80,7 +80,7 @@ def p_value(value: float | None) -> str:
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
-def of(done: int, planned: int) -> str:
+def done_of_planned(done: int, planned: int) -> str:
     """How many are there, and of how many where some are missing."""
     return str(done) if done >= planned else f"{done} of {planned}"
 

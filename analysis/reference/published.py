@@ -2,36 +2,20 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from scaling.analyses import PublishedRun
 
 FILE = Path(__file__).parent / "published.csv"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """One published run: misses are true counts, None where the printed ones are unsound."""
-
-    row: str
-    what: str
-    dataset: str
-    n_train: int
-    recipe: str
-    epochs: int
-    train_misses: int | None
-    test_misses: int
-    n_test: int
-    source: str
-    note: str
-
-
 @cache
-def published() -> Sequence[Published]:
+def published() -> Sequence[PublishedRun]:
     """Every published run, in the order of the write-up."""
     with FILE.open(encoding="utf-8", newline="") as file:
         return tuple(
-            Published(
+            PublishedRun(
                 row=row["row"],
                 what=row["what"],
                 dataset=row["dataset"],
@@ -48,5 +32,5 @@ def published() -> Sequence[Published]:
         )
 
 
-def find_published(row: str) -> Published:
+def find_published(row: str) -> PublishedRun:
     return next(run for run in published() if run.row == row)

@@ -8,9 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.claims import any_run, evidence, judge_all
-from analysis.forecasts.far_future import project_2055
-from analysis.laws.curves import Curve, find_curves
+from analysis.claims.claim import Evidence, gather_evidence
 from analysis.present.display import Numbers
 from analysis.present.style import as_png, as_svg
 from analysis.report import digits
@@ -19,9 +17,12 @@ from analysis.report.figures import learning_figure, scaling_figure
 from analysis.report.numbers import make_numbers
 from analysis.report.output import find_output
 from analysis.report.rendering import Part, render
-from analysis.report.sections import KINDS, measure_all
-from analysis.report.sections.claims_table import show_claims, show_digits
-from analysis.report.sections.folder_sections import measure_whole, of_whole
+from analysis.report.sections.registry import (
+    BY_KIND,
+    measure_folder,
+    measure_studies,
+    shown_sections,
+)
 from analysis.report.tuning_figure import response_figure
 from analysis.results.load import Results, load
 from analysis.results.tuning import find_tunings, tuning_json
@@ -41,21 +42,16 @@ def report(
     """
     results = out if isinstance(out, Results) else load(out)
     output = find_output(results.store, html)  # before the work
-    curves = find_curves(results.of([name for name in results.plans if name not in KINDS]))
-    found = evidence(results)
-    found = replace(found, future=project_2055(curves, found.cells))
-    claims = judge_all(found)
-    missed = digits.hardest(results, found.cells, test_images) if test_images else None
+    evidence, tunings = gather_evidence(results), find_tunings(results)
+    missed = digits.hardest(results, evidence.cells, test_images) if test_images else None
     numbers = make_numbers(
         results,
-        curves,
-        measure_whole(found, curves),
-        sections=measure_all(found),
-        claims=claims if any_run(claims) else (),
-        digits=missed and missed[0],
+        evidence.curves,
+        tunings,
+        sections=measure_studies(evidence),
+        folder=measure_folder(evidence) | {"digits": missed and missed[0]},
     )
-    tunings = find_tunings(results)
-    figures = _figures(results, curves, numbers)
+    figures = _figures(evidence, numbers)
     figures |= {f"tuning_{t.name}": response_figure(t) for t in tunings if t.done}
     if missed and missed[0]["digits"]:
         figures["digits"] = digits.draw(*missed)
@@ -87,35 +83,32 @@ def title(numbers: dict[str, Any]) -> str:
     return what + ", ".join(known.get(n, n) for n in names)
 
 
-def _figures(
-    results: Results, curves: list[Curve], numbers: Mapping[str, Any]
-) -> dict[str, Figure]:
+def _figures(evidence: Evidence, numbers: Mapping[str, Any]) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
-    if curves:
+    if curves := evidence.curves:
         figures["error_vs_n_train"] = scaling_figure(curves, numbers["outlook"]["ahead"])
-        figures["learning_curves"] = learning_figure(curves, results.metrics)
+        figures["learning_curves"] = learning_figure(curves, evidence.results.metrics)
     for data in numbers["sections"]:
-        figures |= KINDS[data["study"]].draw(data)
-    for part, data in of_whole(numbers):
-        figures |= part.draw(data)
+        figures |= BY_KIND[data["analysis"]["kind"]].draw(data)
+    for section, data in shown_sections(numbers):
+        figures |= section.draw(data)
     return figures
 
 
 def _parts(numbers: Mapping[str, Any]) -> list[Part]:
-    """Every section, made of nothing but the numbers."""
-    notes = {study["name"]: tuple(study["notes"]) for study in numbers["studies"]}
+    """Return every section as it is printed, made of nothing but the numbers."""
+    notes = {s["name"]: s["notes"] for s in numbers["studies"] if not s["has_curves"]}
     parts = [
-        Part(id=data["study"], section=KINDS[data["study"]].show(data), notes=notes[data["study"]])
+        Part(
+            id=data["id"],
+            section=BY_KIND[data["analysis"]["kind"]].show(data),
+            notes=tuple(notes.pop(data["study"], ())),
+        )
         for data in numbers["sections"]
     ]
-    if numbers["claims"]:
-        parts.append(
-            Part(id="claims", section=show_claims(numbers["claims"], {part.id for part in parts}))
-        )
-    parts += [Part(id=part.id, section=part.show(data)) for part, data in of_whole(numbers)]
-    if numbers["digits"]:
-        parts.append(Part(id="digits", section=show_digits(numbers["digits"])))
-    return parts
+    return parts + [
+        Part(id=section.id, section=section.show(data)) for section, data in shown_sections(numbers)
+    ]
 
 
 def _render(template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes, bytes]]) -> str:
@@ -131,5 +124,6 @@ def _render(template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes
         title=title(numbers),
         parts=parts,
         lead=lead,
-        sectioned={data["study"] for data in numbers["sections"]},
+        sectioned={data["study"] for data in numbers["sections"]}
+        - {study["name"] for study in numbers["studies"] if study["has_curves"]},
     )

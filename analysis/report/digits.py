@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.present.labels import labels
 from analysis.present.style import styled
-from analysis.results.cell_results import Cells, Measured
+from analysis.results.cell_results import CellResult, Cells
 from analysis.results.load import Results
 
 # By source, test_set_id and n_test: images (n_test, 16, 16) and labels (n_test,), None if not had.
@@ -65,7 +65,7 @@ def hardest(
     return data, x[shown]
 
 
-def _title(best: Measured, cells: Cells) -> str:
+def _title(best: CellResult, cells: Cells) -> str:
     """The best cell's title among all cells of its size."""
     alike = [cell for cell in _trained(cells) if cell.n_train == best.n_train]
     return labels([cell.facts for cell in alike], shown=("n_test", "test_set_id"))[
@@ -73,11 +73,11 @@ def _title(best: Measured, cells: Cells) -> str:
     ]
 
 
-def _trained(cells: Cells) -> list[Measured]:
+def _trained(cells: Cells) -> list[CellResult]:
     return [cell for name in cells.studies for cell in cells.find(name) if cell.split == "none"]
 
 
-def _best(cells: Cells) -> Measured | None:
+def _best(cells: Cells) -> CellResult | None:
     trained = _trained(cells)
     datasets = [cell.dataset for cell in trained]
     main = "mnist" if "mnist" in datasets else max(datasets, key=datasets.count, default="")

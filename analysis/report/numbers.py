@@ -12,19 +12,24 @@ from analysis.laws.fit import Fit
 from analysis.laws.forms import FORMS
 from analysis.results.load import Results
 from analysis.results.provenance import methods
-from analysis.results.tuning import find_tunings
+from analysis.results.reading import read_as, sentence_of
+from analysis.results.tuning import Tuned
 from analysis.stats.bootstrap import ratio_of
+from scaling.analyses import to_plan
 
 
 def make_numbers(
     results: Results,
     curves: list[Curve],
-    whole: Mapping[str, Any],
-    sections: Sequence[dict[str, Any]] = (),
-    claims: Sequence[dict[str, Any]] = (),
-    digits: dict[str, Any] | None = None,
+    tunings: Sequence[Tuned],
+    *,
+    sections: Sequence[dict[str, Any]],
+    folder: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What report.md and report.html say, as JSON; what is unknown or unbounded is null."""
+    """Return the report's numbers as JSON; unknown and unbounded ones are null.
+
+    `sections` are of the studies' analyses, `folder` of the sections about the whole folder.
+    """
     numbers = {
         "level": LEVEL,
         "command": f"scaling report {results.store.out}",
@@ -37,6 +42,7 @@ def make_numbers(
                 "command": p["command"],
                 "models": sum(len(cell["members"]) for cell in p["cells"]),
                 "missing": _absent(results, p["cells"]),
+                **_reading(p),
             }
             for p in results.plans.values()
         ],
@@ -44,17 +50,33 @@ def make_numbers(
         "models": len(results.models),
         "curves": [_curve(*pair) for pair in zip(curves, curve_titles(curves), strict=True)],
         "comparison": _comparison(curves),
-        "tunings": [tuned.summary() for tuned in find_tunings(results)],
+        "tunings": [tuned.summary() for tuned in tunings],
         "sections": list(sections),
-        "claims": list(claims),
-        "digits": digits,
-        **whole,
+        **folder,
+        "claims": [
+            row | {"section": _section_of(row["study"], sections)} for row in folder["claims"]
+        ],
         "failures": _failures(results),
         "missing": _missing(results),
-        "torn": [str(torn) for torn in results.torn],
+        "torn": [str(torn) for torn in results.corrupt],
         "methods": methods(results.models),
     }
     return plain(numbers)  # type: ignore[no-any-return]
+
+
+def _reading(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a study is read, and whether the report chose that by the shape of its grid."""
+    reading = read_as(plan)
+    return {
+        "analyses": [to_plan(analysis) for analysis in reading.analyses],
+        "has_curves": reading.has_curves,
+        "chosen": sentence_of(reading.analyses) if reading.by_shape else None,
+    }
+
+
+def _section_of(study: str | None, sections: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the id of the first section about a study."""
+    return next((data["id"] for data in sections if data["study"] == study), None)
 
 
 def fit_row(group: dict[str, Any], fit: Fit) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from analysis.present.legends import place_legend, shortened
 from analysis.present.style import percent_axis, recipe_title, styled
-from analysis.results.tuning import Tried, Tuned
-from analysis.stats.bootstrap import half_a_miss
+from analysis.results.tuning import Tuned, TuningTrial
+from analysis.stats.bootstrap import error_floor
 
 WORDS = {
     "lr": "learning rate",
@@ -63,7 +63,7 @@ def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any], top: float | None) ->
         if top and _shown(tried) > top:
             _at_the_top(ax, x, "^", BLUE)
             continue
-        seeds = [max(error, half_a_miss(tried.n_val)) for error in tried.errors.values()]
+        seeds = [max(error, error_floor(tried.n_val)) for error in tried.errors.values()]
         ax.plot([x] * len(seeds), seeds, ".", color=BLUE, alpha=0.3,
                 ms=3.5, zorder=2)  # fmt: skip
         ax.errorbar(x, _shown(tried), yerr=tried.se, fmt="o", ms=4.5, color=BLUE, lw=1, zorder=3)
@@ -77,9 +77,9 @@ def _draw(ax: Any, tuned: Tuned, value: Mapping[str, Any], top: float | None) ->
     _x_axis(ax, value)
 
 
-def _shown(tried: Tried) -> float:
+def _shown(tried: TuningTrial) -> float:
     """The error, or half a miss where there is none, which has no place on a logarithmic axis."""
-    return max(tried.error, half_a_miss(tried.n_val))
+    return max(tried.error, error_floor(tried.n_val))
 
 
 def _at_the_top(ax: Any, x: float, marker: str, colour: Any) -> None:

@@ -27,7 +27,7 @@ PLACE = ("dataset", "test_set_id", "split", "n_train", "width", "recipe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # tables have no one truth value
-class Measured:
+class CellResult:
     """A cell of a study with the models that are finished; one learning rate, one per seed."""
 
     study: str
@@ -107,14 +107,14 @@ class Measured:
 class Ambiguous(Exception):
     """Several cells of a study answer to one name, and none of them is the one meant by it."""
 
-    def __init__(self, study: str, cell: Measured, cells: int) -> None:
+    def __init__(self, study: str, cell: CellResult, cells: int) -> None:
         super().__init__(
             f"cannot be told: {cells} cells of {study} with {cell.n_train:,} images are called"
             f" {cell.recipe}, and none is the recipe of that name as published"
         )
 
 
-def the_one(study: str, cells: Sequence[Measured]) -> Measured:
+def the_one(study: str, cells: Sequence[CellResult]) -> CellResult:
     """The cell that is meant by the name that these share. Raises Ambiguous if several are."""
     one = only_one(cells)
     if one is None:
@@ -140,7 +140,7 @@ class Cells:
     def studies(self) -> tuple[str, ...]:
         return tuple(self._by_study)
 
-    def find(self, study: str, **where: Any) -> list[Measured]:
+    def find(self, study: str, **where: Any) -> list[CellResult]:
         """The cells of a study whose fields have these values; none if it is not there."""
         return [
             cell
@@ -148,7 +148,7 @@ class Cells:
             if all(getattr(cell, name) == value for name, value in where.items())
         ]
 
-    def first(self, study: str, **where: Any) -> Measured | None:
+    def first(self, study: str, **where: Any) -> CellResult | None:
         """The first such cell, on the largest test set that it was tested on.
 
         Where several cells have its place and its recipe's name, it is the one that is meant by
@@ -162,14 +162,14 @@ class Cells:
         return the_one(study, alike)
 
 
-def every_cell(results: Results) -> list[Measured]:
+def every_cell(results: Results) -> list[CellResult]:
     """Each cell that has a finished model once, with its models of all studies but tunings."""
     results = results.of([name for name, plan in results.plans.items() if "tuning" not in plan])
     rows = {run: row for row, run in enumerate(results.models["run_id"])}
     return [measured for cell in results.cells for measured in _measured("", cell, rows, results)]
 
 
-def described(cell: Measured) -> dict[str, Any]:
+def described(cell: CellResult) -> dict[str, Any]:
     """A cell and its mean test error with its interval, as JSON."""
     summary = cell.summary
     names = ("dataset", "test_set_id", "n_test", "split", "n_train", "width", "model", "recipe")
@@ -185,7 +185,7 @@ def described(cell: Measured) -> dict[str, Any]:
 
 def _measured(
     study: str, cell: Mapping[str, Any], rows: Mapping[str, int], results: Results
-) -> Iterator[Measured]:
+) -> Iterator[CellResult]:
     """A planned cell, apart by learning rate and weight decay, which belong to its members."""
     recipe = cell["recipe"]
     alike: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
@@ -197,7 +197,7 @@ def _measured(
         )
         if not finished:
             continue
-        yield Measured(
+        yield CellResult(
             study=study,
             **{name: cell[name] for name in AS_PLANNED},
             recipe=recipe["name"],

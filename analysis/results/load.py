@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.present.display import folder_html, folder_text
 from scaling.errors import InputError
-from scaling.store.store import State, Store, Torn, state_of, unpack_correct
+from scaling.store.store import CorruptFile, State, Store, state_of, unpack_correct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,8 @@ class Results:
         return folder_html(self)
 
     @property
-    def torn(self) -> tuple[Torn, ...]:
-        return self.state.torn
+    def corrupt(self) -> tuple[CorruptFile, ...]:
+        return self.state.corrupt
 
     @property
     def cells(self) -> list[Mapping[str, Any]]:
@@ -85,7 +85,7 @@ class Results:
 
 
 def load(out: str | Path | Store) -> Results:
-    """Read a results folder or URI. Files that cannot be read are named in `torn`.
+    """Read a results folder or URI. Files that cannot be read are named in `corrupt`.
 
     Raises InputError where there is no plan, as then nothing says what belongs together.
     """

@@ -17,7 +17,7 @@ NEAR = 1.5  # assumed: suggestions with up to so many times the best error are a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class TuningTrial:
     """A suggestion and what came of it; without `errors` where it failed or is not there yet."""
 
     number: int
@@ -45,28 +45,28 @@ class Tuned:
 
     name: str
     plan: Mapping[str, Any]
-    tried: tuple[Tried, ...]
+    tried: tuple[TuningTrial, ...]
 
     @property
     def space(self) -> list[Mapping[str, Any]]:
         return list(self.plan["tuning"]["space"])
 
     @property
-    def done(self) -> list[Tried]:
+    def done(self) -> list[TuningTrial]:
         return [tried for tried in self.tried if tried.status == "done"]
 
     @property
-    def best(self) -> Tried | None:
+    def best(self) -> TuningTrial | None:
         """The lowest objective; of equal ones the earliest."""
         return min(self.done, key=lambda t: (t.objective, t.number), default=None)
 
     @property
-    def use(self) -> Tried | None:
+    def use(self) -> TuningTrial | None:
         """The values to use: the best, or where nothing distinguishes them the published ones."""
         return self.best if self.distinct() else self.published or self.best
 
     @property
-    def published(self) -> Tried | None:
+    def published(self) -> TuningTrial | None:
         values = self.plan["tuning"]["published"]
         return next((tried for tried in self.done if tried.values == values), None)
 
@@ -119,7 +119,7 @@ class Tuned:
             chance = max(chance, 2 * stdtr(pooled[1], -apart / most.n / pooled[0]))
         return bool(pairs * chance < CHANCE)
 
-    def alike(self) -> list[Tried]:
+    def alike(self) -> list[TuningTrial]:
         """The best, and those that miss no more within one standard error of the difference."""
         best, noise = self.best, self.noise() or 0.0
         return [] if best is None else [t for t in self.done if t.error <= best.error + noise]
@@ -224,14 +224,14 @@ def _tried(
     suggestion: Mapping[str, Any],
     rows: Mapping[Any, Mapping[Any, Any]],
     failed: Callable[[str], bool],
-) -> Tried:
+) -> TuningTrial:
     runs, number, values = (suggestion[key] for key in ("run_ids", "number", "values"))
     if any(failed(run) for run in runs):
-        return Tried(number=number, values=values, status="failed", errors={})
+        return TuningTrial(number=number, values=values, status="failed", errors={})
     if any(run not in rows for run in runs):
-        return Tried(number=number, values=values, status="missing", errors={})
+        return TuningTrial(number=number, values=values, status="missing", errors={})
     found = [rows[run] for run in runs]
-    return Tried(
+    return TuningTrial(
         number=number,
         values=values,
         status="done",
@@ -248,7 +248,7 @@ def _loss(rows: Sequence[Mapping[Any, Any]]) -> float:
     return float(sum(row["val_loss"] for row in rows)) / len(rows)
 
 
-def _row(tried: Tried) -> dict[str, Any]:
+def _row(tried: TuningTrial) -> dict[str, Any]:
     known = tried.status == "done"
     return {
         "number": tried.number,

@@ -35,7 +35,7 @@ class Summary:
     high: float
 
 
-def half_a_miss(n_test: int) -> float:
+def error_floor(n_test: int) -> float:
     """The least error that a logarithm is taken of: it stands for none."""
     return 0.5 / n_test
 
@@ -77,7 +77,7 @@ def summarise(wrong: Wrong, level: float = 0.9) -> Summary:
     matrix = np.array(list(wrong.values()), float)
     n_S, n_I = matrix.shape
     error = float(matrix.mean())
-    least = half_a_miss(n_I)
+    least = error_floor(n_I)
     var_test = max(float(matrix.mean(axis=0).var(ddof=1)) / n_I, least**2)
     var_seed = float(matrix.mean(axis=1).var(ddof=1)) / n_S if n_S > 1 else 0.0
     tail = (1 + level) / 2
@@ -134,7 +134,7 @@ def crossed_bootstrap(
             drawn_R = (weights_RS * rates_RS).sum(axis=1)
             thin = is_thin(float(models_IS.mean(dtype=float)), n_I)
             columns.append(np.maximum(drawn_R, unseen_R) if thin else drawn_R)
-        result.append(np.maximum(np.stack(columns, axis=1), half_a_miss(n_I)))
+        result.append(np.maximum(np.stack(columns, axis=1), error_floor(n_I)))
     return result
 
 

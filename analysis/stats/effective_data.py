@@ -35,7 +35,7 @@ class Multiplier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worth:
+class EffectiveData:
     """Multipliers by size, and the slope of log m by log N with its interval, if it can be had."""
 
     multipliers: tuple[Multiplier, ...]
@@ -63,7 +63,7 @@ def worth(
     limit: float = 0.0,
     baseline_none: ArrayLike = False,
     none: ArrayLike = False,
-) -> Worth:
+) -> EffectiveData:
     """What a trick is worth at sizes n, from replicates of both curves drawn together.
 
     `none` and `baseline_none` say at which sizes hardly an image was missed. There the trick's
@@ -104,7 +104,7 @@ def worth(
     if unseen_N.any() or np.any(baseline_none):
         multipliers = tuple(map(_bounded, multipliers, unseen_N))
     slope, interval = _slope(n_N, np.where(unseen_N, np.inf, ratio_RN), tails)
-    return Worth(multipliers=multipliers, slope=slope, slope_interval=interval, level=level)
+    return EffectiveData(multipliers=multipliers, slope=slope, slope_interval=interval, level=level)
 
 
 def _bounded(found: Multiplier, unseen: bool) -> Multiplier:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     results = api.load(open_store(args.out))
     _print_fits(api.fit_results(results, form=args.form), as_json=args.json)
-    return report_corrupt_files(results.torn)
+    return report_corrupt_files(results.corrupt)
 
 
 def _print_fits(rows: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scaling.data.selection import WARNING
-from scaling.store.store import State, Torn
+from scaling.store.store import CorruptFile, State
 
 
 def print_note(name: str, note: str) -> None:
@@ -58,10 +58,10 @@ def print_summary(plan: Mapping[str, Any], state: State, out: str) -> int:
         f" {counts['failed']} failed, {counts['missing']} missing, in {out}{stored_text(counts)}"
     )
     failed = 1 if counts["failed"] or counts["missing"] else 0
-    return report_corrupt_files(state.torn) or failed
+    return report_corrupt_files(state.corrupt) or failed
 
 
-def report_corrupt_files(files: Iterable[Torn]) -> int:
+def report_corrupt_files(files: Iterable[CorruptFile]) -> int:
     """Print a line for each file that cannot be read; return the exit status."""
     status = 0
     for file in files:

@@ -38,4 +38,4 @@ def run(args: argparse.Namespace) -> int:
         print(f"{row['cell_id']}: {text}")
     made = sum(row["reason"] is None for row in rows)
     print(f"{made} forecasts written to {results.store.address('forecasts')}", file=sys.stderr)
-    return report_corrupt_files(results.torn)
+    return report_corrupt_files(results.corrupt)

@@ -35,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
     for other in others:
         for path in api.write_comparison(results, other, html=args.html):
             print(path)
-        return max(report_corrupt_files(results.torn), report_corrupt_files(other.torn))
+        return max(report_corrupt_files(results.corrupt), report_corrupt_files(other.corrupt))
     for path in api.write_report(results, html=args.html, test_images=_test_images):
         print(path)
-    return report_corrupt_files(results.torn)
+    return report_corrupt_files(results.corrupt)
 
 
 def _test_images(source: str, test_set_id: str, n_test: int) -> tuple[Array, Array] | None:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         cells = ("cells", "finished", "failed", "missing", "in_part")
         models = ("models", "models_finished", "models_failed")
-        more = {"unplanned": unplanned, "torn": [torn.path for torn in state.torn]}
+        more = {"unplanned": unplanned, "torn": [file.path for file in state.corrupt]}
         print(json.dumps({key: total[key] for key in (*cells, *models)} | more))
     elif unplanned:
         print(
@@ -49,4 +49,4 @@ def run(args: argparse.Namespace) -> int:
         )
     elif not plans:
         print(f"{args.out}: no study is there yet")
-    return report_corrupt_files(state.torn)
+    return report_corrupt_files(state.corrupt)

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         min_origin=args.min_origin,
         ratios=tuple(args.ratios or (2.0, 4.0, 8.0)),
     )
-    torn: Any = ()
+    corrupt: Any = ()
     if args.points:
         scores = api.validate_points(
             args.points,
@@ -41,12 +41,12 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         results = api.load(open_store(args.out))
-        scores, torn = api.validate_results(results, rolling, print_to_stderr), results.torn
+        scores, corrupt = api.validate_results(results, rolling, print_to_stderr), results.corrupt
     if args.json:
         print(json.dumps(scores, indent=1, allow_nan=False))
     else:
         _print_scores(scores)
-    return report_corrupt_files(torn)
+    return report_corrupt_files(corrupt)
 
 
 def _print_scores(scores: dict[str, Any]) -> None:

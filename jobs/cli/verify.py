@@ -81,7 +81,9 @@ def _trainable(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
         if key not in why:
             why[key] = cannot(lot, key[1])
         if reason := why[key]:
-            if lot.engine in engines.NAMES and engines.why_not(lot.engine, lot.cell, "cpu"):
+            if lot.engine in engines.NAMES and engines.unsupported_reason(
+                lot.engine, lot.cell, "cpu"
+            ):
                 claim = f"its rows name the engine {lot.engine}, which cannot train its cell"
                 retrainer.ledger.unverified |= {model.run_id: claim for model in lot.models}
             unable[reason] = unable.get(reason, 0) + len(lot.models)

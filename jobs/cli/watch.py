@@ -40,7 +40,7 @@ class Counter:
         for row in self._new("failures", None, self._failures):
             self._failures[row["run_id"]] = row
         finished = self.finished_at.keys() & self._store.stamps("predictions").keys()
-        return State(finished=frozenset(finished), failures=dict(self._failures), torn=())
+        return State(finished=frozenset(finished), failures=dict(self._failures), corrupt=())
 
     def _new(
         self, kind: str, columns: Sequence[str] | None, known: dict[str, Any]

@@ -64,8 +64,8 @@ def sweep(
         planned = (plan_job(job, device, options.engine, cost) for job in jobs)
         store.write_plan(plan(study, jobs, [each.seconds for each in planned], command))
         state = store.state()
-        for torn in state.torn:
-            report(f"warning: {torn}: its model is trained again")
+        for file in state.corrupt:
+            report(f"warning: {file}: its model is trained again")
         left = unfinished_jobs(jobs, _settled(jobs, state, options.retry_failed))
         total = sum(len(job.members) for job in jobs)
         models = sum(len(job.members) for job in left)

@@ -89,7 +89,7 @@ def engine_here(planned: PlannedJob) -> str:
     A node without numba would else fail every trial that it takes, and take the most.
     """
     job, device = planned.job, planned.device
-    if planned.fixed or engines.why_not(planned.engine, job.cell, device) is None:
+    if planned.fixed or engines.unsupported_reason(planned.engine, job.cell, device) is None:
         return planned.engine
     return engines.choose(job.cell, None, device, len(job.members))
 

@@ -117,7 +117,7 @@ def _on(
 
 
 def _able(job: Job, device: str, engine: str | None) -> bool:
-    return engine is None or engines.why_not(engine, job.cell, device) is None
+    return engine is None or engines.unsupported_reason(engine, job.cell, device) is None
 
 
 def _amounts(text: str, flag: str, number: str, example: str) -> dict[str, str]:

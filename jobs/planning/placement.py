@@ -29,7 +29,7 @@ def place(
             some,
             partial(plan, device=device),
             max(n_slots, 1),
-            lambda job: engines.together(job.cell, engine, device),
+            lambda job: engines.preferred_group_size(job.cell, engine, device),
         )
 
     cpu_jobs, gpu_jobs = divide(jobs, lambda job, device: plan(job, device).seconds, slots)

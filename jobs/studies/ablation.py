@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from scaling.analyses import Factorial
 from scaling.recipes.variants import LADDER_TRICKS, factorial
 from scaling.study import Grid, Study
 
@@ -9,6 +10,7 @@ STUDY = Study(
     name="ablation",
     question="What is each of the ladder's tricks worth, averaged over the orders in which they"
     " could have been found?",
+    analyses=(Factorial(),),
     grids=(
         Grid(
             dataset=("mnist",),

@@ -1,11 +1,19 @@
 """How low the error can go at unchanged inference cost: claim C17."""
 
+from scaling.analyses import Compare
 from scaling.study import Grid, Study
 
 STUDY = Study(
     name="best",
     question="How much of the modern recipe's error is left by the best recipe that was found for"
     " the same network, at the same inference cost?",
+    analyses=(
+        Compare(
+            to="dropout_relu",
+            title="The best recipe",
+            against="the recipe of 2022 (all tricks)",
+        ),
+    ),
     grids=(
         Grid(
             dataset=("mnist",),

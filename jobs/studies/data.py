@@ -1,11 +1,13 @@
 """What more data is worth, at both ends of the ladder."""
 
+from scaling.analyses import ScalingCurve
 from scaling.study import Grid, Study
 
 STUDY = Study(
     name="data",
     question="How does the test error fall from 911 to 60,000 training images, with the recipe of"
     " 1989 and with that of 2022?",
+    analyses=(ScalingCurve(),),
     grids=(
         Grid(
             dataset=("mnist",),

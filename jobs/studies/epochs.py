@@ -1,5 +1,6 @@
 """How long to train: what is the data's part in a curve, and what the number of updates'."""
 
+from scaling.analyses import Epochs
 from scaling.study import Grid, Study
 
 EPOCHS = (5, 10, 20, 40, 80, 160, 320)
@@ -8,6 +9,7 @@ STUDY = Study(
     name="epochs",
     question="How many epochs are best for each number of training images, and how much of what"
     " data seems to give is given by more updates?",
+    analyses=(Epochs(),),
     grids=(
         Grid(
             dataset=("mnist",),

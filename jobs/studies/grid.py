@@ -1,11 +1,21 @@
 """The grid: training images by width by both ends of the ladder."""
 
+from scaling.analyses import Compare, Interaction
 from scaling.study import Grid, Study
 
 STUDY = Study(
     name="grid",
     question="How does the test error fall with training images and with width together, with the"
     " recipe of 1989 and with that of 2022?",
+    analyses=(
+        Compare(
+            to="1989",
+            axis="n_train",
+            title="The grid",
+            against="the recipe of 1989 at the same size and width",
+        ),
+        Interaction("width", "n_train"),
+    ),
     grids=(
         Grid(
             dataset=("mnist",),

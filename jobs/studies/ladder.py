@@ -1,5 +1,6 @@
 """The published rows of the 2022 write-up, each with the noise that one run did not show."""
 
+from scaling.analyses import Ladder
 from scaling.recipes.ladder import LADDER
 from scaling.study import Grid, Study
 
@@ -9,6 +10,7 @@ STUDY = Study(
     name="ladder",
     question="Does each step of the 2022 write-up, from 82 test misses of 2,007 to 32 and to 25,"
     " hold over twenty seeds and fresh training subsets?",
+    analyses=(Ladder(),),
     grids=(
         Grid(dataset=("mnist",), n_train=(7291,), recipe=tuple(LADDER), seeds=SEEDS),
         Grid(dataset=("mnist",), n_train=(50000,), recipe=("1989",), epochs=(100,), seeds=SEEDS),

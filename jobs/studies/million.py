@@ -1,5 +1,6 @@
 """A million digits, predicted from 50,000: the forecast is written down before it is trained."""
 
+from scaling.analyses import ScalingCurve
 from scaling.study import Grid, Study
 
 FITTED = (911, 1823, 3646, 7291, 14582, 29164, 50000)
@@ -11,6 +12,7 @@ STUDY = Study(
     name="million",
     question="Does a curve fitted to at most 50,000 drawn digits say what 200,000 and a million"
     " give?",
+    analyses=(ScalingCurve(),),
     grids=(
         Grid(
             dataset=("strokes",),

@@ -1,5 +1,6 @@
 """What the write-up says did not help: claims C7 (ReLU alone), C8 and C9."""
 
+from scaling.analyses import FEWER_TRICKS, Compare
 from scaling.study import Grid, Study
 
 SEEDS = tuple(range(20))
@@ -11,6 +12,13 @@ STUDY = Study(
     name="negative",
     question="Do ReLU alone, weight normalization and a vision transformer of the same size fail"
     " to help, as the write-up says?",
+    analyses=(
+        Compare(
+            to=FEWER_TRICKS,
+            title="What does not help",
+            against="the same recipe without the trick",
+        ),
+    ),
     grids=(
         Grid(
             dataset=("mnist",),

@@ -1,10 +1,19 @@
 """Whether what deep networks cannot do without helps a small one more as it grows: claim C10."""
 
+from scaling.analyses import Compare
 from scaling.study import Grid, Study
 
 STUDY = Study(
     name="norms",
     question="Do normalization and residual connections help more the wider the network is?",
+    analyses=(
+        Compare(
+            to="dropout_relu",
+            axis="n_macs",
+            title="Norms and residual connections",
+            against="the recipe of 2022 (all tricks) at the same width",
+        ),
+    ),
     grids=(
         Grid(
             dataset=("mnist",),

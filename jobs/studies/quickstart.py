@@ -1,11 +1,13 @@
 """How does the error fall with more data, in 1989 and with the tricks of 2022? In minutes."""
 
+from scaling.analyses import ScalingCurve
 from scaling.study import Grid, Study
 
 STUDY = Study(
     name="quickstart",
     question="How does the test error fall with the number of training images,"
     " with the recipe of 1989 and with that of 2022?",
+    analyses=(ScalingCurve(),),
     grids=(
         Grid(
             n_train=(911, 1823, 3646, 7291, 14582, 29164, 50000),  # 1989's size times powers of two

@@ -1,5 +1,6 @@
 """Candidates for the best recipe at unchanged inference cost, on validation images only."""
 
+from scaling.analyses import Screening
 from scaling.study import Grid, Study
 
 CANDIDATES = (
@@ -20,6 +21,7 @@ CANDIDATES = (
 STUDY = Study(
     name="screening",
     question="Which of the tricks after 2022 lower the validation error of the modern recipe?",
+    analyses=(Screening(),),
     grids=(
         Grid(
             dataset=("mnist",),

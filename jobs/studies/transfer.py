@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from scaling.analyses import Compare
 from scaling.recipes.registry import find_recipe
 from scaling.study import Grid, Start, Study
 
@@ -30,6 +31,14 @@ def _grids(name: str, recipe: str, start: Start | None) -> tuple[Grid, ...]:
 STUDY = Study(
     name="transfer",
     question="How many zip-code digits is it worth to have learned on MNIST before?",
+    analyses=(
+        Compare(
+            to="scratch",
+            axis="n_train",
+            title="Transfer from MNIST to zip codes",
+            against="training from scratch",
+        ),
+    ),
     grids=(
         *_grids("scratch", "modern", None),
         *_grids("fine_tune", "modern", FIRST),

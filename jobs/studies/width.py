@@ -1,11 +1,20 @@
 """A larger network: what it gains, and what it costs when it is used. Claim C13."""
 
+from scaling.analyses import SMALLEST_WIDTH, Compare
 from scaling.study import Grid, Study
 
 STUDY = Study(
     name="width",
     question="What does a wider network gain on the 7,291 images of 1989, and at what cost of"
     " inference?",
+    analyses=(
+        Compare(
+            to=SMALLEST_WIDTH,
+            axis="n_macs",
+            title="Width",
+            against="the same recipe at the smallest width",
+        ),
+    ),
     grids=(
         Grid(
             dataset=("mnist",),

@@ -1,5 +1,6 @@
 """The ladder on the data of the 1989/1990 papers, beside the paper's own 10 and 102 misses."""
 
+from scaling.analyses import Ladder
 from scaling.recipes.ladder import LADDER
 from scaling.recipes.variants import PAPER_TRICKS
 from scaling.study import Grid, Study
@@ -10,6 +11,7 @@ STUDY = Study(
     name="zipcode",
     question="How close does the recipe of 1989 come to the paper's own 10 training and 102 test"
     " misses on the zip-code digits, and what do its undocumented choices contribute?",
+    analyses=(Ladder(title="Zip codes", compare_to="1989"),),
     grids=(
         Grid(
             dataset=("usps",),

@@ -170,7 +170,7 @@ def _lines(cell: Cell, effort: Effort) -> Iterator[_Line]:
             most = population.at_once(cell, effort.device)
             for members in dict.fromkeys(min(k, most) for k in effort.members):
                 yield _Line(engine, members, effort.device)
-        elif engines.why_not(engine, cell, "cpu") is None:
+        elif engines.unsupported_reason(engine, cell, "cpu") is None:
             yield _Line(engine)
 
 

@@ -32,7 +32,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 
 def check(a: argparse.Namespace) -> int:
     """Check within six minutes the weights and the speed of every engine on this machine."""
-    here = engines.present(a.device)
+    here = engines.resolve_device(a.device)
     path = _writable(a.json, a.device)
     groups = tasks(a.device)
     if a.only:

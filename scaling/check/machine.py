@@ -105,13 +105,13 @@ def _product(device: str) -> Found:
     """Compare a product with float64, multiplied as the engines do, with `deterministic()`."""
     import torch
 
-    from scaling.engines import present
+    from scaling.engines import resolve_device
     from scaling.engines.reference import deterministic
 
     rng = np.random.default_rng(0)
     a, b = (rng.normal(size=(PRODUCT, PRODUCT)).astype(np.float32) for _ in range(2))
     with deterministic():
-        here = (torch.from_numpy(v).to(present(device)) for v in (a, b))
+        here = (torch.from_numpy(v).to(resolve_device(device)) for v in (a, b))
         got = torch.matmul(*here).cpu().numpy()
     exact = a.astype(np.float64) @ b.astype(np.float64)
     error = float(np.abs(got - exact).max() / np.abs(exact).max())

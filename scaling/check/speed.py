@@ -46,7 +46,7 @@ def gpu_cases(recipe: str, device: str) -> Iterator[Case]:
     for members in GPU_MEMBERS:
 
         def run(members: int = members) -> Found:
-            return _members(recipe, members, engines.present(device))
+            return _members(recipe, members, engines.resolve_device(device))
 
         yield Case(name=f"{recipe}, {members:,} models", run=run)
 

@@ -19,7 +19,7 @@ from scaling.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class PublishedDataset:
     """A published data set: its files with their sha256 when decompressed, and its mirrors."""
 
     info: DatasetInfo
@@ -44,7 +44,7 @@ def _prepare_usps(files: list[bytes]) -> Arrays:
 
 
 SOURCES = {
-    "mnist": Source(
+    "mnist": PublishedDataset(
         info=DatasetInfo(
             name="mnist",
             version="2",  # 1 was rounded as the machine's BLAS did it
@@ -73,7 +73,7 @@ SOURCES = {
         ),
         prepare=_prepare_mnist,
     ),
-    "usps": Source(
+    "usps": PublishedDataset(
         info=DatasetInfo(
             name="usps",
             version="1",
@@ -92,7 +92,7 @@ SOURCES = {
 }
 
 
-def given_files(published: Source) -> list[Path]:
+def given_files(published: PublishedDataset) -> list[Path]:
     """Files of a data set that the user's own data folder holds."""
     named = os.environ.get("SCALING_DATA_DIR")
     if not named:
@@ -106,7 +106,7 @@ def given_files(published: Source) -> list[Path]:
     return [folder / name for name in published.files if (folder / name).exists()]
 
 
-def read_files(published: Source) -> list[bytes]:
+def read_files(published: PublishedDataset) -> list[bytes]:
     """The checked, decompressed files, from the user's folder, the cache or a mirror."""
     given = {path.name: path for path in given_files(published)}
     raw = []
@@ -118,7 +118,7 @@ def read_files(published: Source) -> list[bytes]:
     return raw
 
 
-def _download(published: Source, name: str, path: Path) -> None:
+def _download(published: PublishedDataset, name: str, path: Path) -> None:
     if os.environ.get("SCALING_OFFLINE", "") not in ("", "0"):
         raise Unavailable(f"{name} is not on this machine and SCALING_OFFLINE is set")
     mirrors = os.environ.get("SCALING_MIRRORS", "").replace(",", " ").split()

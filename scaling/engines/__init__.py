@@ -32,7 +32,7 @@ FIGURES = {
 }
 
 
-def why_not(engine: str, cell: Cell, device: str) -> str | None:
+def unsupported_reason(engine: str, cell: Cell, device: str) -> str | None:
     """Why an engine cannot train a cell on a device; None if it can."""
     supports = {"compiled": compiled.supports, "population": population.supports}
     return supports[engine](cell, device) if engine in supports else None
@@ -46,13 +46,13 @@ def choose(
     Raises InputError if that one cannot.
     """
     if engine is None:
-        able = [name for name in NAMES if why_not(name, cell, device) is None]
+        able = [name for name in NAMES if unsupported_reason(name, cell, device) is None]
         alone = not population.worthwhile(cell, device, members)
         return next(name for name in able if name != "population" or not alone)
     if engine not in NAMES:
         raise InputError(f"unknown engine '{engine}': expected one of {', '.join(NAMES)}")
-    if reason := why_not(engine, cell, device):
-        able = [name for name in NAMES if why_not(name, cell, device) is None]
+    if reason := unsupported_reason(engine, cell, device):
+        able = [name for name in NAMES if unsupported_reason(name, cell, device) is None]
         raise InputError(f"engine {engine}: {reason}; use --engine {' or '.join(able)}")
     return engine
 
@@ -88,7 +88,7 @@ def figures_of(engine: str, device: str) -> str:
     return FIGURES.get((engine, device), "assumed")
 
 
-def together(cell: Cell, engine: str | None = None, device: str = "cpu") -> int:
+def preferred_group_size(cell: Cell, engine: str | None = None, device: str = "cpu") -> int:
     """How many members of a cell are better trained in one place than in several."""
     if choose(cell, engine, device) != "population":
         return 1
@@ -102,7 +102,7 @@ def gpu_share(cell: Cell, members: int) -> float:
     return next(share for share in (0.125, 0.25, 0.5, 1.0) if busy <= share)
 
 
-def present(device: str) -> str:
+def resolve_device(device: str) -> str:
     """The device, if this machine has it. Raises InputError if not.
 
     SCALING_FAKE_GPU=1 is for tests of clusters: there the CPU stands in, and its results say so.
@@ -146,7 +146,7 @@ def train(
     Raises InputError for an engine that cannot do it or a device that this machine lacks.
     """
     chosen = choose(cell, engine, device, len(members))
-    device = present(device)
+    device = resolve_device(device)
     if chosen != "compiled" and device == "cpu" and (reason := compiled.unavailable()):
         _say_once(f"the compiled engine is missing, training is 10 to 100 times slower: {reason}\n")
     if chosen == "population":

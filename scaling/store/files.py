@@ -1,4 +1,4 @@
-"""Files of a results folder or of any URI that pyarrow knows: whole or not at all, and patiently.
+"""Files of a results folder or of any URI that pyarrow knows: whole or not at all, and retry_io.
 
 A disk that is full and a bucket that does not answer are often well again a moment later, so what
 fails is tried again a few times before anybody hears of it.
@@ -83,7 +83,7 @@ class Files:
     def write(self, name: str, body: bytes | pa.Buffer) -> None:
         """Replace a file, in a folder that is made if need be. Raises Unwritable once in vain."""
         try:
-            patiently(lambda: self.write_once(name, body))
+            retry_io(lambda: self.write_once(name, body))
         except (OSError, pa.ArrowException) as error:
             raise Unwritable(
                 f"{self.path(name)} cannot be written ({line_of(error)}): see to the disk or the"
@@ -110,14 +110,14 @@ class Files:
     def read(self, name: str) -> bytes | None:
         """All of a file; None if there is no such file."""
         try:
-            return patiently(lambda: self._read(name))
+            return retry_io(lambda: self._read(name))
         except FileNotFoundError:
             return None
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
         if self.existing([name]):
-            patiently(lambda: self._fs.delete_file(self.path(name)))
+            retry_io(lambda: self._fs.delete_file(self.path(name)))
 
     def names(self, folder: str, suffix: str) -> Iterator[str]:
         """The files of a folder in the order of their names, but for hidden ones."""
@@ -151,7 +151,7 @@ class Files:
     def _asked(self, what: Callable[[], T]) -> T:
         """What the file system says of itself. Raises InputError if it says nothing."""
         try:
-            return patiently(what)
+            return retry_io(what)
         except OSError as error:
             raise InputError(
                 f"{self.out} cannot be read ({line_of(error)}): see to the disk or the connection"
@@ -198,7 +198,7 @@ def _undisturbed(action: Callable[[], None]) -> None:
         one.submit(action).result()
 
 
-def patiently(action: Callable[[], T]) -> T:
+def retry_io(action: Callable[[], T]) -> T:
     """What the action gives, trying it again when the disk or the network fails.
 
     Raises OSError of the last try.

@@ -29,11 +29,11 @@ __all__ = [
     "PREDICTIONS",
     "SCHEMAS",
     "SCHEMA_VERSION",
+    "CorruptFile",
     "Read",
     "Stamp",
     "State",
     "Store",
-    "Torn",
     "Unwritable",
     "check_uri",
     "now",
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Torn:
+class CorruptFile:
     """A file that cannot be read, and why."""
 
     path: str
@@ -61,7 +61,7 @@ class Read:
     """One table of everything readable, and the files that were not."""
 
     table: pa.Table
-    torn: tuple[Torn, ...]
+    corrupt: tuple[CorruptFile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +70,12 @@ class State:
 
     finished: frozenset[str]
     failures: Mapping[str, Mapping[str, Any]]
-    torn: tuple[Torn, ...]
+    corrupt: tuple[CorruptFile, ...]
 
     def __repr__(self) -> str:
         return (
             f"<state: {len(self.finished):,} models finished, {len(self.failures):,} failures,"
-            f" {len(self.torn):,} files unreadable>"
+            f" {len(self.corrupt):,} files unreadable>"
         )
 
     def failed(self, run_id: str, kind: str | None = None) -> bool:
@@ -123,7 +123,7 @@ def state_of(metrics: Read, predictions: Read, failures: Read) -> State:
     return State(
         finished=frozenset(finished & set(predictions.table["run_id"].to_pylist())),
         failures={row["run_id"]: row for row in failures.table.to_pylist()},
-        torn=(*metrics.torn, *predictions.torn, *failures.torn),
+        corrupt=(*metrics.corrupt, *predictions.corrupt, *failures.corrupt),
     )
 
 
@@ -236,20 +236,20 @@ class Store:
 
     def _each(
         self, paths: Sequence[str], use: Callable[[pq.ParquetFile], T]
-    ) -> tuple[list[T], tuple[Torn, ...]]:
+    ) -> tuple[list[T], tuple[CorruptFile, ...]]:
         """What `use` makes of each file that is there, and the files that cannot be read."""
 
-        def one(path: str) -> T | Torn | None:
+        def one(path: str) -> T | CorruptFile | None:
             try:
                 if (body := self._files.read(path)) is None:
                     return None
                 return use(pq.ParquetFile(pa.BufferReader(body)))
             except (pa.ArrowException, OSError, KeyError) as error:
-                return Torn(self._files.path(path), line_of(error))
+                return CorruptFile(self._files.path(path), line_of(error))
 
         found = [item for item in self._files.each(paths, one) if item is not None]
-        torn = tuple(item for item in found if isinstance(item, Torn))
-        return [item for item in found if not isinstance(item, Torn)], torn
+        torn = tuple(item for item in found if isinstance(item, CorruptFile))
+        return [item for item in found if not isinstance(item, CorruptFile)], torn
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         body = json.dumps({**plan, "written_at": now().isoformat()}, indent=1).encode()

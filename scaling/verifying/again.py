@@ -107,7 +107,7 @@ def cannot(lot: Lot, engine: str) -> str | None:
         model = find_model(cell.model)
         if engine not in engines.NAMES:
             return f"engine {engine} is unknown here"
-        if why := engines.why_not(engine, cell, "cpu"):
+        if why := engines.unsupported_reason(engine, cell, "cpu"):
             return f"engine {engine}: {why}"
         if model.version != cell.model_version:
             return f"model {cell.model} is version {model.version} here, not {cell.model_version}"

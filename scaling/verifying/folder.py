@@ -114,6 +114,6 @@ def _failures(files: Mapping[str, Read], ledger: Ledger) -> list[tuple[str, Row]
 
 def _readable(read: Read, file: str, ledger: Ledger) -> bool:
     ledger.count(FILES)
-    for torn in read.torn:
+    for torn in read.corrupt:
         ledger.about(FILES, None, file).fail("a file", torn.error, "a table with our columns")
-    return not read.torn
+    return not read.corrupt

@@ -1,4 +1,4 @@
-"""cluster.yaml: Ray's own check of it for each cloud, and what that check lets through."""
+"""cluster.yaml and jobs/clusters: Ray's own checks of each file, and what those let through."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import botocore.session
 import botocore.validate
 import pytest
 import ray.autoscaler
-from clusters import CLOUDS, OWN, ROOT, on, pinned
+from clusters import CLOUDS, FILES, OWN, ROOT, pinned, read
 from ray.autoscaler._private.command_runner import _with_interactive
 from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -55,12 +55,12 @@ def cloud(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def config(cloud: str) -> dict[str, Any]:
-    return on(cloud)
+    return read(cloud)
 
 
-@pytest.fixture(params=(*CLOUDS, OWN))
+@pytest.fixture(params=FILES)
 def anywhere(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return on(str(request.param))
+    return read(str(request.param))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def commands(config: dict[str, Any]) -> list[str]:
 
 
 def is_spot(node: dict[str, Any]) -> bool:
-    """By any of the three clouds' ways of saying so."""
+    """Return whether a machine may be taken away, in the words of any of the three clouds."""
     return (
         node.get("InstanceMarketOptions", {}).get("MarketType") == "spot"
         or {"preemptible": True} in node.get("scheduling", [])
@@ -83,13 +83,13 @@ def is_spot(node: dict[str, Any]) -> bool:
 
 
 def test_ray_accepts_it(config: dict[str, Any], cloud: str) -> None:
-    assert config["provider"]["type"] == cloud.lower()
+    assert config["provider"]["type"] == cloud
     validate_config(prepare_config(config))
 
 
 @pytest.mark.parametrize("count", [2, 12])
 def test_ray_accepts_it_on_machines_of_ones_own(count: int) -> None:
-    config = on(OWN)
+    config = read(OWN)
     provider = config["provider"]
     assert provider["type"] == "local"
     provider |= {"head_ip": "host", "worker_ips": [f"host{i}" for i in range(count)]}
@@ -100,7 +100,7 @@ def test_ray_accepts_it_on_machines_of_ones_own(count: int) -> None:
 
 
 def test_ray_finds_a_field_that_it_does_not_know(config: dict[str, Any]) -> None:
-    """Else the test above would say nothing."""
+    """The test above can fail."""
     config["available_node_types"]["cpu"]["min_worker"] = 1
     with pytest.raises(Exception, match="min_worker"):
         validate_config(prepare_config(config))
@@ -150,13 +150,13 @@ def test_clouds_know_the_fields_of_their_machines(
 ) -> None:
     for kind in types.values():
         node = kind["node_config"]
-        if cloud == "AWS":  # as boto3 would, before it asks
+        if cloud == "aws":  # as boto3 would, before it asks
             model = botocore.session.get_session().get_service_model("ec2")
             shape = model.operation_model("RunInstances").input_shape
             request = node | {"MinCount": 1, "MaxCount": 1}
             report = botocore.validate.ParamValidator().validate(request, shape)
             assert not report.has_errors(), report.generate_report()
-        elif cloud == "Azure":
+        elif cloud == "azure":
             folder = Path(ray.autoscaler.__file__).parent / "_private" / "_azure"
             template = json.loads((folder / "azure-vm-template.json").read_text())
             assert node["azure_arm_parameters"].keys() <= template["parameters"].keys()
@@ -180,7 +180,7 @@ def test_what_is_copied_exists_and_is_what_pip_needs(anywhere: dict[str, Any]) -
 
 
 def test_every_install_is_pinned(anywhere: dict[str, Any]) -> None:
-    """By constraints.txt, of which Ray is of the same version everywhere, or in the command."""
+    """By constraints.txt or in the command; Ray has one version everywhere."""
     assert pinned("ray") == ray.__version__
     installs = [command for command in commands(anywhere) if "pip install" in command]
     own = anywhere["provider"]["type"] != "local"  # of a cloud, on its head
@@ -216,7 +216,7 @@ def test_commands_are_bash(anywhere: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("has_gpu", [True, False])
 def test_only_nodes_without_a_gpu_get_the_small_torch(tmp_path: Path, has_gpu: bool) -> None:
-    (command,) = (each for each in on("AWS")["setup_commands"] if "nvidia-smi" in each)
+    (command,) = (each for each in read("aws")["setup_commands"] if "nvidia-smi" in each)
     for name, line in {"nvidia-smi": f"exit {0 if has_gpu else 9}", "pip": 'echo "pip $*"'}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / name).chmod(0o755)

@@ -92,7 +92,7 @@ def test_a_local_folder_on_several_nodes_is_refused_unless_shared(
 
 def test_a_local_ray_leaves_no_token_that_others_can_read(tmp_path: Path) -> None:
     """Ray makes one by itself, in a file that the umask leaves open."""
-    code = "from jobs import cluster\nwith cluster.connected('local', 1): pass"
+    code = "from jobs.execution import connect\nwith connect.connected('local', 1): pass"
     env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     env |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""jobs/kuberay.yaml: its fields, its groups, and that it is the cluster of cluster.yaml."""
+"""jobs/clusters/kuberay.yaml: its fields, its groups, and that they are those of cluster.yaml."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema  # Ray's own dependency
 import pytest
 import yaml
-from clusters import ROOT, on, pinned
+from clusters import CLUSTERS, ROOT, pinned, read
 
 QUANTITY = {"type": "string", "pattern": r"^[0-9]+(m|Mi|Gi)?$"}
 
@@ -75,7 +75,7 @@ SCHEMA = closed(
 
 @pytest.fixture
 def cluster() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "jobs" / "kuberay.yaml").read_text())
+    found: dict[str, Any] = yaml.safe_load((CLUSTERS / "kuberay.yaml").read_text())
     return found
 
 
@@ -100,7 +100,7 @@ def test_its_fields_are_those_of_a_ray_cluster(cluster: dict[str, Any]) -> None:
 def test_its_groups_are_those_of_cluster_yaml(
     cluster: dict[str, Any], groups: dict[str, dict[str, Any]]
 ) -> None:
-    machines = on("AWS")
+    machines = read("aws")
     types = machines["available_node_types"]
     assert ["head", *groups] == list(types)
     for name, group in groups.items():

@@ -1,4 +1,4 @@
-"""`ray up` on machines of one's own: real ones but for the kernel, two of which are lost."""
+"""`ray up` on one's own machines, which share a kernel and nothing else; two of them are lost."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clusters import OWN, ROOT, on
+from clusters import OWN, ROOT, read
 from hosts import Host, hosts
 from ports import free_port, listens
 from raycluster import Driver, assert_same, stored
@@ -21,17 +21,17 @@ MODELS = 24
 
 @pytest.fixture
 def words(rows_npz: Path) -> list[str]:
-    """Two or three seconds a model."""
+    """Return the words of a study of two or three seconds a model."""
     grid = ["--n-train", "280", "--epochs", "4000", "--seeds", str(MODELS // 2)]
     return ["quickstart", "--dataset", str(rows_npz), *grid]
 
 
 def configured(three: list[Host], key: Path, folder: Path) -> Path:
-    """cluster.yaml with its section for machines of one's own, filled in, and nothing installed.
+    """Write jobs/clusters/machines.yaml, filled in and without what installs; return its path.
 
-    What installs is tried in test_node_setup.py; these machines have no network to install from.
+    test_node_setup.py tries what installs; these machines have no network to install from.
     """
-    config = on(OWN)
+    config = read(OWN)
     head, *workers = (host.address for host in three)
     config["provider"] |= {"head_ip": head, "worker_ips": workers}
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(key)}
@@ -53,16 +53,18 @@ def configured(three: list[Host], key: Path, folder: Path) -> Path:
 
 @contextmanager
 def tunnel(host: Host, key: Path) -> Iterator[str]:
-    """The address here of the head's dashboard, as by `ray dashboard`."""
+    """Open a tunnel as `ray dashboard` does and yield the address of the head's dashboard here."""
     port = free_port()
     options = ["-N", "-i", str(key), "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]
     options += ["-o", "UserKnownHostsFile=/dev/null", "-L", f"{port}:localhost:8265"]
     with subprocess.Popen(["ssh", *options, f"root@{host.address}"]) as ssh:
-        while not listens(port):
-            assert ssh.poll() is None
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-        ssh.terminate()
+        try:
+            while not listens(port):
+                assert ssh.poll() is None
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:  # else a test that fails waits for ssh until it times out
+            ssh.terminate()
 
 
 @pytest.mark.slow
@@ -89,8 +91,11 @@ def test_a_study_outlives_a_machine_that_is_cut_off_and_one_that_is_switched_off
         while " 3 local" not in ray("exec", cluster, "ray status").split("Pending:")[0]:
             assert time.monotonic() < deadline
             time.sleep(2)
+        for host in three:  # the files that describe clusters stay here
+            assert host.copied("jobs/cli").is_dir()
+            assert not host.copied("jobs/clusters").exists()
         with tunnel(three[0], key) as address:
-            entry = [sys.executable, "-c", "from jobs.cli import entry; entry()", "submit"]
+            entry = [sys.executable, "-c", "from jobs.cli.main import entry; entry()", "submit"]
             command = [*entry, *words, "--out", str(out), "--shared-fs", "--wait"]
             with subprocess.Popen(
                 [*command, "--address", address],

@@ -1,4 +1,4 @@
-"""The setup commands of cluster.yaml, run as `ray up` runs them, in a home that has nothing yet."""
+"""The setup commands of cluster.yaml, run as `ray up` runs them, in an empty home."""
 
 import os
 import re
@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from clusters import ROOT, on, pinned
+from clusters import ROOT, pinned, read
 from ray.autoscaler._private.command_runner import _with_interactive
 
 INDEX = "https://pypi.org/simple"
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This one without what belongs to the Python, Ray or project that runs the tests."""
+    """Return this environment without the variables of the Python, Ray and project of the tests."""
     ours = ("PYTHON", "RAY_", "SCALING_", "VIRTUAL_ENV")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"HOME": str(home), "TORCH_INDEX": index()}
@@ -24,7 +24,7 @@ def environment(home: Path) -> dict[str, str]:
 
 @cache
 def index() -> str:
-    """Where pip is told to look, which may hold a small torch as well as PyTorch's own index."""
+    """Return pip's index, which may hold a small torch as well as PyTorch's own index."""
     words = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return os.environ.get("PIP_INDEX_URL") or done.stdout.strip() or INDEX
@@ -48,10 +48,9 @@ def run(command: str, home: Path) -> str:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A node's home after `ray up` has copied the project and a token to it.
+    """Return a node's home after `ray up` has copied the project and a token to it.
 
-    The one test that needs a package index: it is skipped where pip finds none, which
-    PIP_NO_INDEX=1 asks for.
+    Skip the test where pip finds no package index, or PIP_NO_INDEX=1 forbids one.
     """
     probe = ["download", "--no-deps", "--no-cache-dir", "--retries=0", "--timeout=15", "-q"]
     words = [sys.executable, "-m", "pip", *probe, "-d", str(tmp_path / "probe"), "packaging"]
@@ -59,7 +58,7 @@ def home(tmp_path: Path) -> Path:
     if done.returncode:
         pytest.skip(f"no package index: {done.stderr.strip().splitlines()[-1]}")
     home = tmp_path / "home"
-    for remote, local in on("AWS")["file_mounts"].items():
+    for remote, local in read("aws")["file_mounts"].items():
         target = home / remote.removeprefix("~/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if local.startswith("~"):
@@ -67,7 +66,10 @@ def home(tmp_path: Path) -> Path:
             target.chmod(0o644)  # as `ray get-auth-token --generate` may leave it
         elif (ROOT / local).is_dir():
             shutil.copytree(
-                ROOT / local, target, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True
+                ROOT / local,
+                target,
+                ignore=shutil.ignore_patterns("__pycache__", "clusters"),
+                symlinks=True,
             )
         else:
             shutil.copy(ROOT / local, target)
@@ -78,7 +80,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)  # measured: 130 s of CPU, 1,030 s on two crowded cores
 def test_a_bare_machine_becomes_a_node(home: Path) -> None:
-    config = on("AWS")
+    config = read("aws")
     commands = config["setup_commands"] + config["head_setup_commands"]
     for command in commands:
         run(command, home)

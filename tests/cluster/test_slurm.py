@@ -1,15 +1,15 @@
-"""jobs/slurm.sh, with a Slurm and a Ray that say what they were asked for."""
+"""jobs/clusters/slurm.sh, with a Slurm and a Ray that say what they were asked for."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
-from clusters import ROOT
+from clusters import CLUSTERS
 from ray.scripts.symmetric_run import curate_and_validate_ray_start_args
 
 from jobs.cli.main import build_parser
 
-SCRIPT = ROOT / "jobs" / "slurm.sh"
+SCRIPT = CLUSTERS / "slurm.sh"
 ARGUMENTS = ["quickstart", "--out", "a folder", "--seeds", "2"]
 JOB = {"SLURM_JOB_NODELIST": "n[1-3]", "SLURM_JOB_NUM_NODES": "3", "SLURM_CPUS_ON_NODE": "128"}
 FAKES = {  # more nodes are listed than a pipe holds: whoever reads the first only breaks it

@@ -66,7 +66,7 @@ class Cluster:
     def submit(
         self, *words: object, cwd: Path, **env: str | None
     ) -> subprocess.CompletedProcess[str]:
-        command = (sys.executable, "-c", "from jobs.cli import entry; entry()", "submit")
+        command = (sys.executable, "-c", "from jobs.cli.main import entry; entry()", "submit")
         python_path = {"PYTHONPATH": str(ROOT)}
         return self.run(*command, *words, "--address", self.url, cwd=cwd, **python_path, **env)
 

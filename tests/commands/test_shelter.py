@@ -134,7 +134,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(read_only: Path) -> None:
 def test_drawn_digits_are_read_without_compiling(strokes_data: Dataset) -> None:  # noqa: ARG001
     """Many workers read what one of them has drawn: the others do not compile the generator."""
     code = (
-        "from scaling import datasets, strokes\n"
+        "from scaling.data import datasets, strokes\n"
         "datasets.load('strokes', 2000)\n"
         "print(len(strokes._render.signatures))"
     )

@@ -134,10 +134,10 @@ def test_a_torn_file_is_named_and_the_rest_is_read(filled: tuple[Store, Cell]) -
     path = sorted((store.root / "metrics").iterdir())[0]
     path.write_bytes(path.read_bytes()[:-40])
     read = store.read("metrics")
-    assert [torn.path for torn in read.torn] == [str(path)]
+    assert [torn.path for torn in read.corrupt] == [str(path)]
     assert len(read.table) == 3
-    assert "\n" not in str(read.torn[0])
-    assert store.state().torn == read.torn
+    assert "\n" not in str(read.corrupt[0])
+    assert store.state().corrupt == read.corrupt
     assert len(store.state().finished) == 1
 
 
@@ -145,13 +145,13 @@ def test_a_torn_file_is_named_and_the_rest_is_read(filled: tuple[Store, Cell]) -
 def test_other_broken_files_are_torn_too(filled: tuple[Store, Cell], body: bytes) -> None:
     store, _ = filled
     (store.root / "predictions" / "x.parquet").write_bytes(body)
-    assert len(store.read("predictions").torn) == 1
+    assert len(store.read("predictions").corrupt) == 1
 
 
 def test_parquet_of_somebody_else_is_named_as_such(filled: tuple[Store, Cell]) -> None:
     store, _ = filled
     pd.DataFrame({"a": [1]}).to_parquet(store.root / "metrics" / "other.parquet")
-    (torn,) = store.read("metrics").torn
+    (torn,) = store.read("metrics").corrupt
     assert "run_id" in torn.error
 
 
@@ -216,7 +216,7 @@ def test_a_write_that_fails_leaves_what_was_there(
         store.write_model(rows, prediction)
     monkeypatch.undo()
     assert store.read("metrics").table.equals(before)
-    assert not store.read("predictions").torn
+    assert not store.read("predictions").corrupt
     assert not list((store.root / ".part").iterdir())
 
 

@@ -181,13 +181,13 @@ def test_the_rule_asks_how_many_models_there_are(
     batches = replace(cell, recipe=replace(cell.recipe, batch_size=8))
     assert engines.choose(batches, members=1) == "population"
     assert engines.choose(cell, members=1, device="cuda") == "population"
-    assert engines.together(cell) == population.FEW
-    assert engines.together(cell, "reference") == 1
+    assert engines.preferred_group_size(cell) == population.FEW
+    assert engines.preferred_group_size(cell, "reference") == 1
     few, many = (engines.us_per_example(cell, members)[0] for members in (2, 32))
     assert few > 3 * many
     assert engines.us_per_example(cell, 1) == engines.us_per_example(cell, engine="reference")
     plain = replace(cell, recipe=find_recipe("1989"))
-    assert engines.together(plain) == 1
+    assert engines.preferred_group_size(plain) == 1
     monkeypatch.setattr(compiled, "unavailable", lambda: "not today")
     assert engines.choose(plain) == "population"
 

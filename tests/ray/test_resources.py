@@ -174,10 +174,10 @@ def test_a_gpu_that_is_not_there_is_not_replaced_in_silence(
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(InputError, match="no GPU on this machine"):
-        engines.present("cuda")
+        engines.resolve_device("cuda")
     monkeypatch.setenv("SCALING_FAKE_GPU", "1")
     engines._say_once.cache_clear()
-    assert engines.present("cuda") == "cpu"
+    assert engines.resolve_device("cuda") == "cpu"
     assert "SCALING_FAKE_GPU" in capsys.readouterr().err
 
 

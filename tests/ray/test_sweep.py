@@ -102,7 +102,7 @@ def test_a_torn_file_is_trained_again(
         path = sorted((tmp_path / kind).iterdir())[0]
         path.write_bytes(path.read_bytes()[:50])
     state = run(study, jobs, tmp_path)
-    assert not state.torn
+    assert not state.corrupt
     assert len(state.finished) == 4
     pd.testing.assert_frame_equal(table(tmp_path)[RESULT], before)
 

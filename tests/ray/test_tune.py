@@ -185,7 +185,7 @@ def test_killed_in_the_middle_the_same_optuna_study_goes_on(tiny_npz: Path, tmp_
 
     The undisturbed run that it is compared with is of this process, without Ray.
     """
-    command = [sys.executable, "-c", "from jobs.cli import entry; entry()"]
+    command = [sys.executable, "-c", "from jobs.cli.main import entry; entry()"]
     command += words(tiny_npz, tmp_path, 12, "--address", "local", "--cpus", "1")
     env = os.environ | {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as driver:

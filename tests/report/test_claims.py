@@ -13,7 +13,7 @@ from simulated import fill_study
 from truths import OTHERS, truth
 
 from analysis import load
-from analysis.claims import CLAIMS, any_run, evidence, judge_all
+from analysis.claims import CLAIMS, any_run, gather_evidence, judge_all
 from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNDECIDED, UNKNOWABLE
 from jobs.studies import find_study
 from scaling.study import Cell
@@ -37,7 +37,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         fill_study(out, find_study(name), truth, seeds=range(6), seed_sd=0.02, only=needed)
     for study in OTHERS:
         fill_study(out, study, truth, seeds=range(6), seed_sd=0.02)
-    return {row["id"]: row for row in judge_all(evidence(load(out)))}
+    return {row["id"]: row for row in judge_all(gather_evidence(load(out)))}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_every_number_of_a_sentence_is_among_its_values(rows: dict[str, dict[str
 
 def test_what_was_not_run_says_how_to_run_it(tmp_path: Path) -> None:
     fill_study(tmp_path, replace(find_study("ladder"), name="mine"), truth, seeds=range(2))
-    rows = judge_all(evidence(load(tmp_path)))
+    rows = judge_all(gather_evidence(load(tmp_path)))
     assert not any_run(rows)
     for row in rows:
         if row["id"] != "C2" and row["id"] not in OF_FACTS:
@@ -108,7 +108,7 @@ def test_what_is_not_finished_and_one_seed_decide_nothing(tmp_path: Path) -> Non
             cell.recipe.name == "adamw" or (cell.n_train > 7291 and seed > 0)
         ),
     )
-    rows = {row["id"]: row for row in judge_all(evidence(load(tmp_path)))}
+    rows = {row["id"]: row for row in judge_all(gather_evidence(load(tmp_path)))}
     assert any_run(list(rows.values()))
     assert rows["C4"]["verdict"] == rows["C6"]["verdict"] == "not finished: scaling sweep ladder"
     assert rows["C11"]["verdict"] != "not finished: scaling sweep ladder"
@@ -118,7 +118,7 @@ def test_what_is_not_finished_and_one_seed_decide_nothing(tmp_path: Path) -> Non
 
 def test_a_search_that_does_not_halve_the_error_shows_nothing(tmp_path: Path) -> None:
     fill_study(tmp_path, OTHERS[0], lambda _: 0.05, seeds=range(4))
-    rows = {row["id"]: row for row in judge_all(evidence(load(tmp_path)))}
+    rows = {row["id"]: row for row in judge_all(gather_evidence(load(tmp_path)))}
     assert rows["C17"]["verdict"] == UNKNOWABLE
 
 

@@ -6,7 +6,7 @@ import pytest
 from simulated import fill_study
 
 from analysis import load
-from analysis.claims import evidence
+from analysis.claims import gather_evidence
 from analysis.report.sections import interaction
 from jobs.studies import find_study
 from scaling.study import Cell
@@ -27,8 +27,8 @@ def more_with_more(cell: Cell) -> float:
 
 
 def rows_of(out: Path) -> list[dict[str, object]]:
-    found = evidence(load(out))
-    return interaction.measure(found, found.cells.find("grid"))
+    found = gather_evidence(load(out))
+    return interaction.rows_of(found, found.cells.find("grid"))
 
 
 @pytest.mark.parametrize("planted", [False, True])
@@ -37,7 +37,7 @@ def test_an_interaction_is_found_where_there_is_one(tmp_path: Path, planted: boo
     fill_study(tmp_path, find_study("grid"), truth, only=corners)
     rows = rows_of(tmp_path)
     assert [row["recipe"] for row in rows] == ["1989", "dropout_relu"]
-    for row, said in zip(rows, interaction.show("grid", rows), strict=True):
+    for row, said in zip(rows, interaction.sentences("grid", rows), strict=True):
         found = row["interaction"]
         assert (found["high"] < 0) == planted
         assert found["low"] < (-0.5 if planted else 0.0) < found["high"]

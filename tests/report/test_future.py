@@ -14,7 +14,7 @@ from simulated import fill_study
 from truths import truth
 
 from analysis import load
-from analysis.claims import CLAIMS, Evidence, evidence
+from analysis.claims import CLAIMS, Evidence, gather_evidence
 from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED, UNKNOWABLE
 from analysis.forecasts.far_future import look_far, main_curves, project_2055
 from analysis.forecasts.form_tests import try_forms
@@ -240,7 +240,7 @@ def judged(e: Evidence, claim: str) -> str:
 def test_what_facts_cannot_decide_they_do_not(
     nothing: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    e = evidence(nothing)
+    e = gather_evidence(nothing)
     assert [judged(e, c) for c in ("C14", "C15", "C16")] == [UNKNOWABLE] * 3
     for orders_a_year, verdict in ((5.0, SUPPORTED), (-5.0, CONTRADICTED), (0.3, UNKNOWABLE)):
         rate = Rate(value=orders_a_year, low=None, high=None)
@@ -263,6 +263,7 @@ def test_what_facts_cannot_decide_they_do_not(
     ],
 )
 def test_data_alone_is_judged_by_all_forms(
+    monkeypatch: pytest.MonkeyPatch,
     nothing: Results,
     looked: dict[str, Any],
     low: float,
@@ -273,20 +274,20 @@ def test_data_alone_is_judged_by_all_forms(
     future = copy.deepcopy(looked)
     last = future["errors"][-1]
     future["far"] |= {"low": low * last, "high": high * last, "determined": determined}
-    e = replace(evidence(nothing), future={"curves": [future]})
-    assert judged(e, "C18") == verdict
+    monkeypatch.setattr(Evidence, "future", {"curves": [future]})
+    assert judged(gather_evidence(nothing), "C18") == verdict
 
 
 def test_a_wider_network_is_judged_at_the_largest_size_it_was_tried_with(tmp_path: Path) -> None:
     fill_study(tmp_path, find_study("grid"), truth, seeds=range(3), seed_sd=0.02)
-    found = CLAIMS["C19"].judge(evidence(load(tmp_path)))
+    found = CLAIMS["C19"].judge(gather_evidence(load(tmp_path)))
     assert found.verdict == SUPPORTED
     assert (found.values["n_train"], found.values["width"]) == (50_000, 4)
     assert found.values["cells"] == 12
     assert found.values["E"] < 0.01  # in this truth there is no floor
     narrow = tmp_path / "narrow"
     fill_study(narrow, find_study("grid"), truth, seeds=range(2), only=lambda c: c.width < 4)
-    found = CLAIMS["C19"].judge(evidence(load(narrow)))
+    found = CLAIMS["C19"].judge(gather_evidence(load(narrow)))
     assert "A joint fit takes three widths" in found.sentence
 
 

@@ -29,7 +29,7 @@ from analysis.report.sections import (
     screening,
 )
 from analysis.report.sections.multiplier_plot import worth_figure
-from analysis.stats.effective_data import Multiplier, Worth
+from analysis.stats.effective_data import EffectiveData, Multiplier
 
 LEAST = 0.6  # of a figure's width and of its height
 CHANGE = {"change": -0.1, "low": -0.2, "high": 0.1, "level": 0.9}
@@ -66,42 +66,42 @@ def cells(titles: list[str]) -> list[dict[str, Any]]:
 
 
 def lines(titles: list[str]) -> Figure:
-    return comparison_plots.draw({"axis": "n_train", "rows": cells(titles), "study": "s"})["s"]
+    return comparison_plots.draw({"axis": "n_train", "rows": cells(titles), "id": "s"})["s"]
 
 
 def forest(titles: list[str]) -> Figure:
     rows = cells(titles)[:: len(SIZES)]
     rows = [row | {"against": titles[i % 2 - 1]} for i, row in enumerate(rows)]
-    return comparison_plots.draw({"axis": None, "rows": rows, "study": "s", "margin": 0.1})["s"]
+    return comparison_plots.draw({"axis": None, "rows": rows, "id": "s", "margin": 0.1})["s"]
 
 
 def of_epochs(titles: list[str]) -> Figure:
     row = {"epochs": [5, 10, 20], "val_errors": [0.1, 0.05, 0.04], "best": 20, "fixed": 10}
     rows = [row | {"title": name, "n_train": n, "val_n": 100} for name in titles for n in SIZES[:2]]
-    return epochs.draw({"rows": rows, "study": "s"})["s"]
+    return epochs.draw({"rows": rows, "id": "s"})["s"]
 
 
 def of_screening(titles: list[str]) -> Figure:
     row = {"epochs": 5, "val_errors": [0.1, 0.12], "val_error": 0.11, "seeds": 2}
-    return screening.draw({"rows": [row | {"title": n, "label": n} for n in titles], "study": "s"})[
+    return screening.draw({"rows": [row | {"title": n, "label": n} for n in titles], "id": "s"})[
         "s"
     ]
 
 
 def of_worth(titles: list[str]) -> Figure:
     rows = [{"trick": name, **dict.fromkeys(ablation.WAYS, CHANGE)} for name in titles]
-    return ablation.draw({"tricks": rows, "study": "s"})["s"]
+    return ablation.draw({"tricks": rows, "id": "s"})["s"]
 
 
 def of_ladder(titles: list[str]) -> Figure:
     row = {"misses": [8, 9], "n_drawn": 2007, "n_test": 10_000, "n_train": 7291, "one_run": [5, 12]}
     row |= {"interval_drawn": [6, 11], "mean_drawn": 8.0, "published": 7}
-    return ladder_plot.draw({"rows": [row | {"what": n} for n in titles], "study": "s"})["s"]
+    return ladder_plot.draw({"rows": [row | {"what": n} for n in titles], "id": "s"})["s"]
 
 
 def of_multipliers(titles: list[str]) -> Figure:
     many = tuple(Multiplier(n_train=n, value=2.0, low=1.5, high=3.0, limit=9.0) for n in SIZES)
-    found = Worth(multipliers=many, slope=None, slope_interval=None, level=0.9)
+    found = EffectiveData(multipliers=many, slope=None, slope_interval=None, level=0.9)
     return worth_figure(dict.fromkeys(titles, found))
 
 

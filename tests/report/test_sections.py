@@ -14,15 +14,16 @@ from truths import STUDIES, few, truth
 
 from analysis import load, report
 from analysis.api import predict_cells
-from analysis.claims import evidence, judge_all
+from analysis.claims import gather_evidence, judge_all
 from analysis.effects.decision_rules import CONTRADICTED, SUPPORTED
 from analysis.present.links import unlinked
 from analysis.present.style import change_label
-from analysis.report.sections import KINDS, measure_all
 from analysis.report.sections.claims_table import show_claims
-from analysis.report.sections.comparison import COMPARISONS
+from analysis.report.sections.registry import BY_KIND, STUDY_SECTIONS, measure_studies
 from jobs.studies import find_study, names
+from scaling.analyses import ScalingCurve
 from scaling.errors import InputError
+from scaling.older_plans import READ_AS
 from scaling.store.store import Store
 from scaling.study import Cell
 
@@ -44,7 +45,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 def test_every_part_has_its_figure_and_its_heading(whole: tuple[Path, dict[str, Any]]) -> None:
     out, numbers = whole
     text, page = (out / "report.md").read_text(), (out / "report.html").read_text()
-    assert {data["study"] for data in numbers["sections"]} == STUDIES.keys() == KINDS.keys()
+    assert {data["study"] for data in numbers["sections"]} == STUDIES.keys()
     assert numbers["curves"] == []
     for name in STUDIES:
         assert f'<h2 id="{name}">' in page
@@ -80,7 +81,7 @@ def test_every_number_that_is_printed_is_in_numbers_json(
 ) -> None:
     """In prose, tables and captions, up to rounding; fixed levels and margins aside."""
     data = next(d for d in whole[1]["sections"] if d["study"] == study)
-    section = KINDS[study].show(data)
+    section = BY_KIND[data["analysis"]["kind"]].show(data)
     printed = [*section.text, *(picture.caption for picture in section.pictures)]
     for table in section.tables:
         printed += [table.caption, *table.columns, *(cell for row in table.rows for cell in row)]
@@ -165,9 +166,9 @@ def test_it_survives_what_is_missing(tmp_path: Path, fill: Callable[[Path], None
 def test_every_part_survives_few_models(tmp_path: Path, fill: Callable[[Path], None]) -> None:
     """All but the writing of figures, which takes long."""
     fill(tmp_path)
-    found = evidence(load(tmp_path))
-    for data in measure_all(found):
-        kind = KINDS[data["study"]]
+    found = gather_evidence(load(tmp_path))
+    for data in measure_studies(found):
+        kind = BY_KIND[data["analysis"]["kind"]]
         section, figures = kind.show(data), kind.draw(data)
         assert {picture.name for picture in section.pictures} == figures.keys()
         assert "nan" not in repr(section)
@@ -192,9 +193,15 @@ def test_a_model_of_two_studies_is_counted_once(tmp_path: Path) -> None:
     assert results.counts() == {"cells": 12, "finished": 12, "failed": 0, "missing": 0}
 
 
-def test_every_compared_study_says_with_what() -> None:
-    assert COMPARISONS.keys() <= KINDS.keys()
-    assert set(names()) - KINDS.keys() >= {"data", "quickstart"}  # curves, as anybody's own
+def test_every_built_in_study_says_how_it_is_read() -> None:
+    studies = [find_study(name) for name in names()]
+    assert all(study.analyses for study in studies)
+    shown = {type(analysis) for study in studies for analysis in study.analyses}
+    assert shown == {*STUDY_SECTIONS, ScalingCurve}
+
+
+def test_plans_of_before_are_read_as_their_studies_are_now() -> None:
+    assert {name: find_study(name).analyses for name in names()} == READ_AS
 
 
 def test_a_factorial_needs_every_combination_that_was_planned(tmp_path: Path) -> None:
@@ -207,10 +214,10 @@ def test_a_factorial_needs_every_combination_that_was_planned(tmp_path: Path) ->
         seeds=range(2),
         leave_out=lambda cell, _: lacks in [name for name, _ in cell.recipe.tricks],
     )
-    (data,) = measure_all(evidence(load(tmp_path)))
+    (data,) = measure_studies(gather_evidence(load(tmp_path)))
     assert (data["missing"], data["combinations"], data["n_tricks"]) == (16, 32, 5)
     assert data["tricks"] == []
-    assert "16 of 32 combinations" in KINDS["ablation"].show(data).text[0]
+    assert "16 of 32 combinations" in BY_KIND["Factorial"].show(data).text[0]
 
 
 BENCH = [
@@ -270,13 +277,16 @@ def test_what_was_predicted_stands_beside_what_came(tmp_path: Path) -> None:
 
 def test_a_claim_leads_only_to_a_part_that_is_there() -> None:
     row = {"id": "C18", "claim": "c", "verdict": SUPPORTED, "figure": "f", "p": None}
-    rows = [row | {"study": study, "p_holm": None} for study in ("data", "ladder")]
-    (table,) = show_claims(rows, {"ladder"}).tables
+    rows = [
+        row | {"study": study, "section": section, "p_holm": None}
+        for study, section in (("data", None), ("ladder", "ladder"))
+    ]
+    (table,) = show_claims(rows).tables
     assert [cells[3] for cells in table.rows] == ["f", "f [→ ladder](#ladder)"]
 
 
 def test_claims_that_nothing_was_run_for_are_by_the_command_that_would() -> None:
-    row = {"claim": "c", "figure": "f", "p": None, "p_holm": None, "study": None}
+    row = {"claim": "c", "figure": "f", "p": None, "p_holm": None, "study": None, "section": None}
     verdicts = {"C1": "not run: scaling sweep ladder", "C2": SUPPORTED, "C3": "not finished: x"}
     rows = [row | {"id": claim, "verdict": verdict} for claim, verdict in verdicts.items()]
     judged, left = show_claims([*rows, rows[0] | {"id": "C4"}]).tables

@@ -1,4 +1,4 @@
-"""cluster.yaml as a user of each cloud, or of none, would have it, and the Ray that is pinned."""
+"""The clusters that `ray up` is told of, one file each, and the versions that are pinned."""
 
 import re
 from pathlib import Path
@@ -7,26 +7,24 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-CLOUDS = ("AWS", "GCP", "Azure")
-OWN = "machines of your own"
-_HEADING = re.compile(r"^# --- On ([\w ]+): .*\n", flags=re.MULTILINE)
+CLUSTERS = ROOT / "jobs" / "clusters"
+OWN = "machines"
+FILES = {
+    "aws": ROOT / "cluster.yaml",
+    **{name: CLUSTERS / f"{name}.yaml" for name in ("gcp", "azure", OWN)},
+}
+CLOUDS = tuple(name for name in FILES if name != OWN)
 
 
-def on(cloud: str) -> dict[str, Any]:
-    """cluster.yaml with the sections at its end put in place of the ones of the same name."""
-    written, *rest = _HEADING.split((ROOT / "cluster.yaml").read_text())
-    config: dict[str, Any] = yaml.safe_load(written)
-    sections = dict(zip(rest[::2], rest[1::2], strict=True))
-    assert {"AWS", *sections} == {*CLOUDS, OWN}
-    if cloud != "AWS":
-        lines = sections[cloud].splitlines()
-        config |= yaml.safe_load("\n".join(line.removeprefix("#") for line in lines))
+def read(name: str) -> dict[str, Any]:
+    """Return the cluster of that name as `ray up` reads its file."""
+    config: dict[str, Any] = yaml.safe_load(FILES[name].read_text(encoding="utf-8"))
     return config
 
 
 def pinned(package: str) -> str:
-    """The version in constraints.txt."""
-    pins = (ROOT / "constraints.txt").read_text()
+    """Return the version in constraints.txt."""
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     found = re.search(rf"^{package}==(\S+)$", pins, flags=re.MULTILINE)
     assert found, f"{package} is not pinned"
     return found[1]

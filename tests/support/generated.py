@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scaling.older_plans import READ_AS
 from scaling.recipes.registry import find_recipe
 from scaling.recipes.tricks import cosine, dropout, gelu, shift
 from scaling.study import Cell, Grid, Start, Study
@@ -64,7 +65,8 @@ def generated(name: str, seed: int, sizes: tuple[int, ...] = (911, 1823)) -> Stu
             start=None if vit else some(STARTS, 1)[0],
         )
 
-    return Study(name=name, question="?", grids=(grid(True), grid(False), grid(False)))
+    grids = (grid(True), grid(False), grid(False))
+    return Study(name=name, question="?", grids=grids, analyses=READ_AS.get(name, ()))
 
 
 def tables(text: str) -> Iterator[tuple[str, list[dict[str, str]]]]:

@@ -1,7 +1,7 @@
-"""For tests: machines with an address, a home and an sshd each, in namespaces of this kernel.
+"""Hosts for `ray up`: namespaces of this kernel with an address, a home and an sshd each.
 
-What `ray up` is given on machines of one's own. They can be cut off and switched off; they reach
-each other and this machine, and nothing else. Only root may make them, on Linux.
+A test can cut them off and switch them off. They reach each other and this machine, and nothing
+else. Only root can make them, on Linux.
 """
 
 import os
@@ -28,7 +28,7 @@ UsePAM no
 PermitRootLogin prohibit-password
 MaxStartups 100
 """
-# Its own processes, home, /tmp/ray and /etc/hosts; what of Python lies in our home stays there.
+# A host has its own processes, home, /tmp/ray and /etc/hosts. A Python in our home stays in its.
 BOOT = """
 set -e
 mount --make-rprivate /
@@ -45,31 +45,37 @@ exec {sshd} -D -e -f {folder}/sshd_config
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """One of them; `folder` is where this machine sees its files, its home among them."""
+    """A host; this machine sees its files, and its home among them, in `folder`."""
 
     name: str
     address: str
     folder: Path
     process: subprocess.Popen[bytes]
 
+    def copied(self, name: str) -> Path:
+        """Return where this machine sees what `ray up` copied there under that name."""
+        return self.folder / "home" / "scaling-study" / name
+
     def cut_off(self) -> None:
-        """As if its cable were pulled out; it goes on by itself."""
+        """Pull out its cable; its processes go on."""
         run("ip", "link", "set", f"v{self.name}", "down")
 
     def switch_off(self) -> None:
-        self.process.kill()  # and with it all that runs there
+        """Kill all its processes."""
+        self.process.kill()
         self.process.wait()
 
 
 def run(*words: object) -> None:
+    """Run a command that must succeed."""
     subprocess.run([str(word) for word in words], check=True, capture_output=True)
 
 
 @contextmanager
 def hosts(count: int, folder: Path, key: Path) -> Iterator[list[Host]]:
-    """So many, whose sshd lets in who has the key. Skips where they cannot be made."""
+    """Make hosts whose sshd accepts the key, and yield them; skip the test where that fails."""
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if not sys.platform.startswith("linux") or os.geteuid() or missing:
         pytest.skip(f"hosts want Linux, root and {', '.join(missing or TOOLS)}")
@@ -98,11 +104,13 @@ def hosts(count: int, folder: Path, key: Path) -> Iterator[list[Host]]:
             run("ip", "netns", "add", name)
             stack.callback(run, "ip", "netns", "delete", name)
             run("ip", "link", "add", f"v{name}", "type", "veth", "peer", "eth0", "netns", name)
+            # Its namespace, and this link with it, may outlive it: open connections hold it.
+            stack.callback(run, "ip", "link", "delete", f"v{name}")
             run("ip", "link", "set", f"v{name}", "master", BRIDGE, "up")
             run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0")
             for device in ("eth0", "lo"):
                 run("ip", "-n", name, "link", "set", device, "up")
-            sshd = shutil.which("sshd")  # which wants to be called by its whole name
+            sshd = shutil.which("sshd")  # sshd demands to be called by its full path
             boot = BOOT.format(
                 folder=home, hosts=table, name=name, sshd=sshd, home=Path.home(), kept=kept
             )
@@ -113,6 +121,6 @@ def hosts(count: int, folder: Path, key: Path) -> Iterator[list[Host]]:
                 stdout=log,
                 stderr=log,
             )
-            made.append(Host(name, address, home, process))
+            made.append(Host(name=name, address=address, folder=home, process=process))
             stack.callback(made[-1].switch_off)
         yield made

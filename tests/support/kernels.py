@@ -14,7 +14,7 @@ import hashlib, json, sys
 from dataclasses import replace
 from scaling import engines
 from scaling.check.cases import noise
-from scaling.recipes import find_recipe
+from scaling.recipes.registry import find_recipe
 from scaling.study import make_cell, make_members
 
 data = noise()

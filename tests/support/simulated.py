@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.results.cell_results import Measured
+from analysis.results.cell_results import CellResult
 from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, Score, Trained
 from scaling.store.rows import metric_rows, prediction_row
@@ -100,12 +100,12 @@ def measured(
     recipe: str = "1989",
     tricks: Sequence[str] = (),
     test_set_id: str = "simulated",
-) -> Measured:
+) -> CellResult:
     """A cell with these misses by seed, as a results folder would give it."""
     seeds = sorted(wrong)
     counts = [int(wrong[seed].sum()) for seed in seeds]
     runs = [f"{recipe}-{'-'.join(tricks)}-s{seed}-{next(_NUMBERS)}" for seed in seeds]
-    return Measured(
+    return CellResult(
         study="ablation",
         dataset="mnist",
         source="mnist",

@@ -2,8 +2,8 @@
 
 import math
 
-from analysis.report.sections import KINDS
 from jobs.studies import find_study, names
+from scaling.analyses import ScalingCurve
 from scaling.study import Cell, Grid, Study
 
 FACTORS = {
@@ -42,7 +42,11 @@ OTHERS = (
     ),
 )
 
-SECTIONED = [find_study(name) for name in names() if name in KINDS]
+SECTIONED = [
+    study
+    for study in map(find_study, names())
+    if not any(isinstance(analysis, ScalingCurve) for analysis in study.analyses)
+]
 STUDIES = {study.name: study for study in (*SECTIONED, *OTHERS)}
 
 

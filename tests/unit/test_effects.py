@@ -22,14 +22,14 @@ from analysis.effects.decision_rules import (
     no_gain,
 )
 from analysis.effects.paired import Effect, Resampler
-from analysis.results.cell_results import Measured
+from analysis.results.cell_results import CellResult
 
 N_IMAGES = 1500
 
 
 def pair(
     rng: np.random.Generator, factor: float, n_seeds: int, seed_sd: float
-) -> tuple[Measured, Measured]:
+) -> tuple[CellResult, CellResult]:
     """Two recipes on the same images and seeds; the second misses `factor` times as many.
 
     Images are drawn anew for each pair: the truth is that of all images there could be.

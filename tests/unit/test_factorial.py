@@ -7,20 +7,20 @@ import pytest
 from simulated import measured
 
 from analysis.effects.paired import Resampler
-from analysis.effects.shapley import combinations_of, interactions, missing_of, worths
-from analysis.results.cell_results import Measured
+from analysis.effects.shapley import combinations_of, interactions, missing_of, trick_effects
+from analysis.results.cell_results import CellResult
 
 N_IMAGES = 8000
 FACTORS = {"ce": 0.5, "adamw": 0.75, "shift": 1.0}
 
 
-def cell(tricks: tuple[str, ...], error: float) -> Measured:
+def cell(tricks: tuple[str, ...], error: float) -> CellResult:
     """Exactly this error: the first images are missed, by every seed the same."""
     wrong = np.arange(N_IMAGES) < round(error * N_IMAGES)
     return measured(dict.fromkeys(range(4), wrong), recipe="_".join(tricks), tricks=tricks)
 
 
-def additive() -> list[Measured]:
+def additive() -> list[CellResult]:
     return [
         cell(chosen, 0.4 * float(np.prod([FACTORS[t] for t in chosen])))
         for count in range(4)
@@ -30,7 +30,9 @@ def additive() -> list[Measured]:
 
 def test_where_effects_add_up_every_way_of_looking_agrees() -> None:
     by_tricks = combinations_of(additive())
-    found = {worth.trick: worth for worth in worths(Resampler(400), tuple(FACTORS), by_tricks)}
+    found = {
+        effect.trick: effect for effect in trick_effects(Resampler(400), tuple(FACTORS), by_tricks)
+    }
     for trick, factor in FACTORS.items():
         for way in ("average", "alone", "last"):
             assert getattr(found[trick], way).value == pytest.approx(factor - 1, abs=1e-9)
@@ -42,7 +44,7 @@ def test_where_they_do_not_the_average_is_shapleys() -> None:
     errors = {(): 0.4, ("a",): 0.1, ("b",): 0.1, ("a", "b"): 0.1}
     by_tricks = combinations_of([cell(t, e) for t, e in errors.items()])
     resampler = Resampler(400)
-    a, b = worths(resampler, ("a", "b"), by_tricks)
+    a, b = trick_effects(resampler, ("a", "b"), by_tricks)
     assert a.average.value == pytest.approx(b.average.value) == pytest.approx(-0.5)
     assert a.alone.value == pytest.approx(-0.75)
     assert a.last.value == pytest.approx(0)
@@ -66,7 +68,9 @@ def test_the_averages_multiply_to_the_effect_of_all() -> None:
     resampler = Resampler(200)
     together = resampler.change(cells[0], cells[-1])
     assert together is not None
-    averages = [1 + worth.average.value for worth in worths(resampler, tuple(FACTORS), by_tricks)]
+    averages = [
+        1 + effect.average.value for effect in trick_effects(resampler, tuple(FACTORS), by_tricks)
+    ]
     assert np.prod(averages) == pytest.approx(1 + together.value)
 
 

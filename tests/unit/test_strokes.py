@@ -16,7 +16,7 @@ N = strokes.IMAGES_PER_WRITER
 
 IN_ANOTHER_ORDER = """
 import hashlib
-from scaling import strokes
+from scaling.data import strokes
 last, first = strokes.render({start} + 100, 100), strokes.render({start}, 100)
 parts = first[0], last[0], first[1], last[1]
 print(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())

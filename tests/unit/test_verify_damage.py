@@ -57,7 +57,7 @@ def test_a_column_of_another_type_is_a_torn_file(
     assert status == 1
     (finding,) = (f for f in found["findings"] if f["what"] == "a file")
     assert path.name in finding["file"]
-    assert any(path.name in torn.path for torn in Store(copied).state().torn) or column not in (
+    assert any(path.name in torn.path for torn in Store(copied).state().corrupt) or column not in (
         "run_id",
         "epoch",
     )

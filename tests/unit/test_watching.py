@@ -79,7 +79,7 @@ def test_a_model_without_its_predictions_or_last_epoch_is_not_finished(store: St
 def test_the_pace_is_that_of_late_and_what_is_left_is_weighed_by_its_cost() -> None:
     at = now()
     when = {"a0": at - timedelta(days=1), "a1": at - timedelta(minutes=4), "b0": at}
-    state = State(finished=frozenset(when), failures={}, torn=())
+    state = State(finished=frozenset(when), failures={}, corrupt=())
     found = pace(PLAN, state, when, at)
     assert (found.models, found.finished, found.failed) == (4, 3, 0)
     assert found.per_minute == pytest.approx(0.25)  # a1 starts the clock, b0 is one in 4 minutes
@@ -87,7 +87,7 @@ def test_the_pace_is_that_of_late_and_what_is_left_is_weighed_by_its_cost() -> N
     free = {**PLAN, "cells": [{**cell, "predicted_s": 0.0} for cell in PLAN["cells"]]}
     assert pace(free, state, when, at).left_s == pytest.approx(240)
     all_done = {**when, "b1": at}
-    done = State(finished=frozenset(all_done), failures={}, torn=())
+    done = State(finished=frozenset(all_done), failures={}, corrupt=())
     assert pace(PLAN, done, all_done, at).ahead() == ""
     night = pace(PLAN, state, dict.fromkeys(when, at - timedelta(days=1)), at)
     assert night.per_minute is None

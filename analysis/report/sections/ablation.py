@@ -7,14 +7,15 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.claims.claim import Evidence, row_of
-from analysis.effects.shapley import combinations_of, interactions, missing_of, worths
+from analysis.effects.shapley import combinations_of, interactions, missing_of, trick_effects
 from analysis.present.formatting import change
 from analysis.present.legends import place_legend, row_labels
 from analysis.present.links import link, row_anchor
 from analysis.present.style import change_axis, draw_change, styled
-from analysis.report.sections.section import Data, Kind, Picture, Section, Table
-from analysis.results.cell_results import LEVEL, Measured
+from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
+from analysis.results.cell_results import LEVEL, CellResult
 from analysis.results.identity import only_one
+from scaling.analyses import Factorial
 
 WAYS = {
     "average": "averaged over all orders",
@@ -27,18 +28,18 @@ SAME = (  # what a trick's worth is not averaged over
 )
 
 
-def measure(e: Evidence, study: str) -> Data | None:
-    cells = e.cells.find(study)
+def measure(evidence: Evidence, place: Place, analysis: Factorial) -> Data | None:
+    cells = evidence.cells.find(place.study)
     if not cells:
         return None
     first = cells[0]
-    recipes = [cell["recipe"] for cell in e.results.plans[study]["cells"]]
+    recipes = [cell["recipe"] for cell in evidence.results.plans[place.study]["cells"]]
     planned = [tuple(name for name, _ in recipe["tricks"]) for recipe in recipes]
     tricks = max(planned, key=len)
     by_tricks = combinations_of(alike := _alike(cells))
     missing = missing_of(tricks, by_tricks)
     data: Data = {
-        "study": study,
+        "title": analysis.title,
         "level": LEVEL,
         "n_train": first.n_train,
         "epochs": first.epochs,
@@ -53,12 +54,12 @@ def measure(e: Evidence, study: str) -> Data | None:
     }
     if missing or not tricks:
         return data
-    resampler = e.resampler
+    resampler = evidence.resampler
     together = resampler.change(by_tricks[frozenset()], by_tricks[frozenset(tricks)])
     data["all"] = None if together is None else row_of(together)
     data["tricks"] = [
         {"trick": worth.trick, **{way: row_of(getattr(worth, way)) for way in WAYS}}
-        for worth in worths(resampler, tricks, by_tricks)
+        for worth in trick_effects(resampler, tricks, by_tricks)
     ]
     data["interactions"] = [
         {"tricks": list(pair.tricks), **row_of(pair.effect)}
@@ -67,10 +68,10 @@ def measure(e: Evidence, study: str) -> Data | None:
     return data
 
 
-def _alike(cells: Sequence[Measured]) -> list[Measured]:
+def _alike(cells: Sequence[CellResult]) -> list[CellResult]:
     """Cells that are as the first in all but their tricks, one for each set of tricks."""
     first = cells[0]
-    found: dict[frozenset[str], list[Measured]] = {}
+    found: dict[frozenset[str], list[CellResult]] = {}
     for cell in cells:
         if all(cell.facts.get(name) == first.facts.get(name) for name in SAME):
             found.setdefault(frozenset(cell.tricks), []).append(cell)
@@ -81,7 +82,7 @@ def _alike(cells: Sequence[Measured]) -> list[Measured]:
 def show(data: Data) -> Section:
     if not data["tricks"]:
         return Section(
-            title="What each trick is worth",
+            title=data["title"],
             text=(
                 f"{data['missing']} of {data['combinations']} combinations have no finished model:"
                 " the averages over all orders need every one.",
@@ -89,7 +90,7 @@ def show(data: Data) -> Section:
             ),
         )
     best = min(data["tricks"], key=_average)
-    row = row_anchor(data["study"], 1 + data["tricks"].index(best))
+    row = row_anchor(data["id"], 1 + data["tricks"].index(best))
     level = f"{100 * data['level']:.0f} %"
     text = [
         f"All {data['combinations']} combinations of {data['n_tricks']} tricks at"
@@ -125,12 +126,12 @@ def show(data: Data) -> Section:
         ),
     )
     picture = Picture(
-        name=data["study"],
+        name=data["id"],
         alt="Change of the test error by each trick with its interval",
         caption=f"Change of the test error by each trick with {level} intervals.",
     )
     return Section(
-        title="What each trick is worth",
+        title=data["title"],
         text=(*text, *_left_out(data)),
         tables=(table, pairs) if data["interactions"] else (table,),
         pictures=(picture,),
@@ -165,7 +166,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     ax.set_xlabel("change of the test error")
     ax.grid(visible=True, axis="x")
     place_legend(fig, ax, where="outside upper left", across=3)
-    return {data["study"]: fig}
+    return {data["id"]: fig}
 
 
 def _average(row: Data) -> float:
@@ -178,4 +179,4 @@ def _name(trick: str) -> str:
     return {"adamw": "AdamW", "relu": "ReLU", "shift": "shifts"}.get(trick, trick.replace("_", "-"))
 
 
-WORTH = Kind(measure=measure, show=show, draw=draw)
+FACTORIAL = StudySection(measure=measure, show=show, draw=draw)

@@ -1,6 +1,6 @@
 """What is not of one study: the table of claims, and the digits that are still missed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from analysis.claims.claim import NOT_RUN
 from analysis.effects.decision_rules import ALPHA, MARGIN
@@ -9,8 +9,8 @@ from analysis.present.links import link, table_anchor
 from analysis.report.sections.section import Data, Picture, Section, Table
 
 
-def show_claims(claims: Sequence[Data], studies: Collection[str] = ()) -> Section:
-    """Claims with their verdicts and the figures they rest on, by links to those `studies`.
+def show_claims(claims: Sequence[Data]) -> Section:
+    """Claims with their verdicts and the figures they rest on, with links to their sections.
 
     Those that nothing was run for are by the command that would.
     """
@@ -40,7 +40,7 @@ def show_claims(claims: Sequence[Data], studies: Collection[str] = ()) -> Sectio
             row["id"],
             row["claim"],
             row["verdict"],
-            (row["figure"] or NONE) + (_study(row["study"]) if row["study"] in studies else ""),
+            (row["figure"] or NONE) + (_link(row["section"]) if row["section"] else ""),
             *((p_value(row["p"]), p_value(row["p_holm"])) if tested else ()),
         )
         for row in judged
@@ -78,5 +78,5 @@ def show_digits(data: Data) -> Section:
     )
 
 
-def _study(name: str) -> str:
-    return f" {link(f'→ {name}', name)}"
+def _link(section: str) -> str:
+    return f" {link(f'→ {section}', section)}"

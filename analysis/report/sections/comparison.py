@@ -1,53 +1,41 @@
 """A study that compares recipes, widths or sizes: each cell against the one it is measured by."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from analysis.claims.claim import Evidence, row_of
 from analysis.effects.decision_rules import MARGIN
 from analysis.effects.paired import Effect
-from analysis.present.formatting import NONE, change, interval, of, percent
+from analysis.present.formatting import NONE, change, done_of_planned, interval, percent
 from analysis.present.labels import in_common, labels
 from analysis.present.links import link, table_anchor
 from analysis.present.style import recipe_title
 from analysis.report.sections import interaction
 from analysis.report.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varied
-from analysis.report.sections.section import Data, Kind, Picture, Section, Table
-from analysis.results.cell_results import LEVEL, Measured, described
+from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
+from analysis.results.cell_results import LEVEL, CellResult, described
 from analysis.results.identity import USUAL, grouped, like_curve, only_one
+from scaling.analyses import FEWER_TRICKS, SMALLEST_WIDTH, Axis, Compare
 
-Base = Callable[[Measured, Sequence[Measured]], Measured | None]
-Axis = Literal["n_train", "n_macs"]
+Base = Callable[[CellResult, Sequence[CellResult]], CellResult | None]
 FEWER, MORE = "fewer misses", "more misses"
 ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """What the cells of a study are compared with, and along what they are drawn."""
-
-    title: str
-    base: Base
-    against: str  # the same in words
-    axis: Axis | None = None
-
-
-def by_recipe(name: str, cell: Measured, among: Sequence[Measured]) -> Measured | None:
+def by_recipe(name: str, cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
     """The cell that differs in its recipe only, which has this name."""
     alike = _alike(cell, among, ALIKE)
     return only_one([other for other in alike if other.recipe == name], like=cell)
 
 
-def by_width(cell: Measured, among: Sequence[Measured]) -> Measured | None:
+def by_width(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
     """The same recipe in the smallest network."""
     alike = [other for other in among if like_curve(cell, other, "width")]
     least = min(other.width for other in alike)
     return only_one([other for other in alike if other.width == least], like=cell)
 
 
-def by_tricks(cell: Measured, among: Sequence[Measured]) -> Measured | None:
+def by_tricks(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
     """The recipe with the most of its tricks, and no other; for another model the usual one."""
     alike = _alike(cell, among, ALIKE)
     if cell.model != USUAL:
@@ -57,7 +45,9 @@ def by_tricks(cell: Measured, among: Sequence[Measured]) -> Measured | None:
     return only_one([other for other in fewer if len(other.tricks) == most], like=cell)
 
 
-def _alike(cell: Measured, among: Sequence[Measured], fields: tuple[str, ...]) -> list[Measured]:
+def _alike(
+    cell: CellResult, among: Sequence[CellResult], fields: tuple[str, ...]
+) -> list[CellResult]:
     return [
         other
         for other in among
@@ -65,78 +55,69 @@ def _alike(cell: Measured, among: Sequence[Measured], fields: tuple[str, ...]) -
     ]
 
 
-MODERN: Base = partial(by_recipe, "dropout_relu")
-COMPARISONS = {
-    "revisit": Comparison(
-        title="The revisit of 2025", base=MODERN, against="the recipe of 2022 (all tricks)"
-    ),
-    "negative": Comparison(
-        title="What does not help", base=by_tricks, against="the same recipe without the trick"
-    ),
-    "norms": Comparison(
-        title="Norms and residual connections",
-        base=MODERN,
-        against="the recipe of 2022 (all tricks) at the same width",
-        axis="n_macs",
-    ),
-    "width": Comparison(
-        title="Width", base=by_width, against="the same recipe at the smallest width", axis="n_macs"
-    ),
-    "grid": Comparison(
-        title="The grid",
-        base=partial(by_recipe, "1989"),
-        against="the recipe of 1989 at the same size and width",
-        axis="n_train",
-    ),
-    "transfer": Comparison(
-        title="Transfer from MNIST to zip codes",
-        base=partial(by_recipe, "scratch"),
-        against="training from scratch",
-        axis="n_train",
-    ),
-    "best": Comparison(
-        title="The best recipe", base=MODERN, against="the recipe of 2022 (all tricks)"
-    ),
-}
+def baseline(to: str) -> Base:
+    """Return the function that finds a cell's baseline."""
+    special: dict[str, Base] = {SMALLEST_WIDTH: by_width, FEWER_TRICKS: by_tricks}
+    return special.get(to) or partial(by_recipe, to)
 
 
-def measure(e: Evidence, study: str) -> Data | None:
-    cells = e.cells.find(study)
+def against(analysis: Compare) -> str:
+    """Return the baseline in words."""
+    words = {
+        SMALLEST_WIDTH: "the same recipe at the smallest width",
+        FEWER_TRICKS: "the same recipe without its last tricks",
+    }
+    return (
+        analysis.against
+        or words.get(analysis.to)
+        or f"the recipe “{recipe_title(analysis.to)}” at the same size and width"
+    )
+
+
+def measure(evidence: Evidence, place: Place, analysis: Compare) -> Data | None:
+    cells = evidence.cells.find(place.study)
     if not cells:
         return None
-    comparison = COMPARISONS[study]
-    bases = [comparison.base(cell, cells) for cell in cells]
-    rows = [_row(e, *pair) for pair in zip(cells, bases, strict=True)]
+    bases = [baseline(analysis.to)(cell, cells) for cell in cells]
+    rows = [_row(evidence, *pair) for pair in zip(cells, bases, strict=True)]
     told = [name for name in varied(rows) if name in HEADINGS]
-    for row, names in zip(rows, _names(cells, bases, told, comparison.axis), strict=True):
+    for row, names in zip(rows, _names(cells, bases, told, analysis.axis), strict=True):
         row |= names
-    said = [row["verdict"] for row in rows]
+    verdicts = [row["verdict"] for row in rows]
     return {
-        "study": study,
+        "title": analysis.title or f"{place.study}: against {_short(analysis)}",
         "level": LEVEL,
         "margin": MARGIN,
-        "axis": comparison.axis,
-        "against": comparison.against,
+        "axis": analysis.axis,
+        "against": against(analysis),
         "rows": rows,
-        "crossed": interaction.measure(e, cells) if study == "grid" else [],
-        "compared": len(rows) - said.count(None),
-        "fewer": said.count(FEWER),
-        "more": said.count(MORE),
+        "crossed": interaction.rows_of(evidence, cells) if place.interaction else [],
+        "compared": len(rows) - verdicts.count(None),
+        "fewer": verdicts.count(FEWER),
+        "more": verdicts.count(MORE),
     }
 
 
+def _short(analysis: Compare) -> str:
+    short = {SMALLEST_WIDTH: "the smallest width", FEWER_TRICKS: "fewer tricks"}
+    return short.get(analysis.to) or f"“{recipe_title(analysis.to)}”"
+
+
 def _names(
-    cells: Sequence[Measured], bases: Sequence[Measured | None], told: list[str], axis: Axis | None
+    cells: Sequence[CellResult],
+    bases: Sequence[CellResult | None],
+    told: list[str],
+    axis: Axis | None,
 ) -> list[Data]:
     """Add to each row its labels in table and figures, its baseline and its line."""
     facts = [cell.facts for cell in cells]
     of_bases = {id(base): base.facts for base in bases if base is not None}
-    against = dict(zip(of_bases, labels(list(of_bases.values()), shown=TICKS), strict=True))
+    base_titles = dict(zip(of_bases, labels(list(of_bases.values()), shown=TICKS), strict=True))
     names: list[Data] = [
         {
             "title": title,
             "tick": tick,
-            "against": None if base is None or base is cell else against[id(base)],
+            "against": None if base is None or base is cell else base_titles[id(base)],
         }
         for cell, base, title, tick in zip(
             cells, bases, labels(facts, shown=told), labels(facts, shown=TICKS), strict=True
@@ -153,8 +134,8 @@ def _names(
     return names
 
 
-def _row(e: Evidence, cell: Measured, base: Measured | None) -> Data:
-    effect = None if base is None or base is cell else e.resampler.change(base, cell)
+def _row(evidence: Evidence, cell: CellResult, base: CellResult | None) -> Data:
+    effect = None if base is None or base is cell else evidence.resampler.change(base, cell)
     return described(cell) | {
         "base": None if base is None or base is cell else base.recipe,
         "change": None if effect is None else row_of(effect),
@@ -185,7 +166,7 @@ HEADINGS = {
 def show(data: Data) -> Section:
     rows, level = data["rows"], f"{100 * data['level']:.0f} %"
     told = [name for name in varied(rows) if name in HEADINGS]
-    rows_of = table_anchor(data["study"])
+    rows_of = table_anchor(data["id"])
     compared, fewer, more = (link(str(data[n]), rows_of) for n in ("compared", "fewer", "more"))
     text = (
         f"{compared} comparison{'s' if data['compared'] != 1 else ''} with {data['against']}, on"
@@ -213,14 +194,14 @@ def show(data: Data) -> Section:
                 interval([row["low"], row["high"]], percent=True),
                 change(row["change"]),
                 row["verdict"] or NONE,
-                of(row["seeds"], row["planned"]),
+                done_of_planned(row["seeds"], row["planned"]),
             )
             for row in rows
         ),
     )
     by_axis = data["axis"] and len({row[data["axis"]] for row in rows}) > 1
     picture = Picture(
-        name=data["study"],
+        name=data["id"],
         alt="Test errors with intervals" if by_axis else "Changes of the test error",
         caption=f"Means over seeds with {level} intervals."
         if by_axis
@@ -228,11 +209,11 @@ def show(data: Data) -> Section:
         f" {100 * data['margin']:.0f} %.",
     )
     return Section(
-        title=COMPARISONS[data["study"]].title,
-        text=(text, *interaction.show(data["study"], data["crossed"])),
+        title=data["title"],
+        text=(text, *interaction.sentences(data["id"], data["crossed"])),
         tables=(table, *interaction.tables(data["crossed"], level)),
         pictures=(picture,) if by_axis or data["compared"] else (),
     )
 
 
-COMPARED = Kind(measure=measure, show=show, draw=draw)
+COMPARISON = StudySection(measure=measure, show=show, draw=draw)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis.present.legends import place_legend, row_labels
 from analysis.present.style import change_axis, draw_change, line_styles, log_axes, styled
 from analysis.report.sections.section import Data
-from analysis.stats.bootstrap import half_a_miss
+from analysis.stats.bootstrap import error_floor
 
 TICKS = ("n_train", "width", "batch_size")  # said beside a cell's title in a forest
 ALONG = {"n_train": "n_train", "n_macs": "width"}  # by axis, what a line's cells differ in
@@ -29,9 +29,9 @@ def varied(rows: Sequence[Data]) -> list[str]:
 def draw(data: Data) -> Mapping[str, Figure]:
     axis, rows = data["axis"], data["rows"]
     if axis and len({row[axis] for row in rows}) > 1:
-        return {data["study"]: _lines(rows, axis)}
+        return {data["id"]: _lines(rows, axis)}
     compared = [row for row in rows if row["change"]]
-    return {data["study"]: _forest(compared, data["margin"])} if compared else {}
+    return {data["id"]: _forest(compared, data["margin"])} if compared else {}
 
 
 def _lines(rows: Sequence[Data], axis: str) -> Figure:
@@ -55,7 +55,7 @@ def _lines(rows: Sequence[Data], axis: str) -> Figure:
         ]
         ax.errorbar(
             [row[axis] * 1.02 ** (i - len(lines) / 2) for row in line],  # apart, so that bars show
-            [max(row["error"], half_a_miss(row["n_test"])) for row in line],
+            [max(row["error"], error_floor(row["n_test"])) for row in line],
             yerr=np.maximum(bars, 0),
             ls="-",
             ms=4,

@@ -12,16 +12,17 @@ from analysis.present.labels import in_common, labels
 from analysis.present.legends import place_legend
 from analysis.present.style import log_axes, same_marker, styled
 from analysis.reference.published import published
-from analysis.report.sections.section import Data, Kind, Picture, Section, Table
+from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
 from analysis.results.cell_results import LEVEL
-from analysis.stats.bootstrap import half_a_miss
+from analysis.stats.bootstrap import error_floor
+from scaling.analyses import Epochs
 
 
-def measure(e: Evidence, study: str) -> Data | None:
+def measure(evidence: Evidence, place: Place, analysis: Epochs) -> Data | None:
     lengths: dict[str, int] = {}
     for run in published():  # the first published run of a recipe is the one on 7,291 images
         lengths.setdefault(run.recipe, run.epochs)
-    found = best_epochs(e.cells, e.resampler, lengths)
+    found = best_epochs(evidence.cells.find(place.study, split="tune"), evidence.resampler, lengths)
     if not found:
         return None
     unfinished = sum(cell.n_seeds < cell.planned for best in found for cell in best.cells)
@@ -29,7 +30,7 @@ def measure(e: Evidence, study: str) -> Data | None:
     facts = [in_common([cell.facts for cell in best.cells]) for best in found]
     for row, title in zip(rows, labels(facts, shown=("n_train",)), strict=True):
         row["title"] = title
-    return {"study": study, "level": LEVEL, "rows": rows, "unfinished": unfinished}
+    return {"title": analysis.title, "level": LEVEL, "rows": rows, "unfinished": unfinished}
 
 
 def _row(found: BestEpochs) -> Data:
@@ -88,12 +89,14 @@ def show(data: Data) -> Section:
     if data["unfinished"]:
         text.append(f"{data['unfinished']} cells are not finished.")
     picture = Picture(
-        name=data["study"],
+        name=data["id"],
         alt="Validation error against the number of epochs, a panel for each number of images",
         caption="Validation error after full trainings of each length, mean over seeds; ringed:"
         " the best length, in a square the one nearest to the published.",
     )
-    return Section(title="Epochs", text=(" ".join(text),), tables=(table,), pictures=(picture,))
+    return Section(
+        title=data["title"], text=(" ".join(text),), tables=(table,), pictures=(picture,)
+    )
 
 
 @styled
@@ -107,7 +110,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
         rows = [row for row in data["rows"] if row["n_train"] == size]
         for row in rows:
             colour = styles[row["title"]]["color"]
-            errors = np.maximum(row["val_errors"], half_a_miss(row["val_n"]))
+            errors = np.maximum(row["val_errors"], error_floor(row["val_n"]))
             ax.plot(row["epochs"], errors, ms=4, lw=1.2, **styles[row["title"]])
             best = errors[row["epochs"].index(row["best"])]
             ax.plot(row["best"], best, "o", ms=10, mfc="none", mec=colour, mew=1.3)
@@ -120,7 +123,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     for title in titles:
         axes[0].plot([], [], ms=4, label=title, **styles[title])
     place_legend(fig, axes[0], where="outside upper left", size=9)
-    return {data["study"]: fig}
+    return {data["id"]: fig}
 
 
-EPOCHS = Kind(measure=measure, show=show, draw=draw)
+EPOCHS = StudySection(measure=measure, show=show, draw=draw)

@@ -19,7 +19,7 @@ from analysis.report.sections.section import Data, Picture, Section, Table
 from analysis.results.identity import OF_A_CURVE, only_one
 from analysis.results.load import Results
 from analysis.stats.bootstrap import limit_of_none
-from analysis.stats.effective_data import Multiplier, Worth, worth
+from analysis.stats.effective_data import EffectiveData, Multiplier, worth
 
 BASELINE = "1989"
 ORDER = ("recipe", "n_train", "cell_id")
@@ -174,8 +174,8 @@ def draw_worth(rows: Sequence[Data]) -> Mapping[str, Figure]:
     return {WORTH: worth_figure({row["title"]: _worth(row) for row in rows})}
 
 
-def _worth(row: Mapping[str, Any]) -> Worth:
-    return Worth(
+def _worth(row: Mapping[str, Any]) -> EffectiveData:
+    return EffectiveData(
         multipliers=tuple(Multiplier(**m) for m in row["multipliers"]),
         slope=row["slope"],
         slope_interval=row["slope_interval"],

@@ -6,12 +6,13 @@ from analysis.claims.claim import Evidence, row_of
 from analysis.present.formatting import change
 from analysis.present.labels import in_common, labels
 from analysis.present.links import link, row_anchor
-from analysis.report.sections.section import Data, Table
-from analysis.results.cell_results import Measured
+from analysis.report.sections.section import Data, Place, Section, StudySection, Table
+from analysis.results.cell_results import LEVEL, CellResult
 from analysis.results.identity import grouped
+from scaling.analyses import Interaction
 
 
-def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
+def rows_of(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
     """By recipe: what the widest network changes with fewest and with most images, and the second
     relative to the first. Cells differ in nothing else; without all four corners there is no row.
     """
@@ -25,9 +26,9 @@ def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
         if len(set(corners)) < 4 or not at.keys() >= set(corners):
             continue
         few_small, few_large, many_small, many_large = (at[corner] for corner in corners)
-        few = e.resampler.change(few_small, few_large)
-        many = e.resampler.change(many_small, many_large)
-        both = e.resampler.effect(
+        few = evidence.resampler.change(few_small, few_large)
+        many = evidence.resampler.change(many_small, many_large)
+        both = evidence.resampler.effect(
             [(1.0, many_large), (-1.0, many_small), (-1.0, few_large), (1.0, few_small)]
         )
         if few and many and both:
@@ -45,16 +46,20 @@ def measure(e: Evidence, cells: Sequence[Measured]) -> list[Data]:
     return rows
 
 
-def show(part: str, rows: Sequence[Data]) -> tuple[str, ...]:
-    """A sentence a recipe; its figures stand in the second table of the section."""
+def sentences(part: str, rows: Sequence[Data], table: int = 2) -> tuple[str, ...]:
+    """Return a sentence for each recipe, whose figures stand in this table of the section."""
     return tuple(
+        _sentence(row, row_anchor(part, number, table)) for number, row in enumerate(rows, 1)
+    )
+
+
+def _sentence(row: Data, at: str) -> str:
+    few, many, both = (link(change(row[name]), at) for name in ("few", "many", "interaction"))
+    return (
         f"{row['title']}: from width {row['widths'][0]:g} to {row['widths'][1]:g}"
-        f" the test error changes by {link(change(row['few']), row_anchor(part, i, 2))} with"
-        f" {row['n_train'][0]:,} images and by {link(change(row['many']), row_anchor(part, i, 2))}"
-        f" with {row['n_train'][1]:,}; the second relative to the first:"
-        f" {link(change(row['interaction']), row_anchor(part, i, 2))}"
+        f" the test error changes by {few} with {row['n_train'][0]:,} images and by {many} with"
+        f" {row['n_train'][1]:,}; the second relative to the first: {both}"
         f"{_verdict(row['interaction'])}."
-        for i, row in enumerate(rows, 1)
     )
 
 
@@ -82,8 +87,25 @@ def tables(rows: Sequence[Data], level: str) -> tuple[Table, ...]:
     return (table,) if rows else ()
 
 
+def measure(evidence: Evidence, place: Place, analysis: Interaction) -> Data | None:  # noqa: ARG001  it has no options yet
+    rows = rows_of(evidence, evidence.cells.find(place.study))
+    title = f"{place.study}: width and training images"
+    return {"title": title, "level": LEVEL, "rows": rows} if rows else None
+
+
+def show(data: Data) -> Section:
+    return Section(
+        title=data["title"],
+        text=sentences(data["id"], data["rows"], 1),
+        tables=tables(data["rows"], f"{100 * data['level']:.0f} %"),
+    )
+
+
 def _verdict(interaction: Data) -> str:
     low, high = interaction["low"], interaction["high"]
     if low <= 0 and (high is None or high >= 0):
         return ", which includes none"
     return f": width is worth {'less' if low > 0 else 'more'} with more data"
+
+
+INTERACTION = StudySection(measure=measure, show=show)

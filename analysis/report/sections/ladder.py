@@ -7,60 +7,64 @@ import numpy as np
 from scipy import stats
 
 from analysis.claims.claim import Evidence, row_of
-from analysis.present.formatting import NONE, change, count, ends, of, yes
+from analysis.present.formatting import NONE, change, count, done_of_planned, ends, yes
 from analysis.present.labels import labels
 from analysis.present.links import link, row_anchor
-from analysis.reference.published import Published, published
+from analysis.reference.published import published
 from analysis.report.sections.ladder_plot import draw
-from analysis.report.sections.section import Data, Kind, Picture, Section, Table
-from analysis.results.cell_results import LEVEL, Ambiguous, Measured
+from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
+from analysis.results.cell_results import LEVEL, Ambiguous, CellResult
 from analysis.stats.prediction_interval import one_run
+from scaling.analyses import Ladder, PublishedRun
 
 DRAWN = 2007  # cited: the test images of 1989 and of the write-up
 SAME_IMAGES = "usps"
 LATER = ("ce", "adamw", "augment", "dropout_relu")
-TITLES = {"ladder": "The ladder", "zipcode": "Zip codes"}
 
 
-def measure(e: Evidence, study: str) -> Data | None:
+def measure(evidence: Evidence, place: Place, analysis: Ladder) -> Data | None:
     """A row for each published run of the study's data sets, and for each cell without one."""
-    cells = [cell for cell in e.cells.find(study) if cell.split == "none"]
-    datasets = {cell["dataset"] for cell in e.results.plans[study]["cells"]}
+    study, runs = place.study, published() if analysis.published is None else analysis.published
+    cells = [cell for cell in evidence.cells.find(study) if cell.split == "none"]
+    datasets = {cell["dataset"] for cell in evidence.results.plans[study]["cells"]}
     rows = []
-    for run in published():
+    for run in runs:
         if run.dataset in datasets:
             same = {"dataset": run.dataset, "n_train": run.n_train, "recipe": run.recipe}
-            cell = _first(e, study, epochs=run.epochs, **same)
+            cell = _first(evidence, study, epochs=run.epochs, **same)
             rows.append(_row(run.what, run, cell) | {"cell": cell})
     shown = [cell for row in rows if (cell := row.pop("cell")) is not None]
     left = [cell for cell in cells if not any(cell is other for other in shown)]
     named = labels([cell.facts for cell in [*shown, *left]])
     for cell, title in zip(left, named[len(shown) :], strict=True):
-        rows.append(_row(title, _meant(cell, cells), cell))
-    base = _first(e, study, recipe="1989", width=1.0)
-    suspects = _suspects(e, base, cells) if study == "zipcode" and base else []
+        rows.append(_row(title, _meant(cell, cells, runs), cell))
+    to = analysis.compare_to
+    base = _first(evidence, study, recipe=to, width=1.0) if to else None
+    suspects = _suspects(evidence, base, cells) if base else []
     judged = [row["inside"] for row in rows if row["inside"] is not None]
-    data = {"study": study, "level": LEVEL, "rows": rows, "suspects": suspects}
+    data = {"title": analysis.title, "level": LEVEL, "rows": rows, "suspects": suspects}
     return {**data, "compared": len(judged), "inside": sum(judged)} if rows else None
 
 
-def _first(e: Evidence, study: str, **where: Any) -> Measured | None:
+def _first(evidence: Evidence, study: str, **where: Any) -> CellResult | None:
     """The cell that is meant; None where there is none, or where several are possible."""
     try:
-        return e.cells.first(study, **where)
+        return evidence.cells.first(study, **where)
     except Ambiguous:
         return None
 
 
-def _meant(cell: Measured, cells: Sequence[Measured]) -> Published | None:
+def _meant(
+    cell: CellResult, cells: Sequence[CellResult], published: Sequence[PublishedRun]
+) -> PublishedRun | None:
     """The paper's own run, for what may be its recipe: without any trick of later years."""
     later = {trick for other in cells if other.recipe in LATER for trick in other.tricks}
-    runs = (run for run in published() if run.recipe == "1989" and run.dataset == cell.dataset)
+    runs = (run for run in published if run.recipe == "1989" and run.dataset == cell.dataset)
     alike = (run for run in runs if run.n_train == cell.n_train and run.row == "paper")
     return None if later & set(cell.tricks) or cell.recipe in LATER else next(alike, None)
 
 
-def _row(what: str, run: Published | None, cell: Measured | None) -> Data:
+def _row(what: str, run: PublishedRun | None, cell: CellResult | None) -> Data:
     n_drawn = DRAWN if run is None else run.n_test
     row: Data = {
         "row": None if run is None else run.row,
@@ -99,7 +103,7 @@ MEASURED = (
 )
 
 
-def _measured(run: Published | None, cell: Measured, n_drawn: int) -> Data:
+def _measured(run: PublishedRun | None, cell: CellResult, n_drawn: int) -> Data:
     """Counts of all test images, and of as many as the published run had."""
     summary, n = cell.summary, cell.n_test
     tail = (1 + LEVEL) / 2
@@ -132,13 +136,13 @@ def _measured(run: Published | None, cell: Measured, n_drawn: int) -> Data:
     }
 
 
-def _suspects(e: Evidence, base: Measured, cells: Sequence[Measured]) -> list[Data]:
+def _suspects(evidence: Evidence, base: CellResult, cells: Sequence[CellResult]) -> list[Data]:
     """What each other cell changes in the misses of 1989."""
     rows = []
     others = [c for c in cells if c is not base and _place(c) == _place(base)]
     titles = labels([cell.facts for cell in others])
     for cell, title in zip(others, titles, strict=True):
-        effect = e.resampler.change(base, cell)
+        effect = evidence.resampler.change(base, cell)
         rows.append(
             {
                 "what": title,
@@ -153,7 +157,7 @@ def _suspects(e: Evidence, base: Measured, cells: Sequence[Measured]) -> list[Da
     return rows
 
 
-def _place(cell: Measured) -> tuple[object, ...]:
+def _place(cell: CellResult) -> tuple[object, ...]:
     return cell.dataset, cell.n_train
 
 
@@ -208,12 +212,12 @@ def show(data: Data) -> Section:
                 f"{row['mean']:,.1f} of {row['n_test']:,}",
                 change(row["change"]),
                 count(row["train_mean"], 1),
-                of(row["seeds"], row["planned"]),
+                done_of_planned(row["seeds"], row["planned"]),
             )
             for row in data["suspects"]
         ),
     )
-    name: str = data["study"]
+    name: str = data["id"]
     picture = Picture(
         name=name,
         alt="Measured test misses of each recipe with the published ones over them",
@@ -222,7 +226,7 @@ def show(data: Data) -> Section:
         " Diamonds: published.",
     )
     return Section(
-        title=TITLES.get(name, name),
+        title=data["title"],
         text=(_lead(data),),
         tables=(test, train, *([suspects] if data["suspects"] else [])),
         pictures=(picture,) if any(row["misses"] for row in rows) else (),
@@ -244,7 +248,7 @@ def _test_row(row: Data) -> tuple[str, ...]:
         of_all,
         count(row["seed_half"], 1),
         count(row["test_half"], 1),
-        of(row["seeds"], row["planned"]) if row["planned"] else "not trained yet",
+        done_of_planned(row["seeds"], row["planned"]) if row["planned"] else "not trained yet",
     )
 
 
@@ -254,7 +258,7 @@ def _lead(data: Data) -> str:
     if not judged:
         return "No published run can be compared: that takes two seeds of its cell, on its data."
     first, inside, n = judged[0], data["inside"], data["compared"]
-    row = row_anchor(data["study"], 1 + data["rows"].index(first))
+    row = row_anchor(data["id"], 1 + data["rows"].index(first))
     said = (
         f"The published test result lies where 95 % of single runs would for {inside} of {n}"
         " recipes."
@@ -272,4 +276,4 @@ def _lead(data: Data) -> str:
     )
 
 
-LADDER = Kind(measure=measure, show=show, draw=draw)
+LADDER = StudySection(measure=measure, show=show, draw=draw)

@@ -29,7 +29,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     ax.set_xlabel(f"test misses of {rows[0]['n_drawn']:,}")
     ax.grid(visible=True, axis="x")
     ax.tick_params(axis="y", length=0)
-    return {data["study"]: fig}
+    return {data["id"]: fig}
 
 
 def _strip(ax: Any, y: float, row: Data, colour: Any) -> None:

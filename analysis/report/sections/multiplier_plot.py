@@ -8,11 +8,11 @@ from matplotlib.ticker import LogLocator
 
 from analysis.present.legends import place_legend
 from analysis.present.style import line_styles, log_axes, styled
-from analysis.stats.effective_data import Worth
+from analysis.stats.effective_data import EffectiveData
 
 
 @styled
-def worth_figure(worths: Mapping[str, Worth]) -> Figure:
+def worth_figure(worths: Mapping[str, EffectiveData]) -> Figure:
     """m(N) of each trick with its interval; an arrow where it has no end."""
     fig = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = fig.subplots()
@@ -33,7 +33,7 @@ def worth_figure(worths: Mapping[str, Worth]) -> Figure:
     return fig
 
 
-def _draw(ax: Any, found: Worth, name: str, style: Mapping[str, Any]) -> None:
+def _draw(ax: Any, found: EffectiveData, name: str, style: Mapping[str, Any]) -> None:
     colour = style["color"]
     seen = [m for m in found.multipliers if m.value]
     ax.plot(
@@ -51,7 +51,7 @@ def _draw(ax: Any, found: Worth, name: str, style: Mapping[str, Any]) -> None:
             ax.plot([m.n_train], [top], marker="^", ms=8, mfc="none", color=colour)
 
 
-def _draw_open(ax: Any, found: Worth, bottom: float, colour: Any) -> None:
+def _draw_open(ax: Any, found: EffectiveData, bottom: float, colour: Any) -> None:
     """Intervals that begin at 0, which has no place on a logarithmic axis: down to its end."""
     for m in found.multipliers:
         top = m.limit if m.high is None else m.high

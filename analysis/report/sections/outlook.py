@@ -14,7 +14,7 @@ from analysis.present.legends import place_legend, row_labels
 from analysis.present.style import same_marker, styled
 from analysis.report.sections.section import Data, Picture, Section, Table
 
-PROFILES, HOLDING = "profiles", "holding"
+PROFILES, BACKTEST_COVERAGE = "profiles", "holding"
 TITLES = {COMBINED: "all forms together", "power_law": "power law", "last_value": "last value"}
 MOST_ROWS = 16  # of our own forecasts in the forest: those furthest ahead
 PARAMETERS = {"alpha": "exponent α", "E": "floor E"}
@@ -112,7 +112,7 @@ def show_holding(data: Data) -> Section:
         rows=rows,
     )
     picture = Picture(
-        name=HOLDING,
+        name=BACKTEST_COVERAGE,
         alt="Errors of forecasts of each data set, and how often their intervals held by ratio",
         caption="Left: predicted against measured; of the bank's data sets the median and the"
         f" middle {level} of all forecasts, below our own, each with its widened interval, which"
@@ -191,4 +191,4 @@ def draw_holding(data: Data) -> Mapping[str, Figure]:
     shares.set_ylabel(f"intervals of {100 * data['level']:.0f} % that held")
     shares.grid(visible=True)
     shares.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1, 0.55))
-    return {HOLDING: fig}
+    return {BACKTEST_COVERAGE: fig}

@@ -12,14 +12,15 @@ from analysis.present.labels import labels
 from analysis.present.legends import row_labels
 from analysis.present.links import link, row_anchor
 from analysis.present.style import styled
-from analysis.report.sections.section import Data, Kind, Picture, Section, Table
-from analysis.results.cell_results import Measured
+from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
+from analysis.results.cell_results import CellResult
+from scaling.analyses import Screening
 
 SHOWN = ("epochs", "lr")  # beside a candidate's title
 
 
-def measure(e: Evidence, study: str) -> Data | None:
-    cells = [cell for cell in e.cells.find(study) if cell.split == "tune"]
+def measure(evidence: Evidence, place: Place, analysis: Screening) -> Data | None:
+    cells = [cell for cell in evidence.cells.find(place.study) if cell.split == "tune"]
     facts = [cell.facts for cell in cells]
     rows = [
         _row(cell) | {"title": title, "label": label}
@@ -28,10 +29,10 @@ def measure(e: Evidence, study: str) -> Data | None:
         )
     ]
     rows = sorted(rows, key=lambda row: float(row["val_error"]))
-    return {"study": study, "rows": rows} if rows else None
+    return {"title": analysis.title, "rows": rows} if rows else None
 
 
-def _row(cell: Measured) -> Data:
+def _row(cell: CellResult) -> Data:
     errors = (cell.models["val_misses"] / cell.models["val_n"]).to_numpy(float)
     several = len(errors) > 1
     return {
@@ -73,11 +74,11 @@ def show(data: Data) -> Section:
         ),
     )
     picture = Picture(
-        name=data["study"],
+        name=data["id"],
         alt="Validation error of each candidate",
         caption="Dots: one model each. Ticks: means. No test image bears on this choice.",
     )
-    return Section(title="Screening", text=(text,), tables=(table,), pictures=(picture,))
+    return Section(title=data["title"], text=(text,), tables=(table,), pictures=(picture,))
 
 
 @styled
@@ -92,7 +93,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     ax.set_yticks(range(len(rows)), row_labels(fig, [_label(row) for row in rows], lines=1))
     ax.set_xlabel("validation error, %")
     ax.grid(visible=True, axis="x")
-    return {data["study"]: fig}
+    return {data["id"]: fig}
 
 
-SCREENING = Kind(measure=measure, show=show, draw=draw)
+SCREENING = StudySection(measure=measure, show=show, draw=draw)

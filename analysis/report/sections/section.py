@@ -1,4 +1,4 @@
-"""A part of the report: numbers first, then words, tables and figures made of nothing else."""
+"""A section of the report: numbers first, then text, tables and figures made of nothing else."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A figure by its name, with what it shows for those who see it and for those who do not."""
+    """A figure by its name, with its caption and a text for those who do not see it."""
 
     name: str
     alt: str
@@ -32,7 +32,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """What is printed of a study, all of it from its `Data`."""
+    """The printed form of a section's `Data`."""
 
     title: str
     text: tuple[str, ...] = ()
@@ -41,9 +41,34 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """How a section comes about. `measure` gives None where there is nothing to say."""
+class Place:
+    """The study that a section is about, and the section's id: its anchor and its figure."""
 
-    measure: Callable[[Evidence, str], Data | None]
+    study: str
+    id: str
+    interaction: bool = False  # a comparison that shows the study's interaction too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySection:
+    """How the section of an analysis is made. `measure` returns None where nothing is finished."""
+
+    measure: Callable[[Evidence, Place, Any], Data | None]
     show: Callable[[Data], Section]
-    draw: Callable[[Data], Mapping[str, Figure]]
+    draw: Callable[[Data], Mapping[str, Figure]] = lambda _: {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSection:
+    """How a section about the whole folder is made, of the report's numbers under `key`.
+
+    `measure` computes them, unless a section before it does; `is_shown` tells whether they have
+    content.
+    """
+
+    id: str
+    key: str
+    show: Callable[[Any], Section]
+    draw: Callable[[Any], Mapping[str, Figure]] = lambda _: {}
+    measure: Callable[[Evidence], Any] | None = None
+    is_shown: Callable[[Any], bool] = bool

@@ -1,0 +1,130 @@
+"""How a study is read: frozen values that its plan stores and its report obeys.
+
+A study names them: `Study(..., analyses=(ScalingCurve(), Compare(to="1989")))`. For a study that
+names none the report chooses by the shape of its grid, and says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from scaling.errors import InputError
+from scaling.plain import from_plain
+
+SMALLEST_WIDTH = "<smallest width>"  # no recipe is called so
+FEWER_TRICKS = "<fewer tricks>"
+Axis = Literal["n_train", "n_macs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingCurve:
+    """Error against the number of training images, a curve for each recipe, with fitted laws."""
+
+    x: Literal["n_train"] = "n_train"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """Each cell against its baseline, on the same seeds and test images.
+
+    `to` is the recipe of the baseline, which has the same size and width; or SMALLEST_WIDTH: the
+    same recipe in the smallest network; or FEWER_TRICKS: the recipe with the most of the cell's
+    tricks and no other. With an `axis` the figure shows errors along it, else the changes.
+    """
+
+    to: str
+    axis: Axis | None = None
+    title: str = ""  # of the section; empty: made from the study's name
+    against: str = ""  # the baseline in words; empty: made from `to`
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """Whether `one` is worth more the larger `other` is: the four corners of a grid.
+
+    The section of the comparison before it shows it, if the study has one.
+    """
+
+    one: Literal["width"] = "width"
+    other: Literal["n_train"] = "n_train"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factorial:
+    """What each trick is worth, averaged over all orders: every combination was trained."""
+
+    title: str = "What each trick is worth"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRun:
+    """A published result: misses are true counts, None where they are not known."""
+
+    row: str
+    what: str
+    dataset: str
+    n_train: int
+    recipe: str
+    epochs: int
+    test_misses: int
+    n_test: int
+    train_misses: int | None = None
+    source: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Published runs beside the distribution that was measured.
+
+    Without `published`, the runs of 1989 and 2022 on the study's data sets. With `compare_to`, a
+    table shows what each other recipe changes in the misses of that one.
+    """
+
+    title: str = "The ladder"
+    published: tuple[PublishedRun, ...] | None = None
+    compare_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epochs:
+    """The best number of epochs of each recipe and size, chosen by validation images."""
+
+    title: str = "Epochs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screening:
+    """Candidates by their validation errors, before any of them is tested."""
+
+    title: str = "Screening"
+
+
+Analysis: TypeAlias = ScalingCurve | Compare | Interaction | Factorial | Ladder | Epochs | Screening
+KINDS: dict[str, type[Analysis]] = {
+    kind.__name__: kind
+    for kind in (ScalingCurve, Compare, Interaction, Factorial, Ladder, Epochs, Screening)
+}
+
+
+def check_analyses(study: str, analyses: Any) -> None:
+    """Raise InputError unless these are analyses."""
+    odd = [each for each in analyses if type(each) not in KINDS.values()]
+    if odd:
+        raise InputError(
+            f"study '{study}': analyses has {odd[0]!r}, expected values such as ScalingCurve() or"
+            f" Compare(to=RECIPE) of scaling.analyses ({', '.join(KINDS)})"
+        )
+
+
+def to_plan(analysis: Analysis) -> dict[str, Any]:
+    """Return an analysis as what JSON holds."""
+    return {"kind": type(analysis).__name__, **asdict(analysis)}
+
+
+def from_plan(entry: Mapping[str, Any]) -> Analysis | None:
+    """Return the analysis of an entry of a plan; None for one that a newer version wrote."""
+    kind = KINDS.get(entry.get("kind", ""))
+    if kind is None:
+        return None
+    return from_plain(kind, {k: v for k, v in entry.items() if k != "kind"}, kind.__name__)
