@@ -1,1 +1,1 @@
-"""What is run: the studies, and how they get onto Ray."""
+"""Studies, and the commands that run them, in this process or on Ray."""

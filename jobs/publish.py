@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.cli.training import name_torn
-from jobs.cli.verify import verify
+from jobs.cli import verify
+from jobs.cli.output import report_corrupt_files
 from scaling.archive.models import Archive, Model, latest, merged
 from scaling.archive.parquet_file import (
     read_checked,
@@ -40,7 +40,7 @@ VERIFIED = 0.02  # share of the models that are trained again before any is publ
 def publish(out: str, studies: Sequence[str], into: Path) -> None:
     """Add a file for each study that has models which are not published yet.
 
-    Raises InputError for an unknown study, and for results that are torn or do not agree.
+    Raises InputError for an unknown study, and for results that are corrupt or do not agree.
     """
     store = _existing(out)
     plans, models, failures = store.read_plans(), finished(store), store.read("failures").table
@@ -147,9 +147,12 @@ def published_weights(folder: Path) -> dict[str, Weights]:
 
 
 def finished(store: Store) -> dict[str, Model]:
-    """The complete models of a results folder by run_id. Raises InputError for torn files."""
+    """Return the complete models of a results folder by run_id.
+
+    Raises InputError for corrupt files.
+    """
     metrics, predictions = store.read("metrics"), store.read("predictions")
-    if name_torn((*metrics.corrupt, *predictions.corrupt)):
+    if report_corrupt_files((*metrics.corrupt, *predictions.corrupt)):
         raise InputError(f"{store.out} has files that cannot be read: nothing was published")
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in metrics.table.to_pylist():
@@ -164,7 +167,7 @@ def finished(store: Store) -> dict[str, Model]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Publish or unpack. Exit status 2 and one line for what cannot be used."""
+    """Publish or unpack. Exit status 2 and one line for bad input."""
     parser = argparse.ArgumentParser(prog="python -m jobs.publish", description=__doc__)
     parser.add_argument("results", nargs="?", metavar="OUT", help="results folder to publish from")
     parser.add_argument("--study", nargs="+", default=[], metavar="NAME", help="default: all")
@@ -173,19 +176,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--train-weights", nargs="+", default=[], metavar="RUN_ID", help="anew")
     parser.add_argument("--unpack", nargs="+", type=Path, metavar="PATH", help="files or a folder")
     parser.add_argument("--out", help="where --unpack makes a results folder")
-    a = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     try:
-        if bool(a.results) == bool(a.unpack) or bool(a.out) != bool(a.unpack):
+        if bool(args.results) == bool(args.unpack) or bool(args.out) != bool(args.unpack):
             raise InputError("expected a results folder OUT, or --unpack PATH with --out DIR")
-        if a.unpack:
-            unpack(a.unpack, a.out)
+        if args.unpack:
+            unpack(args.unpack, args.out)
             return 0
         if VERIFIED:
-            _verify(a.results)
-        publish(a.results, a.study, a.into)
-        for runs, again in ((a.weights, False), (a.train_weights, True)):
+            _verify(args.results)
+        publish(args.results, args.study, args.into)
+        for runs, again in ((args.weights, False), (args.train_weights, True)):
             if runs:
-                publish_weights(a.results, runs, a.into, again=again)
+                publish_weights(args.results, runs, args.into, again=again)
     except InputError as error:
         print(f"jobs.publish: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -193,9 +196,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _verify(out: str) -> None:
-    """Raises InputError unless results hold, by themselves and trained again in part."""
+    """Raise InputError unless results hold, by themselves and trained again in part."""
     sample = math.ceil(VERIFIED * len(finished(_existing(out))))
-    if verify(argparse.Namespace(out=out, sample=sample, by=None, seed=0, json=False)):
+    if verify.run(argparse.Namespace(out=out, sample=sample, by=None, seed=0, json=False)):
         raise InputError(f"{out} does not hold what training gives: nothing was published")
 
 
@@ -207,7 +210,7 @@ def _existing(out: str) -> Store:
 
 
 def _stored(store: Store, run_id: str) -> Weights:
-    """Weights that `scaling train --save-weights` stored."""
+    """Return the weights that `scaling train --save-weights` stored."""
     name = f"weights/{run_id}.npz"
     if (body := store.read_file(name)) is None:
         raise InputError(f"{store.address(name)} is missing: use --train-weights {run_id}")

@@ -1,4 +1,4 @@
-"""python -m jobs.sweep STUDY --out URI: `scaling sweep` where nothing is installed, as in a job."""
+"""Run `scaling sweep` where nothing is installed, as in a job: python -m jobs.sweep STUDY ..."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""python -m jobs.cli: the command `scaling` where it is not installed."""
+"""Run the command `scaling` where it is not installed: python -m jobs.cli."""
 
 from jobs.cli.main import entry
 

@@ -12,9 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobs.cli.arguments import add_several, whole
 from scaling.data import strokes
 from scaling.data.selection import Examples, to_unit_range
-from scaling.engines import available_cores, compiled
+from scaling.engines import DEVICES, available_cores, compiled
 from scaling.errors import InputError
 from scaling.progress import Progress
 
@@ -24,42 +25,51 @@ if TYPE_CHECKING:
 FIRST_CALLS = 2  # new processes of each engine and recipe
 WORKERS_ROUNDS, WORKERS_S = 7, 0.5
 DIGITS = 3  # significant, of every number: the rounds differ in the second
-# What other processes measure, in rounds of steps, for the progress line (measured: 0.3 s a round).
+# The work of other processes in rounds of steps, for the progress line (measured: 0.3 s a round).
 FIRST_CALL_ROUNDS, WORKERS_AS_ROUNDS = 6, 30
 
 FIRST_CALL_WIDTH = 1
 GPU_MEMBERS = (1, 64, 1024, 4096)
 
 
-def bench(a: argparse.Namespace) -> int:
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--ray", action="store_true", help="also a sweep's overhead, on a local Ray")
+    p.add_argument("--device", choices=DEVICES, default="cpu", help="of the populations")
+    members = "of its populations (32; on a GPU 1 64 1024 4096)"
+    add_several(p, "--members", whole, "K", help=members)
+    p.add_argument("--out", metavar="DIR", help="write DIR/bench.json")
+    p.add_argument("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
     """Measure microseconds an example of each engine, beside plain PyTorch and the FLOP floor."""
-    out = _writable(a.out) if a.out else None
-    if a.device == "cuda":
+    out = _writable(args.out) if args.out else None
+    if args.device == "cuda":
         from scaling.engines.reference import check_device
 
-        check_device(a.device)
-    chosen = replace(effort(), device=a.device)
-    if a.device == "cuda":  # one width: the question is how many models it takes
+        check_device(args.device)
+    chosen = replace(effort(), device=args.device)
+    if args.device == "cuda":  # one width: the question is how many models it takes
         chosen = replace(chosen, widths=(1,), members=GPU_MEMBERS)
-    if a.members:
-        chosen = replace(chosen, members=tuple(a.members))
-    rows = measured(chosen, ray=a.ray)
+    if args.members:
+        chosen = replace(chosen, members=tuple(args.members))
+    rows = measured(chosen, ray=args.ray)
     text = json.dumps(rows, indent=1, allow_nan=False)
     if out:
         (out / "bench.json").write_text(text + "\n", encoding="utf-8")
-    print(text if a.json else table(rows))
+    print(text if args.json else table(rows))
     return 0
 
 
 def effort() -> "Effort":
-    """How much to measure: about three minutes on two cores, and one to compile the first time."""
+    """Return the work to measure: three minutes on two cores, and one to compile the first time."""
     from scaling.bench.steps import Effort  # torch takes seconds to import
 
     return Effort()
 
 
 def measured(effort: "Effort", *, ray: bool) -> list[dict[str, Any]]:
-    """The rows of the contract with everything else that was measured beside them."""
+    """Return the rows of the contract with all other measurements beside them."""
     from scaling.bench.floor import fastest_fma
     from scaling.bench.steps import RECIPES, measure
 
@@ -81,7 +91,7 @@ def measured(effort: "Effort", *, ray: bool) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows for people; what was measured once is said below."""
+    """Return the rows as a table; below it, a line for each figure that was measured once."""
     lines = [
         rows[0]["machine"],
         "us: microseconds of CPU time an example and model, median (and range) of"
@@ -116,7 +126,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _ray_lines(found: dict[str, Any]) -> list[str]:
-    """What Ray costs, in words."""
+    """Return the cost of Ray in words."""
     low, high = found["running_range"]
     return [
         f"sweeps on a local Ray of {found['slots']} slots (load average {_text(found['load'])}"
@@ -135,16 +145,16 @@ def _ray_lines(found: dict[str, Any]) -> list[str]:
 
 
 def machine(device: str) -> str:
-    """What the processor says of itself, how many cores there are, and the versions that matter."""
+    """Return the name of the processor, the number of its cores and the versions that matter."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")  # Linux
     if cpuinfo.exists():
-        said = re.search(
+        found = re.search(
             r"^model name\s*: (.+)$",
             cpuinfo.read_text(encoding="utf-8", errors="replace"),
             re.MULTILINE,
         )
-        name = said[1] if said else name
+        name = found[1] if found else name
     numba = compiled.unavailable() or f"numba {version('numba')} for {_target()}"
     if device == "cuda":
         import torch
@@ -154,14 +164,14 @@ def machine(device: str) -> str:
 
 
 def _target() -> str:
-    """The processor that numba compiles for."""
+    """Return the processor that numba compiles for."""
     from llvmlite import binding
 
     return os.environ.get("NUMBA_CPU_NAME") or str(binding.get_host_cpu_name())
 
 
 def _digits() -> Examples:
-    """The first digits of the data set strokes, which need no file."""
+    """Return the first digits of the data set strokes, which need no file."""
     from scaling.bench.rounds import MOST
 
     x, y = strokes.render(strokes.TRAIN_START, MOST)
@@ -169,7 +179,7 @@ def _digits() -> Examples:
 
 
 def _add_processes(rows: list[dict[str, Any]], bar: Progress) -> None:
-    """First calls into the rows of width 1, null in the others; workers into one row."""
+    """Add first calls to the rows of width 1, null to the others; add workers to one row."""
     from scaling.bench.processes import first_call_s, two_workers
 
     for row in rows:
@@ -189,7 +199,7 @@ def _add_processes(rows: list[dict[str, Any]], bar: Progress) -> None:
 
 
 def _writable(out: str) -> Path:
-    """The folder, made if it is not there. Raises InputError unless a file can be written to it."""
+    """Make the folder and return it. Raises InputError unless a file can be written to it."""
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -203,7 +213,7 @@ def _writable(out: str) -> Path:
 
 
 def _plain(row: "Row") -> dict[str, Any]:
-    """A row as JSON holds it."""
+    """Return a row as JSON holds it."""
     return {key: _rounded(value) for key, value in asdict(row).items()}
 
 

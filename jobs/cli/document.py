@@ -7,8 +7,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from jobs.cli.arguments import build_parser
-from jobs.cli.main import COMMANDS
+from jobs.cli.main import build_parser
 
 REWRITE = "python -m jobs.cli.document > docs/commands.md"  # from the root of the repository
 
@@ -129,7 +128,7 @@ def _cell(text: str) -> str:
 
 def main() -> None:
     """Print the page of the command `scaling`."""
-    sys.stdout.write(describe(build_parser(COMMANDS)))
+    sys.stdout.write(describe(build_parser()))
 
 
 if __name__ == "__main__":

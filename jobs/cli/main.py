@@ -7,41 +7,69 @@ import os
 import shlex
 import sys
 
-from jobs.cli import bench, fitting, inspecting, training, tune, verify
-from jobs.cli.arguments import build_parser
-from jobs.cli.printing import check_words, printable
+from jobs.cli import (
+    bench,
+    data,
+    fit,
+    predict,
+    report,
+    status,
+    studies,
+    submit,
+    sweep,
+    train,
+    tune,
+    validate,
+    verify,
+)
+from jobs.cli.arguments import Command, Parser
+from jobs.cli.terminal import check_words, printable
 from jobs.execution.shelter import take_shelter
-from scaling.check.command import check
+from scaling.check import command as check
 from scaling.errors import InputError
 
-COMMANDS = {
-    "data": inspecting.data,
-    "train": training.train,
-    "studies": inspecting.studies,
-    "sweep": training.sweep,
-    "submit": training.submit,
-    "tune": tune.tune,
-    "status": inspecting.status,
-    "fit": fitting.fit,
-    "validate": fitting.validate,
-    "predict": fitting.predict,
-    "report": inspecting.report,
-    "verify": verify.verify,
-    "bench": bench.bench,
-    "check": check,
-}
+COMMANDS = (
+    Command(name="data", add_arguments=data.add_arguments, run=data.run),
+    Command(name="train", add_arguments=train.add_arguments, run=train.run),
+    Command(name="studies", add_arguments=studies.add_arguments, run=studies.run),
+    Command(name="sweep", add_arguments=sweep.add_arguments, run=sweep.run),
+    Command(name="submit", add_arguments=submit.add_arguments, run=submit.run),
+    Command(name="tune", add_arguments=tune.add_arguments, run=tune.run),
+    Command(name="status", add_arguments=status.add_arguments, run=status.run),
+    Command(name="fit", add_arguments=fit.add_arguments, run=fit.run),
+    Command(name="validate", add_arguments=validate.add_arguments, run=validate.run),
+    Command(name="predict", add_arguments=predict.add_arguments, run=predict.run),
+    Command(name="report", add_arguments=report.add_arguments, run=report.run),
+    Command(name="verify", add_arguments=verify.add_arguments, run=verify.run),
+    Command(name="bench", add_arguments=bench.add_arguments, run=bench.run),
+    Command(name="check", add_arguments=check.add_arguments, run=check.check),
+)
+
+
+def build_parser() -> Parser:
+    """Return the parser of all commands; each sets `run` to its function."""
+    parser = Parser(
+        prog="scaling",
+        description="Train LeCun's 1989 network over data-set size, width and 33 years of tricks.",
+    )
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        added = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        command.add_arguments(added)
+        added.set_defaults(run=command.run)
+    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. A user's mistake is one line on stderr, never a traceback."""
     printable(sys.stdout, sys.stderr)
     words = sys.argv[1:] if argv is None else argv
-    arguments = build_parser(COMMANDS).parse_args(words)
-    arguments.command = shlex.join(["scaling", *words])  # the report says how to do it again
+    args = build_parser().parse_args(words)
+    args.command = shlex.join(["scaling", *words])  # for the plan of a study, and its report
     try:
         check_words(words)
         take_shelter()
-        status: int = arguments.run(arguments)
+        exit_status: int = args.run(args)
         sys.stdout.flush()
     except InputError as error:
         print(f"scaling: {' '.join(str(error).split())}", file=sys.stderr)
@@ -52,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("scaling: stopped; what is stored stays, the same command goes on", file=sys.stderr)
         return 130
-    return status
+    return exit_status
 
 
 def entry() -> None:

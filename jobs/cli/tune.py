@@ -1,73 +1,75 @@
-"""The command `tune`, and what a study may use of it: define a tuning, read what it found."""
+"""The command `tune`: the learning rate and other values of a recipe, by validation images."""
 
 import argparse
-import json
-import re
-import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
 
-from jobs.cli.training import closing, cost_by, print_note
-from jobs.tuning.search_space import choose_space
+from jobs.cli.arguments import add_several, whole, whole_or_all
+from jobs.cli.output import print_note, print_summary
+from jobs.tuning.define import make_tuning
+from jobs.tuning.search_space import TUNABLES, USUAL
+from jobs.tuning.summary import summary_lines
 from scaling import engines
-from scaling.data import datasets
-from scaling.errors import InputError
 from scaling.models.architecture import MODEL
-from scaling.recipes.recipe import Recipe
-from scaling.recipes.registry import RECIPES, find_recipe
+from scaling.models.registry import MODELS
+from scaling.recipes.registry import ALIASES, RECIPES
 from scaling.store.store import Store
-from scaling.study import Job, make_cell, make_members
-
-if TYPE_CHECKING:
-    from jobs.tuning.run import Tuning
-
-FLAGS = {  # of `train`
-    "lr": "--lr",
-    "weight_decay": "--weight-decay",
-    "epochs": "--epochs",
-    "batch_size": "--batch-size",
-}
-SHORT = {"epochs": "e", "batch_size": "b", "weight_decay": "wd"}  # in names of tuned recipes
 
 
-def tune(a: argparse.Namespace) -> int:
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--dataset", required=True, metavar="D")
+    p.add_argument("--n-train", type=whole, required=True, metavar="N")
+    p.add_argument("--n-test", type=whole_or_all, default="all", metavar="N|all")
+    p.add_argument("--width", type=float, default=1.0, metavar="W")
+    p.add_argument("--recipe", required=True, metavar="R", help=", ".join([*RECIPES, *ALIASES]))
+    p.add_argument("--suggestions", type=whole, required=True, metavar="K", help="in all")
+    p.add_argument("--out", required=True, metavar="DIR|URI")
+    p.add_argument("--seeds", type=whole, default=3, metavar="K", help="models a suggestion (3)")
+    p.add_argument("--model", choices=tuple(MODELS), default=MODEL)
+    p.add_argument("--epochs", type=whole, metavar="E", help="fixed, in place of being tuned")
+    p.add_argument("--batch-size", type=whole, metavar="B", help="in place of the recipe's")
+    usual = f"what to tune: {', '.join(TUNABLES)}, or all that apply; else {', '.join(USUAL)}"
+    add_several(p, "--space", str, "NAME", help=usual)
+    p.add_argument("--name", help="of this tuning (tune-D-nN-wW-R)")
+    p.add_argument("--address", default="auto", metavar="auto|local|HOST")
+    p.add_argument("--cpus", type=whole, metavar="N", help="suggestions to train at once")
+    p.add_argument("--device", choices=engines.DEVICES, default="cpu")
+    p.add_argument("--engine", choices=engines.NAMES)
+    p.add_argument("--shared-fs", action="store_true", help="every node sees the folder DIR")
+
+
+def run(args: argparse.Namespace) -> int:
     """Tune a recipe's learning rate and other values at one cell, by validation images."""
     from analysis import api
     from jobs.execution.sweep import Options
-    from jobs.tuning.run import tune as run
+    from jobs.tuning.run import tune
 
     tuning = make_tuning(
-        dataset=a.dataset,
-        n_train=a.n_train,
-        n_test=a.n_test,
-        width=a.width,
-        recipe=a.recipe,
-        model=a.model,
-        epochs=a.epochs,
-        batch_size=a.batch_size,
-        seeds=range(a.seeds),
-        suggestions=a.suggestions,
-        space=a.space,
-        name=a.name,
+        dataset=args.dataset,
+        n_train=args.n_train,
+        n_test=args.n_test,
+        width=args.width,
+        recipe=args.recipe,
+        model=args.model,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        seeds=range(args.seeds),
+        suggestions=args.suggestions,
+        space=args.space,
+        name=args.name,
     )
-    engines.choose(tuning.job.cell, a.engine, a.device)
-    store = Store(a.out)
+    engines.choose(tuning.job.cell, args.engine, args.device)  # raises InputError before Ray starts
+    store = Store(args.out)
     print_note(f"data set {tuning.job.cell.dataset}", tuning.job.note)
     options = Options(
-        address=a.address, cpus=a.cpus, device=a.device, engine=a.engine, shared_fs=a.shared_fs
+        address=args.address,
+        cpus=args.cpus,
+        device=args.device,
+        engine=args.engine,
+        shared_fs=args.shared_fs,
     )
-    plan, state = run(
-        tuning,
-        cost_by(a.engine, a.device),
-        store,
-        options,
-        partial(print, flush=True),
-        command=a.command,
-    )
-    status = closing(plan, state, a.out)
+    plan, state = tune(tuning, store, options, partial(print, flush=True), args.command)
+    status = print_summary(plan, state, args.out)
     found, paths = api.write_tuning(store, tuning.name)
     for line in summary_lines(found):
         print(line)
@@ -75,181 +77,3 @@ def tune(a: argparse.Namespace) -> int:
     if not found["best"]:
         print(f"scaling: {tuning.name}: no suggestion could be trained", file=sys.stderr)
     return status
-
-
-def make_tuning(
-    *,
-    dataset: str,
-    n_train: int,
-    recipe: str | Recipe,
-    suggestions: int,
-    n_test: int | Literal["all"] = "all",
-    width: float = 1.0,
-    model: str = MODEL,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    seeds: Iterable[int] = (0, 1, 2),
-    space: Sequence[str] | None = None,
-    name: str | None = None,
-) -> "Tuning":
-    """A tuning of a recipe at one cell; `epochs` fixes their number, `space` names what is tuned.
-
-    `batch_size` is never tuned, but may be another than the recipe's.
-
-    Raises InputError for what cannot be trained or tuned.
-    """
-    from jobs.tuning.run import Tuning
-
-    base = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    chosen = choose_space(base, space, fixed=("epochs",) if epochs else ())
-    asked = {"epochs": epochs, "batch_size": batch_size}
-    fixed: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    base = replace(base, **fixed)
-    source, info = datasets.find(dataset)
-    cell = make_cell(
-        info, base, n_train=n_train, n_test=n_test, split="tune", width=width, model=model
-    )
-    parts = [cell.dataset, f"n{n_train}", f"w{width:g}", base.name]
-    parts += [model] if model != MODEL else []
-    parts += [f"{name[0]}{value}" for name, value in fixed.items()]  # as e23 in a run_id
-    parts += [t.name for t in chosen] if space else []
-    made = "tune-" + "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", part) for part in parts)
-    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise InputError(f"--name '{name}': expected letters, digits, '_', '-' and '.' only")
-    return Tuning(
-        name=name or made,
-        job=Job(cell=cell, members=make_members(base, seeds), source=source, note=info.full_note),
-        space=chosen,
-        suggestions=suggestions,
-        fixed=fixed,
-        notes=("Chosen by validation images; the test set has no part in it.",),
-    )
-
-
-def tuned_recipe(out: str, name: str) -> Recipe:
-    """Return the recipe of a finished tuning with the values to use in it, for a study.
-
-    They are the best ones, or the published ones where nothing distinguishes the suggestions. Its
-    name says what differs from the recipe that was tuned.
-
-    Raises InputError where there is none.
-    """
-    body = Store(out).read_file(f"tuning/{name}.json")
-    found = json.loads(body) if body else {}
-    if not found.get("best"):
-        raise InputError(f"{out} holds no finished tuning {name}: `scaling tune` makes one")
-    use = found.get("use") or found["best"]  # files written before `use` lack it
-    values = {**found["fixed"], **use["values"]}
-    renamed = _tuned_name(found["recipe"], values)
-    return replace(find_recipe(found["recipe"]), name=renamed, **values)
-
-
-def summary_lines(found: Mapping[str, Any]) -> list[str]:
-    """What a tuning found, for people: values to be used, what they rest on, edges."""
-    counts, best = found["suggestions"], found["best"]
-    lines = [
-        f"{found['name']}: {counts['done']} of {counts['asked']} suggestions done,"
-        f" {counts['failed']} failed, {len(found['seeds'])} seeds each"
-    ]
-    for moved in found["widened"]:
-        lines.append(
-            f"range of {moved['name']} widened after {moved['after']} suggestions, as the best"
-            f" was at its {moved['side']} edge: {_range(moved['from'])} to {_range(moved['to'])}"
-        )
-    if not best:
-        return lines
-    lines += _verdict(found)
-    values = {**found["fixed"], **found["use"]["values"]}
-    cell = ["--dataset", found["source"], "--n-train", found["n_train"], "--width",
-            f"{found['width']:g}", "--recipe", found["recipe"]]  # fmt: skip
-    cell += ["--model", found["model"]] if found["model"] != MODEL else []
-    if set(values) <= set(FLAGS):
-        flags = [part for name, v in values.items() for part in (FLAGS[name], f"{v:g}")]
-        lines.append("scaling train " + shlex.join(map(str, [*cell, *flags])))
-    given = ", ".join(f"{name}={v!r}" for name, v in values.items())
-    # a recipe of the caller's own cannot be found by its name, whatever that is
-    base = f'find_recipe("{found["recipe"]}")' if found["built_in"] else "recipe"
-    name = _tuned_name(found["recipe"], values)
-    lines.append(f'in a study: replace({base}, name="{name}", {given})')
-    return lines
-
-
-def best_so_far(found: Mapping[str, Any]) -> str:
-    """The end of a tuning's line of progress: the values to use as `summary_lines` names them."""
-    use = found["use"]
-    if not use:
-        return ""
-    missed = f"{use['val_error']:.2%} of validation images missed at {_values(use['values'])}"
-    if found["distinct"]:
-        return f", best {missed}"
-    alone = found["suggestions"]["done"] < 2
-    return f", {missed}" if alone else f", nothing distinguishes them so far: {missed}"
-
-
-def _verdict(found: Mapping[str, Any]) -> list[str]:
-    """Return lines on the best values beside the published ones, if anything distinguishes them."""
-    best, published, d = found["best"], found["published"], found["difference"]
-    errors = [row["val_error"] for row in found["tried"] if row["status"] == "done"]
-    lines, word = [], "best" if found["distinct"] else "fewest misses"
-    if not found["distinct"]:
-        low, high = (f"{100 * error:.2f}" for error in (min(errors), max(errors)))
-        lines.append(
-            f"nothing distinguishes these {len(errors)} suggestions:"
-            f" {low if low == high else f'{low} to {high}'} % of validation images missed,"
-            f" no further apart than chance puts them ({_how(found)})"
-            if len(errors) > 1
-            else "one suggestion is done: there is nothing to compare it with"
-        )
-    lines.append(f"{word}: {_values(best['values'])}: validation error {_error(best)}")
-    if published:
-        lines.append(f"published: {_values(published['values'])}: {_error(published)}")
-        if best["number"] != published["number"]:
-            as_well = not found["distinct"] or d["value"] >= -(d["se"] or 0.0)
-            lines.append(
-                f"{word} less published, paired by seed: {_points(d['value'], d['se'])}"
-                + (": the published values do as well" if as_well else "")
-            )
-    for value in found["space"] if found["distinct"] else ():
-        low, high = value["alike"]
-        if low < high:
-            lines.append(
-                f"no worse within one standard error: {value['name']} from {low:g} to {high:g}"
-            )
-        if value["edge"]:
-            lines.append(
-                f"FLAG: the best {value['name']} {value['best']:g} is at the {value['edge']} edge"
-                f" of {_range(value['range'])}: more suggestions widen it (--suggestions)"
-            )
-    return lines
-
-
-def _how(found: Mapping[str, Any]) -> str:
-    return "paired by seed, 95 %" if len(found["seeds"]) > 1 else "from images alone, 95 %"
-
-
-def _tuned_name(recipe: str, values: Mapping[str, Any]) -> str:
-    """A name for the recipe with these values, as 1989-e23-lr0.05, which is not its own."""
-    known = RECIPES.get(recipe)
-    parts = [
-        f"{SHORT.get(name, name)}{value:g}"
-        for name, value in values.items()
-        if known is None or getattr(known, name) != value
-    ]
-    return "-".join([recipe, *parts])
-
-
-def _values(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in values.items())
-
-
-def _error(row: Mapping[str, Any]) -> str:
-    se = f" ± {100 * row['se']:.2f}" if row["se"] is not None else ""
-    return f"{100 * row['val_error']:.2f}{se} %"
-
-
-def _points(value: float, se: float | None) -> str:
-    return f"{100 * value:+.2f}" + (f" ± {100 * se:.2f}" if se is not None else "") + " points"
-
-
-def _range(ends: Sequence[float]) -> str:
-    return f"[{ends[0]:.3g}, {ends[1]:.3g}]"

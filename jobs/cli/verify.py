@@ -1,4 +1,4 @@
-"""The command `verify`: does a results folder hold what training gives?"""
+"""The command `verify`: check stored results, and train a sample of them again."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from jobs.cli.inspecting import existing
+from jobs.cli.arguments import open_store, seed
 from jobs.verifying.retrain import Retrainer
 from jobs.verifying.sample import sample
 from scaling import engines
@@ -23,47 +23,57 @@ if TYPE_CHECKING:
     from jobs.verifying.paired_test import Decision
 
 
-def verify(a: argparse.Namespace) -> int:
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("out", metavar="OUT")
+    p.add_argument("--sample", type=seed, metavar="N", help="models to train again (a minute's)")
+    p.add_argument("--seed", type=seed, default=0, metavar="S", help="chooses which (0)")
+    p.add_argument("--by", choices=("reference",), help="another engine than the stored one")
+    p.add_argument("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
     """Check stored results against themselves, and train a sample of the models again."""
     from jobs.verifying.paired_test import decide  # pandas and scipy take a second to import
 
     ledger = Ledger()
-    folder = read_folder(existing(a.out), ledger)
+    folder = read_folder(open_store(args.out), ledger)
     if not folder.models and not ledger.findings:
-        raise InputError(f"{a.out} holds no model: `scaling sweep STUDY --out {a.out}` trains some")
+        raise InputError(
+            f"{args.out} holds no model: `scaling sweep STUDY --out {args.out}` trains some"
+        )
     planned = check_stored(folder, ledger)
-    retrainer = Retrainer(by=a.by, ledger=ledger)
-    able = _able(lots(folder.models, planned, alone=a.by is not None), retrainer)
-    if a.sample == 0:
+    retrainer = Retrainer(by=args.by, ledger=ledger)
+    able = _trainable(lots(folder.models, planned, alone=args.by is not None), retrainer)
+    if args.sample == 0:
         ledger.unverified.clear()
-    chosen = sample(able, retrainer.seconds, a.sample, a.seed)
+    chosen = sample(able, retrainer.seconds, args.sample, args.seed)
     n_chosen = sum(len(lot.models) for lot in chosen)
-    if not a.json:
+    if not args.json:
         print(
-            f"{a.out}: {len(folder.models):,} models, of which {n_chosen:,} are trained again"
-            f"{f' by {a.by}' if a.by else ''}, chosen by --seed {a.seed};"
+            f"{args.out}: {len(folder.models):,} models, of which {n_chosen:,} are trained again"
+            f"{f' by {args.by}' if args.by else ''}, chosen by --seed {args.seed};"
             f" predicted {duration(sum(map(retrainer.seconds, chosen)))}",
             flush=True,
         )
-    near_enough = _check_small(chosen, ledger) if a.by else 0
+    near_enough = _check_small(chosen, ledger) if args.by else 0
     undecided = retrainer.train(chosen) if chosen else []
-    decisions = decide(undecided, able, retrainer, bounded=a.sample is None)
+    decisions = decide(undecided, able, retrainer, bounded=args.sample is None)
     for decision in decisions:
-        _note(decision, ledger)
+        _record(decision, ledger)
     confirmed = near_enough + len(retrainer.equal)
     confirmed += sum(len(d.models) for d in decisions if d.holds)
-    if a.sample != 0 and not confirmed and not ledger.findings and not ledger.unverified:
-        page = ledger.about(EQUAL, None, a.out)
+    if args.sample != 0 and not confirmed and not ledger.findings and not ledger.unverified:
+        page = ledger.about(EQUAL, None, args.out)
         page.fail("models that training again confirms", 0, "at least 1")
-    if a.json:
-        print(json.dumps(_plain(a, folder, retrainer, decisions), indent=1, allow_nan=False))
+    if args.json:
+        print(json.dumps(_as_json(args, folder, retrainer, decisions), indent=1, allow_nan=False))
     else:
-        _print(ledger, decisions)
+        _print_results(ledger, decisions)
     return 1 if ledger.findings or ledger.unverified else 0
 
 
-def _able(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
-    """The lots that can be trained here; the others are noted."""
+def _trainable(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
+    """Return the lots that can be trained here; note the others."""
     why: dict[tuple[str, str], str | None] = {}
     able, unable = [], dict[str, int]()
     for lot in found:
@@ -107,7 +117,7 @@ def _check_small(chosen: Sequence[Lot], ledger: Ledger) -> int:
     return near_enough
 
 
-def _note(decision: "Decision", ledger: Ledger) -> None:
+def _record(decision: "Decision", ledger: Ledger) -> None:
     """Record the decision of the paired test as a finding or a note."""
     ledger.count(PAIRED, len(decision.models))
     if decision.fails:
@@ -120,7 +130,7 @@ def _note(decision: "Decision", ledger: Ledger) -> None:
             ledger.unverified[run_id] = f"{decision.verdict} ({'; '.join(decision.reasons)})"
 
 
-def _print(ledger: Ledger, decisions: Sequence["Decision"]) -> None:
+def _print_results(ledger: Ledger, decisions: Sequence["Decision"]) -> None:
     print(f"\n{'check':42} {'checked':>9} {'fail':>6}")
     for check in CHECKS:
         if check in ledger.checked or ledger.failed(check):
@@ -151,16 +161,19 @@ def _count(models: int) -> str:
     return f"{models:,} model{'' if models == 1 else 's'}"
 
 
-def _plain(
-    a: argparse.Namespace, folder: Folder, retrainer: Retrainer, decisions: Sequence["Decision"]
+def _as_json(
+    args: argparse.Namespace,
+    folder: Folder,
+    retrainer: Retrainer,
+    decisions: Sequence["Decision"],
 ) -> dict[str, Any]:
     ledger = retrainer.ledger
     return {
-        "out": a.out,
+        "out": args.out,
         "holds": not ledger.findings and not ledger.unverified,
         "models": len(folder.models),
-        "seed": a.seed,
-        "by": a.by,
+        "seed": args.seed,
+        "by": args.by,
         "checks": [
             {"check": c, "checked": ledger.checked.get(c, 0), "failed": ledger.failed(c)}
             for c in CHECKS

@@ -1,4 +1,4 @@
-"""The token of a Ray cluster: whoever reads it can run anything there, so its file is private."""
+"""Keep the token of a Ray cluster private: with it, any user can run anything there."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ PRIVATE = 0o600
 
 
 def token_file() -> Path:
-    """Where Ray looks for the token, unless RAY_AUTH_TOKEN holds it."""
+    """Return the path of the token, which RAY_AUTH_TOKEN replaces."""
     return Path(expanded(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"))
 
 
@@ -19,10 +19,10 @@ def expanded(path: str) -> str:
 
 
 def keep_private() -> None:
-    """Make a token file that others may read readable by its owner only, and say so.
+    """Make a token file that others may read readable by its owner only, and report it.
 
-    Ray writes it with the mode that the umask leaves, usually 0644. What cannot be changed (it is
-    somebody else's, or mounted read-only) is said too; it stops nobody's work.
+    Ray writes it with the mode that the umask leaves, usually 0644. A file that cannot be changed
+    (another user's, or mounted read-only) is reported too, and the work goes on.
     """
     path = token_file()
     if not os.access(path, os.F_OK):

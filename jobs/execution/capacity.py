@@ -1,6 +1,6 @@
-"""What a cluster has for trials, or could have: asked before anything is started.
+"""Find the slots of a cluster, and those that its autoscaler could add, before any trial starts.
 
-A request that no node will ever meet waits for ever and says nothing (measured, Ray 2.60).
+A request that no node will ever meet waits for ever without a message (measured, Ray 2.60).
 """
 
 import json
@@ -22,8 +22,12 @@ Amounts = Mapping[str, float]
 ASK_S = 60.0  # assumed: for a task on a head that has to start a process
 
 
-def slots(device: str, cpus: int | None = None, could: Amounts = MappingProxyType({})) -> Slots:
-    """The room for trials on `device`, with what the cluster `could` have; `auto` is on both kinds.
+def cluster_slots(
+    device: str, cpus: int | None = None, could: Amounts = MappingProxyType({})
+) -> Slots:
+    """Return the slots for trials on `device`, of both kinds for `auto`.
+
+    `could`: the most that an autoscaler would bring up.
 
     Raises InputError where the cluster has no such device and no autoscaler that adds one.
     """
@@ -43,40 +47,40 @@ def slots(device: str, cpus: int | None = None, could: Amounts = MappingProxyTyp
     return Slots(cpu=cpu if device != "cuda" else 0, gpu=gpu if device != "cpu" else 0)
 
 
-def room(device: str, cpus: int | None, store: Store, shared_fs: bool) -> Slots:
-    """The room for trials that write to this store, with what an autoscaler would add.
+def available_slots(device: str, cpus: int | None, store: Store, shared_fs: bool) -> Slots:
+    """Return the slots for trials that write to this store, with those of an autoscaler.
 
-    Raises InputError where there is none, or where other nodes would not see the store's folder.
+    Raises InputError where there are none, or where other nodes would not see the store's folder.
     """
-    could = promised()
+    could = autoscaler_most()
     connect.check_shared(store.out, store.is_local, shared_fs, grows=bool(could))
-    return slots(device, cpus, could)
+    return cluster_slots(device, cpus, could)
 
 
-def promised() -> Amounts:
-    """The most that the cluster's autoscaler would bring up, by Ray's names; nothing without one.
+def autoscaler_most() -> Amounts:
+    """Return the most that the autoscaler would bring up, by Ray's names; nothing without one.
 
-    Ray's second autoscaler says it by itself (hence a private function); of the first, only the
+    Ray's second autoscaler has a function for it (hence a private function); of the first, only the
     file is known that it was started with, which lies on the head.
     """
     from ray._private.state import state
 
-    if (said := state.get_max_resources_from_cluster_config()) is not None:
-        return said
+    if (found := state.get_max_resources_from_cluster_config()) is not None:
+        return found
     if not _autoscaler():
         return {}
     ask = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001})(_at_head)
     try:
-        told: dict[str, float] = ray.get(
+        most: dict[str, float] = ray.get(
             ask.remote(ray.get_runtime_context().gcs_address), timeout=ASK_S
         )
-    except RayError:  # it is only less that we know
+    except RayError:  # then only the present nodes are known
         return {}
-    return told
+    return most
 
 
 def _autoscaler() -> bool:
-    """Whether there is one of the first kind; without a configuration it only mirrors the nodes."""
+    """Tell whether one of the first kind runs; without a configuration it mirrors the nodes."""
     from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
     from ray.experimental.internal_kv import _internal_kv_get
 
@@ -87,7 +91,7 @@ def _autoscaler() -> bool:
 
 
 def _at_head(gcs_address: str) -> dict[str, float]:
-    """On the head: what the configuration of this cluster's autoscaler adds up to."""
+    """Return, on the head, the most that the autoscaler's configuration allows."""
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = command.read_text(encoding="utf-8", errors="replace").split("\0")
@@ -98,12 +102,12 @@ def _at_head(gcs_address: str) -> dict[str, float]:
         )
         path = options.get("--autoscaling-config")
         if path and options.get("--gcs-address") == gcs_address:
-            return most(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+            return configured_most(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     return {}
 
 
-def most(config: Mapping[str, Any]) -> dict[str, float]:
-    """What all workers of a cluster's configuration would have together."""
+def configured_most(config: Mapping[str, Any]) -> dict[str, float]:
+    """Return the resources of all workers that a cluster's configuration allows."""
     left, total = config.get("max_workers", 2), dict[str, float]()  # Ray's default
     for name, kind in config.get("available_node_types", {}).items():
         if name == config.get("head_node_type"):

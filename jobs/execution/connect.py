@@ -1,4 +1,4 @@
-"""Getting onto Ray: join the cluster that runs, or start one on this machine."""
+"""Connect to Ray: join the cluster that runs, or start one on this machine."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ OBJECT_STORE_BYTES = 100 * 2**20  # nothing large goes through it
 
 @contextmanager
 def connected(address: str, cpus: int | None = None) -> Iterator[str]:
-    """Ray for the time of a block; gives a line that says which.
+    """Connect to Ray for the time of a block; yield words for which Ray that is.
 
     `auto` joins a running cluster (of this machine, or the one whose job this is) and else starts
     one here with `cpus` cores; `local` always starts one; anything else is a cluster's address.
@@ -63,9 +63,9 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
 
 
 def check_shared(out: str, is_local: bool, shared_fs: bool, grows: bool = False) -> None:
-    """Raises InputError for results in a local folder when several nodes would write to it.
+    """Raise InputError for results in a local folder when several nodes would write to it.
 
-    `grows` says that nodes may be added.
+    `grows`: an autoscaler may add nodes.
     """
     alive = sum(node["Alive"] for node in ray.nodes())
     if is_local and (alive > 1 or grows) and not shared_fs:
@@ -77,7 +77,7 @@ def check_shared(out: str, is_local: bool, shared_fs: bool, grows: bool = False)
 
 
 def settings() -> dict[str, str]:
-    """Our own environment variables, which workers of a running cluster would not have.
+    """Return our own environment variables, which workers of a running cluster would not have.
 
     They go to trials as an argument: a Ray job's runtime environment cannot be added to. Folders
     are made absolute, as trials work in folders of their own.
@@ -90,9 +90,9 @@ def settings() -> dict[str, str]:
 
 
 def _running() -> bool:
-    """Whether a cluster is there to be joined: RAY_ADDRESS, or a `ray start` on this machine.
+    """Tell whether a cluster can be joined: RAY_ADDRESS, or a `ray start` on this machine.
 
-    Ray's own "auto" would also join the local Ray of somebody's other script and die with it; the
+    Ray's own "auto" would also join the local Ray of another script and die with it; the
     address file alone may be left over from a cluster that was killed. Hence private functions.
     """
     from ray._private.services import find_bootstrap_address, find_gcs_addresses

@@ -1,4 +1,4 @@
-"""What Ray costs: a sweep's time beside that of the same training calls in a loop, and memory."""
+"""Measure the cost of Ray: a sweep beside the same training calls in a loop, and memory."""
 
 import multiprocessing
 import os
@@ -13,11 +13,11 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from jobs.cli.training import cost_by
 from jobs.execution import capacity, connect
 from jobs.execution.sweep import Options, sweep
 from jobs.execution.worker import train_job
 from jobs.planning.batches import MOST_S
+from jobs.planning.cost import Cost, PlannedJob, plan_job, predict_seconds
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import Trained
@@ -37,7 +37,7 @@ _others: Barrier  # of a process that runs one of several loops
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
-    """Of a sweep whose every trial is one model.
+    """The overhead of a sweep whose every trial is one model.
 
     overhead: 1 - seconds of the same training calls in plain loops / (slots x wall), one for each
     slot at once, Ray itself being up already; running: the same from when the first trial began to
@@ -58,8 +58,8 @@ class Overhead:
 class Tiny:
     """Many cells of a few milliseconds each, as a sweep and in a plain loop. Units: seconds.
 
-    stored: the loop with what it trains put into files as the sweep does; cell: what the sweep
-    takes of a slot more than the plain loop, for one cell; share: of all that it takes.
+    stored: the loop with what it trains put into files as the sweep does; cell: the seconds
+    of a slot that the sweep takes more than the plain loop, for one cell; share: of all its time.
     """
 
     cells: int
@@ -71,11 +71,11 @@ class Tiny:
 
 
 def measure(us: float) -> dict[str, Any]:
-    """All of it on a local Ray; `us` is how many microseconds a step takes here.
+    """Return all measurements on a local Ray; `us`: microseconds of a step on this machine.
 
     short: trials of a tenth of a second; one_slot: on one slot, beside which the driver has a core
-    of its own; gain: what all slots train against one slot; load: of the machine before; driver_mb
-    and head_mb: the most memory of this process and of Ray's beside it.
+    of its own; gain: models of all slots against those of one; load: of the machine before;
+    driver_mb and head_mb: the most memory of this process and of Ray's beside it.
     """
     load = os.getloadavg()[0]
     with connect.connected("local"):
@@ -100,13 +100,14 @@ def sweep_overhead(us: float, seconds: float = 1.0, cpus: int | None = None) -> 
     """
     n_train = max(1, round(seconds * 1e6 / us / EPOCHS))
     datasets.load("strokes", n_train)  # drawn before, once
-    slots = capacity.slots("cpu", cpus).cpu
+    slots = capacity.cluster_slots("cpu", cpus).cpu
     study, jobs = _study((n_train,), EPOCHS, range(TRIALS_PER_SLOT * slots))
     before = plain_loops(jobs, slots)
-    wall, began, rows = _swept(
+    wall, began, rows = _run_sweep(
         study,
         jobs,
-        lambda job: MOST_S * len(job.members),  # so that every model is a trial of its own
+        # so that every model is a trial of its own
+        lambda job, engine, device: MOST_S * len(job.members),  # noqa: ARG005
         cpus,
     )
     call = (before + plain_loops(jobs, slots)) / 2
@@ -128,24 +129,25 @@ def _median(found: Sequence[Overhead]) -> Overhead:
 
 
 def plain_loops(jobs: Sequence[Job], processes: int) -> float:
-    """Seconds of a training call of one model, in as many loops at once, each a share of them."""
+    """Return the seconds of a training call of one model, in so many loops at once."""
     ones = [replace(job, members=(member,)) for job in jobs for member in job.members]
     spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(processes, _remember, (spawn.Barrier(processes),)) as pool:
+    with spawn.Pool(processes, _keep_barrier, (spawn.Barrier(processes),)) as pool:
         shares = [ones[i::processes] for i in range(processes)]
         return sum(pool.map(_loop, shares, chunksize=1)) / len(ones)
 
 
 def tiny_cells(cells: int = TINY_CELLS) -> Tiny:
-    """As many cells of a model each through the sweep, in its own batches, and in a plain loop."""
+    """Train so many cells of a model each by a sweep, in its own batches, and by a plain loop."""
     datasets.load("strokes", TINY_SIZES + cells)
     study, jobs = _study(tuple(range(TINY_SIZES, TINY_SIZES + cells)), 1, range(1))
     engines.warm_up([jobs[0].cell])
-    loop = _timed(_train, jobs)
+    loop = _seconds_of(_train, jobs)
     with tempfile.TemporaryDirectory() as folder:
-        stored = _timed(partial(_train_and_store, store=Store(folder)), jobs)
-    slots = capacity.slots("cpu").cpu
-    wall, _, rows = _swept(study, jobs, cost_by(), None)
+        planned = [plan_job(job, "cpu") for job in jobs]
+        stored = _seconds_of(partial(_train_and_store, store=Store(folder)), planned)
+    slots = capacity.cluster_slots("cpu").cpu
+    wall, _, rows = _run_sweep(study, jobs, predict_seconds, None)
     assert len(rows) == cells
     return Tiny(
         cells=cells,
@@ -158,7 +160,7 @@ def tiny_cells(cells: int = TINY_CELLS) -> Tiny:
 
 
 def peak_mb() -> tuple[float | None, float | None]:
-    """The most memory that this process has held, and those that it started; None if unknown."""
+    """Return the peak memory of this process and of those that it started; None if unknown."""
     if not sys.platform.startswith("linux"):
         return None, None
     held = []
@@ -186,31 +188,31 @@ def _study(
     return study, resolve(study, datasets.find)
 
 
-def _swept(
-    study: Study, jobs: Sequence[Job], cost: Callable[[Job], float], cpus: int | None
+def _run_sweep(
+    study: Study, jobs: Sequence[Job], cost: Cost, cpus: int | None
 ) -> tuple[float, float, list[dict[str, Any]]]:
-    """Seconds that a sweep took, when it began, and the rows that it stored."""
+    """Run a sweep; return its seconds, when it began, and the rows that it stored."""
     with tempfile.TemporaryDirectory() as folder:
         store, began = Store(folder), time.time()
-        sweep(study, jobs, cost, store, Options(cpus=cpus), lambda line: None)  # noqa: ARG005
+        sweep(study, jobs, store, Options(cpus=cpus), lambda line: None, cost=cost)  # noqa: ARG005
         return time.time() - began, began, store.read("metrics").table.to_pylist()
 
 
-def _remember(barrier: Barrier) -> None:
-    """In a new process: where it waits for the others."""
+def _keep_barrier(barrier: Barrier) -> None:
+    """Keep, in a new process, the barrier at which it waits for the others."""
     global _others
     _others = barrier
 
 
 def _loop(jobs: Sequence[Job]) -> float:
-    """Seconds of all of them in this process, once the others are as far."""
+    """Train all jobs in this process, once the others are ready; return the seconds."""
     engines.warm_up([job.cell for job in jobs])
     _train(jobs[0])
     _others.wait()
-    return _timed(_train, jobs)
+    return _seconds_of(_train, jobs)
 
 
-def _timed(work: Callable[[Job], None], jobs: Sequence[Job]) -> float:
+def _seconds_of(work: Callable[[Any], None], jobs: Sequence[Any]) -> float:
     began = time.perf_counter()
     for job in jobs:
         work(job)
@@ -224,6 +226,5 @@ def _train(job: Job) -> None:
         assert isinstance(result, Trained)
 
 
-def _train_and_store(job: Job, store: Store) -> None:
-    seconds = {job.cell.run_id(member): 0.0 for member in job.members}
-    train_job(job, store, seconds, "bench", None, "cpu", lambda row: None)  # noqa: ARG005
+def _train_and_store(planned: PlannedJob, store: Store) -> None:
+    train_job(planned, store, "bench", lambda row: None)  # noqa: ARG005

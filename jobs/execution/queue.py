@@ -1,16 +1,16 @@
-"""Which batch a free core or GPU trains next: of its own kind, the longest that is left."""
+"""Choose the batch that a free core or GPU trains next: of its own kind, the longest left."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
 
-from jobs.execution.ray_trials import Source
+from jobs.execution.ray_trials import TrialSource
 from jobs.planning.batches import Batch, Slots
 
 
-class Queue(Source):
-    """Batches as Tune's search algorithm.
+class Queue(TrialSource):
+    """Give Tune batches, in place of its own search algorithm.
 
     Tune's own grid knows one number of trials at once for all kinds: where a study uses both
     cores and GPUs, trials that wait for one would keep the other idle.
@@ -27,7 +27,7 @@ class Queue(Source):
         self._running: dict[str, Batch] = {}
 
     def suggest(self, trial_id: str) -> Any:
-        """The number of the next batch; None while all that there is room for is being trained."""
+        """Return the number of the next batch; None while no slot of its kind is free."""
         if self.ended:
             return Searcher.FINISHED
         for device, numbers in self._left.items():
@@ -39,6 +39,6 @@ class Queue(Source):
         return None if any(self._left.values()) else Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, *_: Any, **__: Any) -> None:
-        """Its place is free again, whatever came of it: the rows say that."""
+        """Free the trial's slot, also after an error: the rows tell whether models are missing."""
         batch = self._running.pop(trial_id)
         self._room[batch.device] += batch.share

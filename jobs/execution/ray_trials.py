@@ -1,4 +1,4 @@
-"""Trials onto Ray Tune, for a sweep as for a tuning: what they are told, ask for, and came to."""
+"""Run trials on Ray Tune, for a sweep as for a tuning."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -23,23 +23,23 @@ INFRASTRUCTURE_RETRIES = 3  # assumed: for workers that are killed; a model's Na
 Lost = tuple[dict[str, Any], BaseException]
 
 
-class Source(Searcher):
-    """Where trials come from: what is stored is all the state that it has."""
+class TrialSource(Searcher):
+    """Give Tune its trials. The results folder is all the state, so Tune has none to save."""
 
-    ended = False  # whether nothing new should be begun
+    ended = False  # True: begin no more trials
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing; Tune wants the file."""
+        """Save nothing; Tune wants the file."""
         Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: see `save`."""
+        """Restore nothing: see `save`."""
 
 
-class Guard(tune.Callback):
-    """Begins nothing new once a trial was given up and results cannot be written."""
+class StopWhenUnwritable(tune.Callback):
+    """Begin no more trials once one was given up and results cannot be written."""
 
-    def __init__(self, source: Source, store: Store) -> None:
+    def __init__(self, source: TrialSource, store: Store) -> None:
         self._source, self._store = source, store
 
     def on_trial_error(self, *_: Any, **__: Any) -> None:
@@ -51,25 +51,25 @@ class Guard(tune.Callback):
 
 def run_trials(
     trainable: Callable[..., None],
-    source: Source,
+    source: TrialSource,
     *,
     count: int,
-    at_once: int,
+    max_concurrent: int,
     resources: Callable[[dict[str, Any]], tune.PlacementGroupFactory],
     store: Store,
     callbacks: Sequence[tune.Callback] = (),
-    **told: Any,
+    **trainable_kwargs: Any,
 ) -> list[Lost]:
-    """Run `count` trials; the configurations of those that were given up, and why.
+    """Run `count` trials; return the configurations and errors of those that were given up.
 
-    `resources` gives what a trial asks for by its configuration, `told` is passed to `trainable`
-    beside it. Nothing large goes through either: a trial finds its data on its own node.
+    `resources` returns the request of a trial by its configuration. `trainable_kwargs` go to
+    `trainable` beside the configuration. Both are small: a trial finds its data on its own node.
     """
     given = tune.with_parameters(
         trainable,
         out=store.out if not store.is_local else str(store.root),
         settings=connect.settings(),
-        **told,
+        **trainable_kwargs,
     )
     with tempfile.TemporaryDirectory(prefix="scaling-tune-") as scratch:
         tuner = tune.Tuner(
@@ -78,13 +78,13 @@ def run_trials(
                 search_alg=source,
                 num_samples=count,
                 reuse_actors=True,
-                max_concurrent_trials=at_once,
+                max_concurrent_trials=max_concurrent,
             ),
             run_config=tune.RunConfig(
                 storage_path=scratch,  # Ray's own state is disposable: ours is the store
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=INFRASTRUCTURE_RETRIES),
-                callbacks=[*callbacks, Guard(source, store)],
+                callbacks=[*callbacks, StopWhenUnwritable(source, store)],
             ),
         )
         results = tuner.fit()
@@ -95,9 +95,9 @@ def run_trials(
     ]
 
 
-def asks(device: str, share: float = 1.0) -> tune.PlacementGroupFactory:
-    """What a trial asks for: a core, or a part of a GPU.
+def resource_request(device: str, share: float = 1.0) -> tune.PlacementGroupFactory:
+    """Return the resources that a trial requests: a core, or a part of a GPU and no core.
 
-    That one asks for no core besides: trials of the other kind would keep it from its GPU.
+    Trials on cores would else keep those on GPUs waiting for a core.
     """
     return tune.PlacementGroupFactory([{"GPU": share} if device == "cuda" else {"CPU": 1.0}])

@@ -1,4 +1,4 @@
-"""What a sweep was expected to take and what it took: OUT/runs/*.json, of no bearing on results."""
+"""Record the predicted and the actual cost of a sweep in OUT/runs/*.json, beside its results."""
 
 import json
 import socket
@@ -13,10 +13,10 @@ from scaling.store.store import Store, now
 
 
 @contextmanager
-def recorded(
+def record_run(
     store: Store, study: str, batches: Sequence[Batch], slots: Slots, device: str, command: str
 ) -> Iterator[None]:
-    """Write what is expected, and when the block ends what came; a sweep that is killed has no end.
+    """Write the predicted cost, and the actual one when the block ends, which a kill prevents.
 
     Units: seconds.
     """

@@ -1,11 +1,11 @@
-"""A study onto Ray Tune and into the store: train what is not yet stored, and nothing else.
+"""Train the models of a study on Ray Tune: those that are not stored yet, and no others.
 
 `python -m jobs.sweep STUDY --out URI` is `scaling sweep`, for use as a Ray job.
 """
 
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +15,12 @@ from ray import tune
 
 from jobs.execution import capacity, connect, tracking
 from jobs.execution.queue import Queue
-from jobs.execution.ray_trials import asks, run_trials
-from jobs.execution.run_record import recorded
+from jobs.execution.ray_trials import resource_request, run_trials
+from jobs.execution.run_record import record_run
 from jobs.execution.worker import train_batch
-from jobs.planning.batches import Batch, Packed, Slots, remaining
-from jobs.planning.placement import place, predicted, seconds_by_model
+from jobs.planning.batches import Batch, Packed, Slots, unfinished_jobs
+from jobs.planning.cost import Cost, devices_of, plan_job, predict_seconds
+from jobs.planning.placement import place, predicted
 from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import Progress
@@ -29,7 +30,7 @@ from scaling.study import Job, Study, plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a sweep runs; none of it bears on its results."""
+    """How a sweep runs; none of it changes a result."""
 
     address: str = "auto"
     cpus: int | None = None
@@ -43,17 +44,13 @@ class Options:
 def sweep(
     study: Study,
     jobs: Sequence[Job],
-    cost: Callable[[Job], float],
     store: Store,
     options: Options,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     command: str = "",
-    gpu_cost: Callable[[Job], float] | None = None,
+    cost: Cost = predict_seconds,
 ) -> State:
-    """Train the models of a study that are not stored; what is stored afterwards.
-
-    `cost` predicts a job's seconds on the device of the options; where that is `auto`, on a core,
-    and `gpu_cost` on a GPU.
+    """Train the models of a study that are not stored; return the state of the folder afterwards.
 
     Raises InputError where results cannot be written, the cluster cannot do it, or another sweep
     is writing to the same folder.
@@ -62,30 +59,31 @@ def sweep(
         tracking.check(options.track, store)
     tracker = tracking.find_tracker(options.track, store, study.name)
     store.check_writable()
-    with alone(store):
-        store.write_plan(plan(study, jobs, [cost(job) for job in jobs], command))
+    device = devices_of(options.device)[0]
+    with exclusive_lock(store):
+        planned = (plan_job(job, device, options.engine, cost) for job in jobs)
+        store.write_plan(plan(study, jobs, [each.seconds for each in planned], command))
         state = store.state()
-        for torn in state.corrupt:
-            say(f"warning: {torn}: its model is trained again")
-        left = remaining(jobs, _done(jobs, state, options.retry_failed))
+        for file in state.corrupt:
+            report(f"warning: {file}: its model is trained again")
+        left = unfinished_jobs(jobs, _settled(jobs, state, options.retry_failed))
         total = sum(len(job.members) for job in jobs)
         models = sum(len(job.members) for job in left)
         if not models:
-            say(f"{study.name}: all {total} models are stored in {store.out}, nothing to train")
+            report(f"{study.name}: all {total} models are stored in {store.out}, nothing to train")
             _track(tracker, jobs, state)
             return state
         stored = f"{total - models} of {total} are stored, " if models < total else ""
-        say(f"{study.name}: {stored}{models} models to train")
+        report(f"{study.name}: {stored}{models} models to train")
         with connect.connected(options.address, options.cpus) as where:
-            slots = capacity.room(options.device, options.cpus, store, options.shared_fs)
-            batches = place(left, cost, gpu_cost or cost, slots, options.engine)
-            on_cpus = [j.cell for b in batches if b.device == "cpu" for j in b.jobs]
-            engines.warm_up(on_cpus, options.engine)
-            say(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
-            seconds = seconds_by_model(batches, cost, gpu_cost or cost)
-            with recorded(store, study.name, batches, slots, options.device, command):
+            slots = capacity.available_slots(options.device, options.cpus, store, options.shared_fs)
+            batches = place(left, slots, options.engine, cost)
+            for each in (each for batch in batches for each in batch.jobs):
+                engines.warm_up([each.job.cell], each.engine, each.device)
+            report(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
+            with record_run(store, study.name, batches, slots, options.device, command):
                 _track(tracker, jobs, state)  # of an earlier sweep, which may have been killed
-                _run(study, batches, seconds, store, options, slots, tracker)
+                _run(study, batches, store, slots, tracker)
         state = store.state()
         _track(tracker, jobs, state)  # stored by a worker that was killed before it could report
         return state
@@ -101,15 +99,13 @@ def _track(tracker: tracking.Tracker | None, jobs: Sequence[Job], state: State) 
 def _run(
     study: Study,
     batches: Sequence[Batch],
-    seconds: Mapping[str, float],
     store: Store,
-    options: Options,
     slots: Slots,
     tracker: tracking.Tracker | None,
 ) -> None:
-    def ask(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         batch = batches[config["batch"]]
-        return asks(batch.device, batch.share)
+        return resource_request(batch.device, batch.share)
 
     models = sum(batch.n_models for batch in batches)
     with Progress(study.name, sum(batch.seconds for batch in batches)) as bar:
@@ -117,20 +113,24 @@ def _run(
             train_batch,
             Queue(batches, slots),
             count=len(batches),
-            at_once=slots.cpu + round(slots.gpu / min(batch.share for batch in batches)),
-            resources=ask,
+            max_concurrent=slots.cpu + round(slots.gpu / min(batch.share for batch in batches)),
+            resources=resources,
             store=store,
-            callbacks=[Watcher(bar, models), *([tracker] if tracker else ())],
+            callbacks=[ProgressCallback(bar, models), *([tracker] if tracker else ())],
             batches=Packed(batches),
-            seconds=seconds,
             study=study.name,
-            engine=options.engine,
         )
-    note_failures([(batches[config["batch"]].jobs, error) for config, error in lost], store)
+    store_failures(
+        [
+            ([planned.job for planned in batches[config["batch"]].jobs], error)
+            for config, error in lost
+        ],
+        store,
+    )
 
 
-class Watcher(tune.Callback):
-    """Turns what trials report into the progress line."""
+class ProgressCallback(tune.Callback):
+    """Turn the reports of trials into the progress line."""
 
     def __init__(self, bar: Progress, models: int) -> None:
         self.bar, self.models = bar, models
@@ -141,8 +141,8 @@ class Watcher(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        if result.get("said"):
-            self.bar.say(result["said"])
+        if result.get("message"):
+            self.bar.say(result["message"])
         if result.get("finished"):
             self.finished.add(result["finished"])
             self.failed += result["failed"]
@@ -153,8 +153,8 @@ class Watcher(tune.Callback):
 
 
 @contextmanager
-def alone(store: Store) -> Iterator[None]:
-    """Holds the results folder, so that two sweeps do not train the same models.
+def exclusive_lock(store: Store) -> Iterator[None]:
+    """Hold the results folder, so that two sweeps do not train the same models.
 
     The lock goes with its process, however that ends. Object stores have no locks; there the worst
     is double work, as equal models have equal names.
@@ -171,8 +171,8 @@ def alone(store: Store) -> Iterator[None]:
         ) from None
 
 
-def _done(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
-    """Models that need no training: finished, or failed in a way that would happen again."""
+def _settled(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
+    """Return the models that need no training: finished, or failed as they would again."""
     runs = [job.cell.run_id(member) for job in jobs for member in job.members]
     return {
         run
@@ -181,14 +181,14 @@ def _done(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
     }
 
 
-def note_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: Store) -> None:
-    """A trial that was given up leaves a row for each of its models that is not stored."""
+def store_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: Store) -> None:
+    """Write a row for each model of these trials, which were given up, that is not stored."""
     if not lost:
         return
     finished = store.state().finished
     for jobs, error in lost:
         trace = re.sub(r"\x1b\[\d+m", "", "".join(traceback.format_exception(error)))  # Ray colours
-        for job in remaining(jobs, finished):
+        for job in unfinished_jobs(jobs, finished):
             for member in job.members:
                 store.write_failure(
                     {

@@ -1,4 +1,4 @@
-"""Metrics of a sweep in TensorBoard or MLflow, by Ray's own loggers: a run for each model.
+"""Write metrics of a sweep to TensorBoard or MLflow, by Ray's own loggers: a run for each model.
 
 A trial is a batch of models, whose curves have nothing in common but the worker. So each model
 that is stored becomes a run of its own, named by its run_id, with a step for every evaluated epoch:
@@ -30,12 +30,12 @@ PARAMETERS = (
 )
 STEP = "training_iteration"  # what Ray's loggers take for the step
 PARTS = ("train", "val", "test")
-PART = ".part/runs"  # where what is not whole yet is written, in a results folder
+PART = ".part/runs"  # unfinished runs, in a results folder
 
 
-@dataclass(slots=True, kw_only=True, eq=False)  # loggers keep runs by what they are
+@dataclass(slots=True, kw_only=True, eq=False)  # loggers keep runs by identity
 class Run:
-    """What Ray's loggers ask of a trial."""
+    """A run with the attributes that Ray's loggers need of a trial."""
 
     trial_id: str
     local_path: str
@@ -53,10 +53,10 @@ class Run:
 
 
 class Tracker(tune.Callback):
-    """Hands every model that a trial reports as finished to a logger, and those stored before.
+    """Hand every model that a trial reports as finished to a logger, and those stored before.
 
-    `folder` has a folder for each run; what a logger writes there appears when it is whole, so that
-    a run that a killed sweep left is written again, and none is there twice.
+    `folder` has a folder for each run, which appears there when it is complete: a run that a killed
+    sweep left unfinished is written again, and no run is there twice.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Tracker(tune.Callback):
                 self._log(run_id)
 
     def _log(self, run_id: str) -> None:
-        """A model whose training failed has no metrics, and so no run."""
+        """Write the run of a model; one whose training failed has no metrics, and so no run."""
         rows = self.store.read("metrics", names=[run_id]).table.to_pylist()
         if not rows:
             return
@@ -113,7 +113,7 @@ class Tracker(tune.Callback):
 
 
 def check(where: str, store: Store) -> None:
-    """Raises InputError where the package, its server or a folder on this machine is missing."""
+    """Raise InputError where the package, its server or a folder on this machine is missing."""
     package = PACKAGES[where]
     if find_spec(package) is None:
         raise InputError(f"--track {where} needs the package {package}: pip install {package}")
@@ -134,7 +134,7 @@ def check(where: str, store: Store) -> None:
 
 
 def find_tracker(where: str | None, store: Store, study: str) -> Tracker | None:
-    """The tracker of a sweep, if one is asked for; runs are beside its results.
+    """Return the tracker of a sweep, if one is asked for; runs are beside its results.
 
     MLflow's are on the server that MLFLOW_TRACKING_URI names, if it names one.
     """
@@ -157,7 +157,7 @@ def _mlflow(store: Store, study: str) -> Tracker:
 
 
 def _in_mlflow(uri: str, study: str) -> Iterator[str]:
-    """The names of a study's finished runs in MLflow; one that a killed sweep left is not."""
+    """Yield the names of a study's finished runs in MLflow."""
     import mlflow
 
     client, page = mlflow.MlflowClient(tracking_uri=uri), None
@@ -176,7 +176,7 @@ _TRACKERS: dict[str, Callable[[Store, str], Tracker]] = {
 
 
 def _metrics(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Losses, errors and misses of each part that was evaluated, and what it took."""
+    """Yield losses, errors and misses of each part that was evaluated, and the cost."""
     for part in PARTS:
         n = row["n_test"] if part == "test" else row[f"{part}_n"]
         if n:

@@ -1,4 +1,4 @@
-"""What one Tune trial trains: batches of models sized so that no core idles and none waits long."""
+"""Cut jobs into batches, one for each Tune trial: no core idles and no trial takes long."""
 
 import math
 import pickle
@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from jobs.planning.cost import PlannedJob
 from scaling.study import Job
 
 MOST_S = 30.0  # assumed: what a killed worker may lose, and long against Ray's 40 ms a trial
 
-DISPATCH_S = 0.017  # measured: what a trial takes of the driver's one core
-FEW_SLOTS = 16  # assumed: the driver starts as many before anybody notices
+DISPATCH_S = 0.017  # measured: the driver's one core is busy so long with each trial
+FEW_SLOTS = 16  # assumed: the driver starts as many at once, as far as a user can tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,28 +33,31 @@ class Slots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some models of some cells, what trains them, and its predicted seconds.
+    """The planned jobs of one trial, all on one device, of which they need the part `share`."""
 
-    `share` is the part of that device which the batch needs.
-    """
-
-    jobs: tuple[Job, ...]
-    seconds: float
-    device: str = "cpu"
+    jobs: tuple[PlannedJob, ...]
     share: float = 1.0
 
     @property
+    def device(self) -> str:
+        return self.jobs[0].device
+
+    @property
+    def seconds(self) -> float:
+        return sum(planned.seconds for planned in self.jobs)
+
+    @property
     def n_models(self) -> int:
-        return sum(len(job.members) for job in self.jobs)
+        return sum(len(planned.job.members) for planned in self.jobs)
 
 
 def work(batches: Sequence[Batch], device: str) -> float:
-    """Predicted seconds of a core, or of a whole GPU."""
+    """Return the predicted seconds of a core, or of a whole GPU."""
     return sum(batch.seconds * batch.share for batch in batches if batch.device == device)
 
 
 class Packed(Sequence[Batch]):
-    """Batches of which a trial unpacks its own only.
+    """Hold all batches pickled, so that a trial unpacks its own only.
 
     Every trial gets them all: to unpack 20,000 models took each 0.8 s of a core (measured).
     """
@@ -68,8 +72,8 @@ class Packed(Sequence[Batch]):
         return pickle.loads(self._packed[index])
 
 
-def remaining(jobs: Sequence[Job], done: Collection[str]) -> tuple[Job, ...]:
-    """The jobs without the members whose run_id is in `done`."""
+def unfinished_jobs(jobs: Sequence[Job], done: Collection[str]) -> tuple[Job, ...]:
+    """Return the jobs without the members whose run_id is in `done`."""
     left = (
         replace(job, members=tuple(m for m in job.members if job.cell.run_id(m) not in done))
         for job in jobs
@@ -79,54 +83,52 @@ def remaining(jobs: Sequence[Job], done: Collection[str]) -> tuple[Job, ...]:
 
 def make_batches(
     jobs: Sequence[Job],
-    cost: Callable[[Job], float],
+    plan: Callable[[Job], PlannedJob],
     slots: int,
-    together: Callable[[Job], int] = lambda _: 1,
+    group_size: Callable[[Job], int] = lambda _: 1,
 ) -> tuple[Batch, ...]:
-    """Batches of at most 30 s, or of what keeps `slots` busy to the end; the longest first.
+    """Return batches of at most 30 s, or shorter ones that keep `slots` busy to the end.
 
-    Where slots are many, the driver that starts all batches is what is waited for: with batches of
-    b seconds total / b times its time and the last batch, b, least at b = sqrt(total x its time).
+    The longest come first. Where slots are many, all wait for the driver that starts the batches:
+    with batches of b seconds total / b times its time and the last batch, b, least at
+    b = sqrt(total x its time).
 
-    As many members of a job as `together` says stay in one batch, however long that takes, unless
+    As many members of a job as `group_size` says stay in one batch, however long that takes, unless
     slots would be idle.
     """
-    total = sum(cost(job) for job in jobs)
+    total = sum(plan(job).seconds for job in jobs)
     smallest = math.sqrt(total * DISPATCH_S) if slots > FEW_SLOTS else 0.0
     most = min(MOST_S, max(total / (4 * slots), smallest))
     batches: list[Batch] = []
-    open_batch = Batch(jobs=(), seconds=0.0)
-    for piece in _pieces(jobs, cost, most, slots, together):
-        seconds = cost(piece)
-        if open_batch.jobs and open_batch.seconds + seconds > most:
-            batches.append(open_batch)
-            open_batch = Batch(jobs=(), seconds=0.0)
-        open_batch = Batch(jobs=(*open_batch.jobs, piece), seconds=open_batch.seconds + seconds)
-    if open_batch.jobs:
-        batches.append(open_batch)
+    pieces, seconds = list[PlannedJob](), 0.0
+    for piece in _pieces(jobs, plan, most, slots, group_size):
+        if pieces and seconds + piece.seconds > most:
+            batches.append(Batch(jobs=tuple(pieces)))
+            pieces, seconds = [], 0.0
+        pieces.append(piece)
+        seconds += piece.seconds
+    if pieces:
+        batches.append(Batch(jobs=tuple(pieces)))
     return tuple(sorted(batches, key=lambda batch: -batch.seconds))
 
 
 def divide(
-    jobs: Sequence[Job],
-    cpu_cost: Callable[[Job], float],
-    gpu_cost: Callable[[Job], float],
-    cpus: int,
-    gpus: int,
+    jobs: Sequence[Job], cost: Callable[[Job, str], float], slots: Slots
 ) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
-    """The jobs for cores and those for GPUs, so that both end together, as predicted.
+    """Return the jobs for cores and those for GPUs, so that both end together, as predicted.
 
-    What gains most on a GPU goes there; the cell in between is divided by its members.
+    The jobs that gain most on a GPU go there; the cell in between is divided by its members.
     """
-    if not gpus or not cpus:
-        return ((), tuple(jobs)) if gpus else (tuple(jobs), ())
-    cheapest_on_gpu = sorted(jobs, key=lambda job: gpu_cost(job) / max(cpu_cost(job), 1e-9))
-    on_cpus = sum(map(cpu_cost, jobs)) / cpus
+    if not slots.gpu or not slots.cpu:
+        return ((), tuple(jobs)) if slots.gpu else (tuple(jobs), ())
+    seconds = [(job, cost(job, "cpu"), cost(job, "cuda")) for job in jobs]
+    cheapest_on_gpu = sorted(seconds, key=lambda each: each[2] / max(each[1], 1e-9))
+    on_cpus = sum(cpu for _, cpu, _ in seconds) / slots.cpu
     on_gpus = 0.0
     cpu_jobs, gpu_jobs = list[Job](), list[Job]()
-    for job in cheapest_on_gpu:
+    for job, cpu, gpu in cheapest_on_gpu:
         n = len(job.members)
-        cpu_each, gpu_each = cpu_cost(job) / n / cpus, gpu_cost(job) / n / gpus
+        cpu_each, gpu_each = cpu / n / slots.cpu, gpu / n / slots.gpu
         # Each member that moves takes one from the left and adds the other to the right.
         moving = max(0, min(n, round((on_cpus - on_gpus) / (cpu_each + gpu_each))))
         on_cpus, on_gpus = on_cpus - moving * cpu_each, on_gpus + moving * gpu_each
@@ -137,20 +139,20 @@ def divide(
 
 def _pieces(
     jobs: Sequence[Job],
-    cost: Callable[[Job], float],
+    plan: Callable[[Job], PlannedJob],
     most: float,
     slots: int,
-    together: Callable[[Job], int],
-) -> list[Job]:
-    """Jobs cut into groups of members, even ones, that cost at most `most`; the cheapest first."""
+    group_size: Callable[[Job], int],
+) -> list[PlannedJob]:
+    """Return jobs cut into even groups of members that cost at most `most`; the cheapest first."""
     share = -(-sum(len(job.members) for job in jobs) // slots)
     pieces = []
     for job in jobs:
         n = len(job.members)
-        each = cost(job) / n
+        each = plan(job).seconds / n
         largest = max(1, int(most / each)) if each > 0 else n
-        smallest = min(together(job), share, n)
+        smallest = min(group_size(job), share, n)
         count = max(1, min(-(-n // largest), n // smallest))
         ends = [n * i // count for i in range(count + 1)]
-        pieces += [replace(job, members=job.members[a:b]) for a, b in pairwise(ends)]
-    return sorted(pieces, key=cost)
+        pieces += [plan(replace(job, members=job.members[a:b])) for a, b in pairwise(ends)]
+    return sorted(pieces, key=lambda piece: piece.seconds)

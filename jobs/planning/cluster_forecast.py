@@ -1,24 +1,23 @@
-"""What a study would take on a cluster that is not here, in time, hours and money."""
+"""Forecast the time, the hours and the price of a study on a cluster that is not here."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from jobs.planning.batches import Batch, Slots, work
+from jobs.planning.cost import devices_of, plan_job
 from jobs.planning.placement import OVERHEAD, expected, place
 from jobs.planning.simulate import Schedule
 from scaling import engines
 from scaling.errors import InputError
-from scaling.study import Job, predicted_seconds
+from scaling.study import Job
 
-Cost = Callable[[Job], float]
 ALIKE = 1.02  # makespans so near do not decide between kinds; assumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Of an hour of one core and of one GPU, in any currency."""
+    """Price of an hour of one core and of one GPU, in any currency."""
 
     cpu: float = 0.0
     gpu: float = 0.0
@@ -26,7 +25,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """A study on a cluster. Units: seconds; `device` is what to call the sweep with."""
+    """A study on a cluster. Units: seconds; `device` is the option --device of the sweep."""
 
     cluster: Slots
     device: str
@@ -36,30 +35,30 @@ class Forecast:
     limit: str
 
     def work(self, device: str) -> float | None:
-        """Of a core, or of a whole GPU; None where that trains nothing."""
+        """Return the seconds of a core, or of a whole GPU; None where that trains nothing."""
         used = any(batch.device == device for batch in self.batches)
         return work(self.batches, device) if used else None
 
     def cost(self, price: Price) -> float:
-        """Of the whole cluster from start to end."""
+        """Return the price of the whole cluster from start to end."""
         an_hour = self.cluster.cpu * price.cpu + self.cluster.gpu * price.gpu
         return an_hour * self.schedule.makespan / 3600
 
 
 def parse_cluster(text: str) -> Slots:
-    """`64 cpu, 8 gpu`. Raises InputError for anything else."""
+    """Return the slots in text such as `64 cpu, 8 gpu`. Raises InputError for anything else."""
     found = _amounts(text, "--cluster", r"0*[1-9][\d_]*", "64 cpu, 8 gpu")
     return Slots(**{kind: int(number) for kind, number in found.items()})
 
 
 def parse_price(text: str) -> Price:
-    """`0.04 cpu, 1.2 gpu`: of a core hour and of a GPU hour. Raises InputError for other text."""
+    """Return the price in text such as `0.04 cpu, 1.2 gpu`. Raises InputError for other text."""
     found = _amounts(text, "--price", r"\d*\.?\d+", "0.04 cpu, 1.2 gpu")
     return Price(**{kind: float(number) for kind, number in found.items()})
 
 
 def forecast(jobs: Sequence[Job], cluster: Slots, engine: str | None, device: str) -> Forecast:
-    """The quickest of cores alone, both and GPUs alone, in the batches that a sweep would make.
+    """Return the quickest of cores alone, both and GPUs alone, in the batches of a sweep.
 
     With `device` cuda only GPUs train. Raises InputError where nothing on the cluster can.
     """
@@ -90,11 +89,9 @@ def forecast(jobs: Sequence[Job], cluster: Slots, engine: str | None, device: st
 def _on(
     jobs: Sequence[Job], cluster: Slots, device: str, used: Slots, engine: str | None
 ) -> Forecast:
-    cost, gpu_cost = _cost_on("cpu", engine), _cost_on("cuda", engine)
-    batches = place(jobs, cost, gpu_cost, used, engine)
+    batches = place(jobs, used, engine)
     schedule = expected(batches, used)
     ones = [replace(job, members=job.members[:1]) for job in jobs]
-    costs = [c for c, n in ((cost, used.cpu), (gpu_cost, used.gpu)) if n]
     bounds = {
         "work": max(
             work(batches, name) / n for name, n in (("cpu", used.cpu), ("cuda", used.gpu)) if n
@@ -108,14 +105,15 @@ def _on(
         device=device,
         batches=batches,
         schedule=schedule,
-        longest_model=max((min(c(one) for c in costs) for one in ones), default=0.0),
+        longest_model=max(
+            (
+                min(plan_job(one, each, engine).seconds for each in devices_of(device))
+                for one in ones
+            ),
+            default=0.0,
+        ),
         limit=max(bounds, key=lambda name: bounds[name]),
     )
-
-
-def _cost_on(device: str, engine: str | None) -> Cost:
-    us = partial(engines.us_per_example, engine=engine, device=device)
-    return partial(predicted_seconds, us_per_example=us)
 
 
 def _able(job: Job, device: str, engine: str | None) -> bool:
@@ -123,7 +121,7 @@ def _able(job: Job, device: str, engine: str | None) -> bool:
 
 
 def _amounts(text: str, flag: str, number: str, example: str) -> dict[str, str]:
-    """Numbers by kind, each kind once at most."""
+    """Return the numbers in `text` by kind, each kind once at most."""
     found: dict[str, str] = {}
     for part in text.split(","):
         match = re.fullmatch(rf"\s*({number})\s*(cpu|gpu)s?\s*", part)

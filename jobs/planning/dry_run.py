@@ -1,10 +1,11 @@
-"""What `sweep --dry-run` prints: what there is to train, what it costs here and on a cluster."""
+"""Print the plan of `sweep --dry-run`: models to train, their cost here and on a cluster."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from jobs.planning.batches import Slots, remaining
+from jobs.planning.batches import Slots, unfinished_jobs
 from jobs.planning.cluster_forecast import Forecast, Price, forecast
+from jobs.planning.cost import devices_of, plan_job
 from jobs.planning.placement import OVERHEAD
 from scaling import engines
 from scaling.progress import duration
@@ -21,21 +22,23 @@ UNUSED = {
 def dry_run(
     study: Study,
     jobs: Sequence[Job],
-    cost: Callable[[Job], float],
     state: State | None,
+    *,
+    engine: str | None,
+    device: str,
     cpus: int | None,
 ) -> tuple[Job, ...]:
-    """Print cells, models and core time on this machine; the jobs that are left to train."""
-    rest = remaining(jobs, state.finished if state else ())
-    left = {job.cell: job for job in rest}
+    """Print cells, models and core time on this machine; return the jobs that are unfinished."""
+    rest = unfinished_jobs(jobs, state.finished if state else ())
+    left = {job.cell: plan_job(job, devices_of(device)[0], engine) for job in rest}
     print(f"{'cell':58} models  to train  core time")
     for job in jobs:
         mine = left.get(job.cell)
         print(
-            f"{job.cell.cell_id:58} {len(job.members):6}  {len(mine.members) if mine else 0:8}"
-            f"  {duration(cost(mine)) if mine else '-':>9}"
+            f"{job.cell.cell_id:58} {len(job.members):6}  {len(mine.job.members) if mine else 0:8}"
+            f"  {duration(mine.seconds) if mine else '-':>9}"
         )
-    seconds = sum(map(cost, rest))
+    seconds = sum(planned.seconds for planned in left.values())
     cores = cpus or engines.available_cores()
     print(
         f"{study.name}: {len(jobs)} cells, {sum(len(job.members) for job in jobs)} models;"
@@ -48,30 +51,31 @@ def dry_run(
 def on_cluster(
     jobs: Sequence[Job], cluster: Slots, price: Price | None, engine: str | None, device: str
 ) -> list[str]:
-    """Lines that say what a cluster, and larger ones, would take. Raises InputError."""
+    """Return lines on the cost on a cluster and on larger ones.
+
+    Raises InputError where nothing on the cluster can train these jobs.
+    """
     if not jobs:
         return [f"on {cluster}: nothing to train"]
     found = [forecast(jobs, cluster.times(times), engine, device) for times in TIMES]
     return [
         "",
-        *_engines(found[0], engine),
+        *_engines(found[0]),
         "",
         *_table(found, price),
         *_limits(found[0], price),
     ]
 
 
-def _engines(found: Forecast, engine: str | None) -> list[str]:
-    """What trains how much of it, and where its microseconds come from."""
+def _engines(found: Forecast) -> list[str]:
+    """Return lines on the models of each engine, and the source of its microseconds."""
     us: dict[tuple[str, str], list[float]] = {}
     models: dict[tuple[str, str], int] = {}
     for batch in found.batches:
-        for job in batch.jobs:
-            n = len(job.members)
-            key = (engines.choose(job.cell, engine, batch.device, n), batch.device)
-            us.setdefault(key, []).append(
-                engines.us_per_example(job.cell, n, engine, batch.device)[0]
-            )
+        for planned in batch.jobs:
+            n, key = len(planned.job.members), (planned.engine, planned.device)
+            train_us, _ = engines.us_per_example(planned.job.cell, n, *key)
+            us.setdefault(key, []).append(train_us)
             models[key] = models.get(key, 0) + n
     lines = [f"{'engine':10}  on    models  us an example  by"]
     for (name, device), taken in us.items():
@@ -96,7 +100,7 @@ def _table(found: Sequence[Forecast], price: Price | None) -> list[str]:
 
 
 def _limits(found: Forecast, price: Price | None) -> list[str]:
-    """What the table rests on."""
+    """Return the assumptions of the table, a line each."""
     lines = [
         f"with {OVERHEAD.start:g} s until the first trial trains and"
         f" {1000 * (OVERHEAD.trial + OVERHEAD.dispatch):g} ms a trial, nothing lost to other users;"
@@ -111,11 +115,11 @@ def _limits(found: Forecast, price: Price | None) -> list[str]:
         lines.append(f"this is with --device {found.device}" + UNUSED.get(found.device, ""))
     longest = found.longest_model
     if longest:
-        said = f"its longest model takes {duration(longest)}: no cluster is faster"
+        text = f"its longest model takes {duration(longest)}: no cluster is faster"
         core = found.work("cpu")
         if core and found.work("cuda") is None:
-            said += f", and more than {math.ceil(core / longest):,} cores are of no use"
-        lines.append(said)
+            text += f", and more than {math.ceil(core / longest):,} cores are of no use"
+        lines.append(text)
     return lines
 
 

@@ -1,9 +1,11 @@
-"""Which models train on cores and which on GPUs, in what batches, and how long that takes."""
+"""Place models on cores and GPUs in batches, and predict how long that takes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from jobs.planning.batches import DISPATCH_S, Batch, Slots, divide, make_batches, work
+from jobs.planning.cost import Cost, PlannedJob, plan_job, predict_seconds
 from jobs.planning.simulate import Overhead, Schedule, simulate
 from scaling import engines
 from scaling.progress import duration
@@ -15,44 +17,28 @@ OVERHEAD = Overhead(start=7.0, trial=0.04, dispatch=DISPATCH_S)
 
 
 def place(
-    jobs: Sequence[Job],
-    cost: Callable[[Job], float],
-    gpu_cost: Callable[[Job], float],
-    slots: Slots,
-    engine: str | None,
+    jobs: Sequence[Job], slots: Slots, engine: str | None = None, cost: Cost = predict_seconds
 ) -> tuple[Batch, ...]:
-    """Batches for the cores and the GPUs that there are."""
-    cpu_jobs, gpu_jobs = divide(jobs, cost, gpu_cost, slots.cpu, slots.gpu)
-    on_cpus = make_batches(
-        cpu_jobs,
-        cost,
-        max(slots.cpu, 1),
-        lambda job: engines.preferred_group_size(job.cell, engine, "cpu"),
-    )
-    on_gpus = make_batches(
-        gpu_jobs,
-        gpu_cost,
-        max(slots.gpu, 1),
-        lambda job: engines.preferred_group_size(job.cell, engine, "cuda"),
-    )
-    return (*on_cpus, *(_on_gpu(batch) for batch in on_gpus))
+    """Return batches for the cores and the GPUs; `engine` trains them, or the fastest one does."""
 
+    def plan(job: Job, device: str) -> PlannedJob:
+        return plan_job(job, device, engine, cost)
 
-def seconds_by_model(
-    batches: Sequence[Batch], cost: Callable[[Job], float], gpu_cost: Callable[[Job], float]
-) -> dict[str, float]:
-    """The predicted seconds of every model, where it will be trained."""
-    return {
-        job.cell.run_id(member): (gpu_cost if batch.device == "cuda" else cost)(job)
-        / len(job.members)
-        for batch in batches
-        for job in batch.jobs
-        for member in job.members
-    }
+    def batches(some: Sequence[Job], device: str, n_slots: int) -> tuple[Batch, ...]:
+        return make_batches(
+            some,
+            partial(plan, device=device),
+            max(n_slots, 1),
+            lambda job: engines.preferred_group_size(job.cell, engine, device),
+        )
+
+    cpu_jobs, gpu_jobs = divide(jobs, lambda job, device: plan(job, device).seconds, slots)
+    on_gpus = map(_with_share, batches(gpu_jobs, "cuda", slots.gpu))
+    return (*batches(cpu_jobs, "cpu", slots.cpu), *on_gpus)
 
 
 def predicted(batches: Sequence[Batch], slots: Slots) -> str:
-    """Predicted seconds of cores and of GPUs, and how long it takes until both are done."""
+    """Return in words the predicted time of cores and of GPUs, and the wait until both are done."""
     core, gpu = work(batches, "cpu"), work(batches, "cuda")
     parts = [f"{duration(core)} of core time"] if core else []
     parts += [f"{duration(gpu)} of GPU time"] if gpu else []
@@ -61,7 +47,7 @@ def predicted(batches: Sequence[Batch], slots: Slots) -> str:
 
 
 def expected(batches: Sequence[Batch], slots: Slots) -> Schedule:
-    """When batches are done on so many cores and GPUs, counted from when Ray is up."""
+    """Return when batches are done on so many cores and GPUs, counted from when Ray is up."""
     seconds = {
         device: [batch.seconds for batch in batches if batch.device == device]
         for device in ("cpu", "cuda")
@@ -70,6 +56,7 @@ def expected(batches: Sequence[Batch], slots: Slots) -> Schedule:
     return simulate(seconds, {"cpu": slots.cpu, "cuda": int(slots.gpu / largest)}, OVERHEAD)
 
 
-def _on_gpu(batch: Batch) -> Batch:
-    share = max(engines.gpu_share(job.cell, len(job.members)) for job in batch.jobs)
-    return replace(batch, device="cuda", share=share)
+def _with_share(batch: Batch) -> Batch:
+    """Return a batch with the part of a GPU that its most demanding job keeps busy."""
+    jobs = [planned.job for planned in batch.jobs]
+    return replace(batch, share=max(engines.gpu_share(job.cell, len(job.members)) for job in jobs))

@@ -1,4 +1,4 @@
-"""When a study would be done on slots of several kinds: list scheduling, longest first.
+"""Simulate a study on slots of several kinds: list scheduling, longest first.
 
 No Ray and no clock: predicted seconds in, a schedule out.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
-    """What is not training. Units: seconds.
+    """The time that is no training. Units: seconds.
 
     start: until the first trial trains; trial: a slot idles between two trials; dispatch: the
     driver, which does one thing at a time, is busy with each trial.
@@ -23,7 +23,7 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When everything is done, in seconds, and how many tasks that were."""
+    """The seconds until all tasks are done, and their number."""
 
     makespan: float
     trials: int
@@ -32,7 +32,7 @@ class Schedule:
 def simulate(
     tasks: Mapping[str, Sequence[float]], slots: Mapping[str, int], overhead: Overhead
 ) -> Schedule:
-    """Each kind's tasks on that kind's slots, whichever slot is free first taking the longest left.
+    """Return the schedule of tasks on slots of their kind; a free slot takes the longest left.
 
     The driver starts tasks of all kinds, one after another.
     """

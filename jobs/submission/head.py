@@ -1,4 +1,4 @@
-"""A cluster's head as seen through its job server: whether it answers, and whose machine it is."""
+"""Reach a cluster's head through its job server, and tell whether the head is this machine."""
 
 import logging
 import os
@@ -39,7 +39,7 @@ class Head:
 
 
 def reach(address: str | None) -> Head:
-    """The head at an address, or else at that of the environment, or on this machine.
+    """Return the head at an address, or else at that of the environment, or on this machine.
 
     Raises InputError where none answers, where it wants another token, or is no Ray.
     """
@@ -48,22 +48,22 @@ def reach(address: str | None) -> Head:
         logging.getLogger(chatty.__name__).setLevel(logging.ERROR)
     try:
         session = _session(url)
-        with _named(url):
+        with _address_in_environment(url):
             client = JobSubmissionClient(url)
     except ray.exceptions.AuthenticationError:  # asked for before anything is sent
         raise InputError(f"there is no token to show to {url}: {TOKEN_ADVICE}") from None
     except requests.Timeout as error:
-        raise _nobody(url, f"no answer in {ANSWER_S:g} s") from error
+        raise _no_answer(url, f"no answer in {ANSWER_S:g} s") from error
     except (requests.ConnectionError, ConnectionError) as error:
-        raise _nobody(url, "no connection") from error
+        raise _no_answer(url, "no connection") from error
     except (requests.RequestException, RuntimeError) as error:
-        raise _nobody(url, " ".join(str(error).split())[:120]) from error
+        raise _no_answer(url, " ".join(str(error).split())[:120]) from error
     keep_private()
     return Head(url=url, client=client, here=_runs_here(session))
 
 
 def url_of(address: str | None) -> str:
-    """What to ask: the flag, else what Ray's own commands go by, else this machine."""
+    """Return the URL: the flag, else the variable of Ray's own commands, else this machine."""
     given = address or os.environ.get("RAY_API_SERVER_ADDRESS") or DEFAULT
     url = given if "://" in given else f"http://{given}"
     try:
@@ -79,7 +79,7 @@ def url_of(address: str | None) -> str:
 
 
 def _session(url: str) -> str:
-    """The name of the Ray session of this head, asked in a time that Ray's client does not bound.
+    """Return the name of the head's Ray session, with a time-out that Ray's client lacks.
 
     Without RAY_AUTH_MODE, `ray start` wants the token that is in the user's file, if there is one,
     and ray.init shows it; Ray's client of jobs does not. Hence private functions.
@@ -107,9 +107,9 @@ def _session(url: str) -> str:
 
 
 def _runs_here(session: str) -> bool:
-    """Whether the head's process is on this machine, and not in a container on it.
+    """Tell whether the head's process is on this machine, and not in a container on it.
 
-    A loopback address does not say so: behind it may be a tunnel to a cloud.
+    A loopback address is no proof: behind it may be a tunnel to a cloud.
     """
     import psutil  # Ray brings it, once it is imported
 
@@ -117,14 +117,14 @@ def _runs_here(session: str) -> bool:
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if flag in words and "gcs_server" in words[0]:
-            return not _contained(process.pid)
+            return not _in_container(process.pid)
     return False
 
 
-def _contained(pid: int) -> bool:
-    """Whether a process has other files than we; for another user's, other process numbers.
+def _in_container(pid: int) -> bool:
+    """Tell whether a process has other files than we; for another user's, other process numbers.
 
-    False where neither is told: on systems whose containers are not seen from outside.
+    Return False where neither is known: on systems that hide their containers.
     """
     process = Path(f"/proc/{pid}")
     try:
@@ -140,8 +140,8 @@ def _contained(pid: int) -> bool:
 
 
 @contextmanager
-def _named(url: str) -> Iterator[None]:
-    """Ray's client lets the environment overrule the address that it is given."""
+def _address_in_environment(url: str) -> Iterator[None]:
+    """Set the address in the environment, which overrules the argument of Ray's client."""
     before = os.environ.get("RAY_API_SERVER_ADDRESS")
     os.environ["RAY_API_SERVER_ADDRESS"] = url
     try:
@@ -153,7 +153,7 @@ def _named(url: str) -> Iterator[None]:
             os.environ["RAY_API_SERVER_ADDRESS"] = before
 
 
-def _nobody(url: str, why: str) -> InputError:
+def _no_answer(url: str, why: str) -> InputError:
     return InputError(
         f"no Ray cluster answers at {url} ({why}): start one with `ray start --head`, or name"
         " another with --address"

@@ -1,10 +1,9 @@
-"""A study onto a cluster as a Ray job: the same as `ray job submit -- python -m jobs.sweep`.
+"""Submit a study to a cluster as a Ray job, as `ray job submit -- python -m jobs.sweep` does.
 
-What travels is the code of this project as it is here, and the study's file if it is one; results
-go where `--out` says, which the head must be able to reach.
+The code of this project travels as it is here, with the study's file if it has one. The head must
+be able to reach the place that `--out` names.
 """
 
-import argparse
 import asyncio
 import hashlib
 import re
@@ -25,13 +24,12 @@ from ray.job_submission import JobDetails
 import analysis
 import jobs
 import scaling
-from jobs.cli.arguments import sweep_words
-from jobs.cli.training import overridden
 from jobs.execution.connect import settings
 from jobs.submission.head import Head, reach
 from scaling.errors import InputError
 from scaling.store.rows import provenance
 from scaling.store.store import check_uri
+from scaling.study import Study
 
 AGAIN_S = 1.0  # assumed: between looks at a job whose log says nothing, or at a head not ready
 READY_S = 60.0  # assumed: two busy cores took 25 s from `ray start` until the head took a job
@@ -44,26 +42,31 @@ AGENT_HINT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What is asked of the cluster, and the id under which it is asked again."""
+    """The request to the cluster, and the id by which a later request finds it."""
 
     id: str
     entrypoint: str
     out: str
 
 
-def submit(a: argparse.Namespace) -> int:
-    """Submit a study to a Ray cluster as a job; results go to --out."""
-    study = overridden(a)
-    if a.out:
-        check_uri(a.out)
-    head = reach(a.address)
-    out = place(a.out, study.name, head)
-    file = Path(a.study) if a.study.endswith(".py") else None
-    words = ["-m", "jobs.sweep", f"study/{file.name}" if file else a.study, "--out", out]
+def submit(
+    study: Study, words: Sequence[str], *, out: str | None, address: str | None, wait: bool
+) -> int:
+    """Submit a study to a Ray cluster as a job; return the exit status.
+
+    `words`: the study's name or file as the user gave it, then the options of the sweep.
+    """
+    named, *options = words
+    if out:
+        check_uri(out)
+    head = reach(address)
+    out = results_location(out, study.name, head)
+    file = Path(named) if named.endswith(".py") else None
+    module = ["-m", "jobs.sweep", f"study/{file.name}" if file else named, "--out", out]
     python = sys.executable if head.here else "python"  # of an environment that has our packages
     wanted = Submission(
-        id=identity(study.name, out),
-        entrypoint=shlex.join([python, *words, *sweep_words(a)]),
+        id=submission_id(study.name, out),
+        entrypoint=shlex.join([python, *module, *options]),
         out=out,
     )
     attempts = attempts_of(wanted.id, head.client.list_jobs())
@@ -81,7 +84,7 @@ def submit(a: argparse.Namespace) -> int:
         name = _start(head, wanted, number, file)
         after = f" after {last.status.value.lower()}" if last else ""
         print(f"{name} submitted (attempt {number}{after}), results in {out}", flush=True)
-    if a.wait:
+    if wait:
         return follow(head, name)
     print(
         f"follow it: ray job logs --follow {name} --address {head.url}\n"
@@ -90,8 +93,8 @@ def submit(a: argparse.Namespace) -> int:
     return 0
 
 
-def place(out: str | None, study: str, head: Head) -> str:
-    """Where results go, as the head's processes must name it. Raises InputError if they cannot."""
+def results_location(out: str | None, study: str, head: Head) -> str:
+    """Return the place of the results as the head names it. Raises InputError if it cannot."""
     if out and ("://" in out or (Path(out).is_absolute() and not head.here)):
         return out
     if head.here:
@@ -103,13 +106,13 @@ def place(out: str | None, study: str, head: Head) -> str:
     )
 
 
-def identity(study: str, out: str) -> str:
-    """The same for the same study and results, whatever else is asked."""
+def submission_id(study: str, out: str) -> str:
+    """Return an id that depends on the study and the place of its results only."""
     return f"{study}-{hashlib.sha256(out.encode()).hexdigest()[:10]}"
 
 
 def attempts_of(name: str, found: Sequence[JobDetails]) -> list[JobDetails]:
-    """The jobs of one identity in the order of their attempts: NAME, NAME-2, NAME-3 ..."""
+    """Return the jobs of one id in the order of their attempts: NAME, NAME-2, NAME-3 ..."""
     pattern = re.compile(rf"{re.escape(name)}(?:-(\d+))?")
     matches = [(pattern.fullmatch(job.submission_id or ""), job) for job in found]
     numbered = {int(match[1] or 1): job for match, job in matches if match}
@@ -117,10 +120,10 @@ def attempts_of(name: str, found: Sequence[JobDetails]) -> list[JobDetails]:
 
 
 def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> str:
-    """Send the code and start the job; its id."""
+    """Send the code, start the job and return its id."""
     name = wanted.id if number == 1 else f"{wanted.id}-{number}"
     with tempfile.TemporaryDirectory(prefix="scaling-submit-") as folder:
-        gather(Path(folder), file)
+        copy_code(Path(folder), file)
         asked: dict[str, Any] = {
             "entrypoint": wanted.entrypoint,
             "submission_id": name,
@@ -141,8 +144,8 @@ def _start(head: Head, wanted: Submission, number: int, file: Path | None) -> st
             time.sleep(AGAIN_S)
 
 
-def gather(folder: Path, file: Path | None) -> None:
-    """What the job needs, and nothing else: no data, no results, no file with somebody's keys."""
+def copy_code(folder: Path, file: Path | None) -> None:
+    """Copy the code and the study's file into `folder`: no data, no results, no file with keys."""
     for package in (scaling, jobs, analysis):
         source = Path(str(package.__file__)).parent
         shutil.copytree(
@@ -154,14 +157,14 @@ def gather(folder: Path, file: Path | None) -> None:
 
 
 def environment(here: bool) -> dict[str, str]:
-    """Our own variables for the job; the folders among them only mean something on this machine."""
+    """Return our own variables for the job; those of folders only where the head is `here`."""
     ours = {name: value for name, value in settings().items() if here or name[-4:] != "_DIR"}
     commit = provenance()["git_commit"]  # the copy that travels knows none
     return ours | ({"SCALING_GIT_COMMIT": commit} if commit else {})
 
 
 def follow(head: Head, name: str) -> int:
-    """Print a job's log until it ends; its exit status. Ctrl-C stops following, not the job."""
+    """Print a job's log until it ends; return its exit status. Ctrl-C leaves the job running."""
     try:
         asyncio.run(_print_log(head, name))
         return exit_status(head.client.get_job_info(name))
@@ -180,7 +183,7 @@ def follow(head: Head, name: str) -> int:
 
 
 async def _print_log(head: Head, name: str) -> None:
-    """A connection that breaks is made again, and what was printed is not printed twice."""
+    """Print the log, once, through connections that break and are made again."""
     printed = 0
     while True:
         seen = 0
@@ -191,14 +194,14 @@ async def _print_log(head: Head, name: str) -> None:
                 printed = max(printed, seen)
                 print(new, end="", flush=True)
         except (RuntimeError, aiohttp.ClientError):
-            pass  # what is wrong, if it stays wrong, the next line says
+            pass  # the next line raises it again if it persists
         if head.client.get_job_status(name).is_terminal():
             return
         await asyncio.sleep(AGAIN_S)
 
 
 def exit_status(job: Any) -> int:
-    """0, 1 or 2 as the sweep ended; 1 for one that was stopped or killed, with a line."""
+    """Return 0, 1 or 2 as the sweep ended; print a line and return 1 if it was killed."""
     if job.status == "SUCCEEDED":
         return 0
     if job.driver_exit_code not in (1, 2):

@@ -1,4 +1,4 @@
-"""Where the Optuna study of a tuning is kept: beside the results, wherever they are."""
+"""The file of a tuning's Optuna study, beside the results, in a folder or a bucket."""
 
 import json
 from typing import Any
@@ -9,9 +9,9 @@ from scaling.store.store import Store
 
 
 class Journal(BaseJournalBackend):
-    """Optuna's journal in a results folder or at a URI, in the format of its own journal files.
+    """Keep Optuna's journal in a results folder or at a URI, in the format of its own files.
 
-    Written anew, whole, with each entry: a killed driver leaves neither half a line nor a lock.
+    Each entry writes the whole file anew: a killed driver leaves neither half a line nor a lock.
     """
 
     def __init__(self, store: Store, key: str) -> None:

@@ -1,4 +1,4 @@
-"""What is stored of a job: which of its models, and the validation error that a tuning lowers."""
+"""The stored models of a job, and the validation error that a tuning lowers."""
 
 import math
 from typing import Any
@@ -13,8 +13,8 @@ def run_ids(job: Job) -> list[str]:
     return [job.cell.run_id(member) for member in job.members]
 
 
-def stored(job: Job, store: Store) -> State:
-    """The state of a job's models; only their files are read."""
+def job_state(job: Job, store: Store) -> State:
+    """Return the state of a job's models; only their files are read."""
     runs = run_ids(job)
     return state_of(
         store.read("metrics", COLUMNS[:3], runs),
@@ -29,11 +29,11 @@ def last_rows(job: Job, store: Store) -> dict[str, dict[str, Any]]:
     return {row["run_id"]: row for row in rows if row["epoch"] == row["epochs"]}
 
 
-def outcome(job: Job, store: Store) -> float | None:
-    """The objective as stored: NaN if a model failed, None if models are missing."""
+def stored_objective(job: Job, store: Store) -> float | None:
+    """Return the objective of the stored rows: NaN if a model failed, None if one is missing."""
     from analysis.results.tuning_trials import objective  # pandas: the driver's alone
 
-    runs, state = run_ids(job), stored(job, store)
+    runs, state = run_ids(job), job_state(job, store)
     if any(not (run in state.finished or state.failed(run, "numeric")) for run in runs):
         return None
     if any(run not in state.finished for run in runs):

@@ -1,7 +1,7 @@
-"""The Optuna study of one tuning: what to try next, what came of it, kept beside the results.
+"""The Optuna study of one tuning, kept beside the results.
 
-Optuna's journal says what was suggested, the Parquet files what came of it. A suggestion whose
-models are stored is never trained again, whoever stored them.
+Optuna's journal holds the suggestions, the Parquet files their results. A suggestion whose models
+are stored already, by any sweep, is never trained again.
 """
 
 import json
@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from jobs.tuning.journal import Journal
-from jobs.tuning.objective import outcome, run_ids
+from jobs.tuning.objective import run_ids, stored_objective
 from jobs.tuning.search_space import EDGE, Range, Side, Tunable, spread, suggested
 from scaling.errors import InputError
 from scaling.store.store import Store
@@ -30,7 +30,7 @@ MOST_REPEATS = 50  # in a row: then there is nothing new to try
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """Values to be tried, and the job that tries them."""
+    """Values to try, and the job that tries them."""
 
     number: int
     values: Mapping[str, float]
@@ -38,7 +38,7 @@ class Suggestion:
 
 
 class Suggestions:
-    """Asks the Optuna study for values, up to a total, and tells it what is stored of them.
+    """Ask the Optuna study for values, up to a total, and report their stored results to it.
 
     Raises InputError where a study of this name was begun with another cell, seeds or space.
     """
@@ -71,7 +71,7 @@ class Suggestions:
         return found
 
     def next(self) -> Suggestion | None:
-        """What to train next, interrupted suggestions first; None once there are enough."""
+        """Return the next suggestion, interrupted ones first; None once there are enough."""
         while self._again:
             again = self.known[self._again.pop(0)]
             if not self.settle(again):
@@ -86,11 +86,11 @@ class Suggestions:
         return None
 
     def settle(self, suggestion: Suggestion) -> bool:
-        """Tell the sampler what is stored of a suggestion; whether that is all of it.
+        """Report a suggestion's stored results to the sampler; return whether they are complete.
 
         A model that became NaN makes its suggestion a pruned one: worse than all others.
         """
-        value = outcome(suggestion.job, self.store)
+        value = stored_objective(suggestion.job, self.store)
         if value is None:
             return False
         if math.isfinite(value):
@@ -101,7 +101,7 @@ class Suggestions:
         return True
 
     def finished(self) -> dict[int, float | None]:
-        """The objective of each settled suggestion by number; None for a failed one."""
+        """Return the objective of each settled suggestion by number; None for a failed one."""
         return {
             trial.number: trial.value
             for trial in self.study.get_trials(deepcopy=False)
@@ -113,7 +113,7 @@ class Suggestions:
         return self.known[min(values, key=lambda n: (values[n], n))] if values else None
 
     def describe(self) -> dict[str, Any]:
-        """What the plan holds of this tuning; the analysis does the rest from the Parquet files."""
+        """Return the tuning for the plan; the analysis adds the results from the Parquet files."""
         first, ranges = self.study.user_attrs["first"], self.ranges
         edges = {t.name: [t.at(p, ranges[t.name]) for p in (EDGE, 1 - EDGE)] for t in self.space}
         return {
@@ -138,7 +138,7 @@ class Suggestions:
         }
 
     def _ask(self) -> Suggestion | None:
-        """A new suggestion; None for one whose rounded values have been tried already."""
+        """Return a new suggestion; None where its rounded values have been tried already."""
         # Seeded by the number of trials: a resumed study draws on, and does not begin anew.
         # Conclusions start after STARTUP, of which the first are queued: see _begin.
         number = len(self.study.get_trials(deepcopy=False))
@@ -156,7 +156,7 @@ class Suggestions:
         return new
 
     def _widen(self) -> None:
-        """Move an end of a range that the best so far lies at, which is then stored."""
+        """Move an end of a range where the best suggestion lies at it, and store the range."""
         best, done = self.best(), len(self.finished())
         if best is None or done < STARTUP:
             return
@@ -183,7 +183,7 @@ class Suggestions:
             self.study.set_user_attr("widened", widened)
 
     def _begin(self, name: str) -> None:
-        """A new study gets its ranges and first suggestions; an old one has to be the same."""
+        """Give a new study its ranges and first suggestions; check that an old one is the same."""
         asked = {
             "cell": cell_identity(self.base.cell),
             "seeds": [member.seed for member in self.base.members],
@@ -213,10 +213,10 @@ class Suggestions:
         return Suggestion(number=trial.number, values=values, job=suggested(self.base, values))
 
     def _known(self) -> dict[int, Suggestion]:
-        """The suggestions so far by number.
+        """Return the suggestions so far by number.
 
-        A driver killed between asking and drawing leaves a trial without its values: that is none,
-        and what was queued for it is queued again.
+        A driver killed between asking and drawing leaves a trial without its values: that is no
+        suggestion, and the values queued for it are queued again.
         """
         known = {}
         for trial in self.study.get_trials(deepcopy=False):
@@ -233,7 +233,7 @@ class Suggestions:
 
 
 def _lately(widened: list[dict[str, Any]], name: str, side: Side, done: int) -> bool:
-    """Whether that end was moved within the last few suggestions."""
+    """Tell whether that end was moved within the last few suggestions."""
     return any(
         w["name"] == name and w["side"] == side and done < w["after"] + PATIENCE for w in widened
     )

@@ -1,25 +1,27 @@
-"""A tuning onto Ray Tune: Optuna suggests, a trial trains all seeds of a suggestion, rows tell.
+"""Run a tuning on Ray Tune: Optuna suggests values, a trial trains all seeds of a suggestion.
 
-What is tried and stored is kept: a killed tuning goes on where it was, by the same command.
+The stored rows give the objective. The same command resumes a tuning that was killed.
 """
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ray import tune as ray_tune
 from ray.tune.search import Searcher
 
-from jobs.cli.tune import best_so_far
 from jobs.execution import capacity, connect
-from jobs.execution.ray_trials import Source, asks, run_trials
-from jobs.execution.sweep import Options, alone, note_failures
+from jobs.execution.ray_trials import TrialSource, resource_request, run_trials
+from jobs.execution.sweep import Options, exclusive_lock, store_failures
 from jobs.execution.worker import train_job
-from jobs.planning.batches import Slots, remaining
-from jobs.tuning.objective import last_rows, run_ids, stored
+from jobs.planning.batches import Slots, unfinished_jobs
+from jobs.planning.cost import Cost, plan_job, predict_seconds
+from jobs.tuning.define import Tuning
+from jobs.tuning.objective import job_state, last_rows, run_ids
 from jobs.tuning.optuna_study import Suggestion, Suggestions
-from jobs.tuning.search_space import Tunable, suggested
+from jobs.tuning.search_space import suggested
+from jobs.tuning.summary import best_so_far
 from scaling import engines
 from scaling.progress import Progress, duration
 from scaling.store.checkpoints import Checkpoints
@@ -27,58 +29,51 @@ from scaling.store.store import State, Store
 from scaling.study import Job, Study, plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """One recipe at one cell: the job has the published values, a member for each seed."""
-
-    name: str
-    job: Job
-    space: tuple[Tunable, ...]
-    suggestions: int
-    fixed: Mapping[str, int]  # where the recipe was not left as it is, but for what is tuned
-    notes: tuple[str, ...] = ()
-
-
 def tune(
     tuning: Tuning,
-    cost: Callable[[Job], float],
     store: Store,
     options: Options,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     command: str = "",
+    cost: Cost = predict_seconds,
 ) -> tuple[dict[str, Any], State]:
-    """Try suggestions until so many are stored; the plan and what is stored of it.
+    """Try suggestions until so many are stored; return the plan and the state of the folder.
 
     Raises InputError where results cannot be written, the cluster cannot do it, or the folder holds
     another tuning of that name.
     """
     store.check_writable()
-    with alone(store):
+
+    def seconds_of(job: Job) -> float:
+        return plan_job(job, options.device, options.engine, cost).seconds
+
+    with exclusive_lock(store):
         suggestions = Suggestions(tuning.name, tuning.job, tuning.space, tuning.suggestions, store)
 
         def write_plan() -> dict[str, Any]:
-            made = _plan(tuning, suggestions, cost, command)
+            made = _plan(tuning, suggestions, seconds_of, command)
             store.write_plan(made)
             return made
 
         first, settled = suggestions.next(), len(suggestions.finished())
         write_plan()
         if first is None:
-            say(f"{tuning.name}: all {settled} suggestions are stored in {store.out}")
+            report(f"{tuning.name}: all {settled} suggestions are stored in {store.out}")
             return write_plan(), store.state()
         left = tuning.suggestions - settled
-        told = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
-        seconds = cost(tuning.job) * left
+        stored_text = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
+        seconds = seconds_of(tuning.job) * left
         with connect.connected(options.address, options.cpus) as where:
-            slots = capacity.room(options.device, options.cpus, store, options.shared_fs)
+            slots = capacity.available_slots(options.device, options.cpus, store, options.shared_fs)
             engines.warm_up([tuning.job.cell], options.engine, options.device)
             at_once = min(slots.cpu + slots.gpu, left)
-            say(
-                f"{tuning.name}: {told}{left} suggestions of {len(tuning.job.members)} models to"
-                f" train on {where}, {slots} at a time: about {duration(seconds)} of core time,"
+            report(
+                f"{tuning.name}: {stored_text}{left} suggestions of"
+                f" {len(tuning.job.members)} models to train"
+                f" on {where}, {slots} at a time: about {duration(seconds)} of core time,"
                 f" {duration(seconds / at_once)} to wait, at the published epochs"
             )
-            _run(tuning, suggestions, first, write_plan, cost, store, options, slots)
+            _run(tuning, suggestions, first, write_plan, store, options, slots)
         return write_plan(), store.state()
 
 
@@ -87,7 +82,6 @@ def _run(
     suggestions: Suggestions,
     first: Suggestion,
     write_plan: Callable[[], Mapping[str, Any]],
-    cost: Callable[[Job], float],
     store: Store,
     options: Options,
     slots: Slots,
@@ -96,24 +90,23 @@ def _run(
     with Progress(tuning.name, left) as bar:
         lost = run_trials(
             train_suggestion,
-            Search(suggestions, first, write_plan, bar),
+            SuggestionSource(suggestions, first, write_plan, bar),
             count=left,
-            at_once=slots.cpu + slots.gpu,
-            resources=lambda _: asks(options.device),
+            max_concurrent=slots.cpu + slots.gpu,
+            resources=lambda _: resource_request(options.device),
             store=store,
             base=tuning.job,
-            seconds=cost(tuning.job) / len(tuning.job.members),
             study=tuning.name,
             engine=options.engine,
             device=options.device,
         )
-    note_failures(
+    store_failures(
         [([suggested(tuning.job, config["values"])], error) for config, error in lost], store
     )
 
 
-class Search(Source):
-    """Our suggestions as Tune's search algorithm.
+class SuggestionSource(TrialSource):
+    """Give Tune our suggestions, in place of its own search algorithm.
 
     Tune's own OptunaSearch neither resumes a suggestion that was being trained, nor moves ranges,
     and puts the published values first again each time that it opens a stored study.
@@ -129,14 +122,14 @@ class Search(Source):
         super().__init__()
         self.suggestions, self.write_plan, self.bar = suggestions, write_plan, bar
         self.plan: Mapping[str, Any] = {}
-        self.rows: dict[str, dict[str, Any]] = {}  # by run_id, of what is settled
+        self.rows: dict[str, dict[str, Any]] = {}  # by run_id, of settled suggestions
         for number in suggestions.finished():
             self.rows |= last_rows(suggestions.known[number].job, suggestions.store)
         self.first: Suggestion | None = first
         self.running: dict[str, Suggestion] = {}
 
     def suggest(self, trial_id: str) -> Any:
-        """The configuration of a trial; the plan names its models before they are trained."""
+        """Return the configuration of a trial, after writing its models into the plan."""
         new, self.first = self.first or self.suggestions.next(), None
         if new is None or self.ended:
             return Searcher.FINISHED
@@ -168,28 +161,30 @@ class Search(Source):
 def train_suggestion(
     config: Mapping[str, Any],
     base: Job,
-    seconds: float,
     study: str,
     out: str,
     engine: str | None,
     device: str,
     settings: dict[str, str],
 ) -> None:
-    """A Tune trial: the models of a suggestion that are not stored yet."""
+    """Train the models of a suggestion that are not stored yet, as a Tune trial."""
     os.environ.update(settings)
     store, job = Store(out), suggested(base, config["values"])
-    runs, state = run_ids(job), stored(job, store)
+    runs, state = run_ids(job), job_state(job, store)
     done = {run for run in runs if run in state.finished or state.failed(run, "numeric")}
-    checkpoints = Checkpoints(store, lambda line: ray_tune.report({"said": line}))
-    expected, report = dict.fromkeys(runs, seconds), ray_tune.report
-    for left in remaining([job], done):
-        train_job(left, store, expected, study, engine, device, report, checkpoints)
+    checkpoints = Checkpoints(store, lambda line: ray_tune.report({"message": line}))
+    for left in unfinished_jobs([job], done):
+        planned = plan_job(left, device, engine)  # here: an earlier attempt may have stored some
+        train_job(planned, store, study, ray_tune.report, checkpoints)
 
 
 def _plan(
-    tuning: Tuning, suggestions: Suggestions, cost: Callable[[Job], float], command: str
+    tuning: Tuning,
+    suggestions: Suggestions,
+    seconds_of: Callable[[Job], float],
+    command: str,
 ) -> dict[str, Any]:
-    """Every suggestion's models, by cell: what `status`, `load` and the report go by."""
+    """Return the plan of all suggestions so far, by cell, for `status`, `load` and the report."""
     cells: dict[str, Job] = {}
     for job in (known.job for known in suggestions.known.values()):
         earlier = cells.get(job.cell.cell_id, job)
@@ -203,5 +198,5 @@ def _plan(
         notes=tuning.notes,
     )
     jobs = list(cells.values())
-    made = plan(study, jobs, [cost(job) for job in jobs], command)
+    made = plan(study, jobs, [seconds_of(job) for job in jobs], command)
     return made | {"tuning": {**suggestions.describe(), "fixed": dict(tuning.fixed)}}

@@ -1,4 +1,4 @@
-"""What can be tuned: each value with its range, its scale, and how far the range may grow."""
+"""The values that can be tuned: their ranges and scales, and the limits of the ranges."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class Tunable:
     """A field of Recipe that may be tuned where the recipe makes use of it.
 
     Its first range is the published value divided and multiplied by `factor`, or `low` to `high`;
-    on the complement scale, 1 - value is what is logarithmic. `limits` are never passed.
+    on the complement scale, 1 - value is logarithmic. `limits` are never passed.
     """
 
     name: str
@@ -34,18 +34,18 @@ class Tunable:
     whole: bool = False
 
     def applies(self, recipe: Recipe) -> bool:
-        """A recipe without it (decay 0, say) would be another recipe with it."""
+        """Tell whether a recipe uses it: with decay in place of 0 it would be another recipe."""
         return bool(getattr(recipe, self.name) > 0)
 
     def first_range(self, recipe: Recipe) -> Range:
-        """Holds the published value."""
+        """Return a range that holds the published value."""
         value = float(getattr(recipe, self.name))
         if self.factor:
             return self._clip((value / self.factor, value * self.factor))
         return self._clip((min(self.low, value), max(self.high, value)))
 
     def widened(self, within: Range, side: Side) -> Range:
-        """One step further on a side; the same range where the limit is reached."""
+        """Return the range one step wider on a side; the same range at its limit."""
         low, high = within
         if self.scale == "linear":
             low, high = (low - self.step, high) if side == "low" else (low, high + self.step)
@@ -58,12 +58,12 @@ class Tunable:
         return self._clip((low, high))
 
     def position(self, value: float, within: Range) -> float:
-        """Where a value lies in a range, from 0 to 1 on its scale."""
+        """Return the position of a value in a range, from 0 to 1 on its scale."""
         low, at, high = (self._scaled(x) for x in (within[0], value, within[1]))
         return (at - low) / (high - low) if high > low else 0.5
 
     def at(self, position: float, within: Range) -> float:
-        """The value at a position, the inverse of `position`."""
+        """Return the value at a position, the inverse of `position`."""
         low, high = map(self._scaled, within)
         x = low + position * (high - low)
         if self.scale == "linear":
@@ -71,7 +71,7 @@ class Tunable:
         return math.exp(x) if self.scale == "log" else 1 - math.exp(-x)
 
     def edge(self, value: float, within: Range) -> Side | None:
-        """At which end of its range a value lies, if at one."""
+        """Return the end of the range at which a value lies, if it does."""
         position = self.position(value, within)
         if position < EDGE:
             return "low"
@@ -86,11 +86,11 @@ class Tunable:
 
     @property
     def param(self) -> str:
-        """Its name in the Optuna study."""
+        """Return its name in the Optuna study."""
         return f"1-{self.name}" if self.scale == "complement" else self.name
 
     def as_param(self, value: float) -> float:
-        """From a value to Optuna's parameter and back."""
+        """Return Optuna's parameter for a value; the same function goes back."""
         if self.whole:
             return round(value)
         return 1 - value if self.scale == "complement" else value
@@ -105,7 +105,7 @@ class Tunable:
         return (float(round(low)), float(round(high))) if self.whole else (low, high)
 
 
-# The ranges are assumed; what is at an edge is seen, and the range widened.
+# The ranges are assumed; where the best value is at an edge, its range is widened.
 TUNABLES = {
     tunable.name: tunable
     for tunable in (
@@ -126,9 +126,9 @@ USUAL = ("lr", "weight_decay", "epochs")  # tuned unless --space says otherwise
 def choose_space(
     recipe: Recipe, names: Sequence[str] | None, *, fixed: Sequence[str] = ()
 ) -> tuple[Tunable, ...]:
-    """The values to tune: those named, `all` that apply, or the usual ones; none that is fixed.
+    """Return the values to tune: those named, `all` that apply, or the usual ones.
 
-    Raises InputError for what there is not, or what the recipe does not use.
+    Raises InputError for an unknown or a fixed value, and for one that the recipe does not use.
     """
     able = [name for name, tunable in TUNABLES.items() if tunable.applies(recipe)]
     if names is None:
@@ -147,7 +147,7 @@ def choose_space(
 
 
 def suggested(base: Job, values: Mapping[str, Any]) -> Job:
-    """The job of a suggestion: the base with these values in its recipe and members."""
+    """Return the base job with these values in its recipe and members."""
     recipe = {name: value for name, value in values.items() if name not in OF_MEMBER}
     member = {name: value for name, value in values.items() if name in OF_MEMBER}
     return replace(
@@ -160,7 +160,7 @@ def suggested(base: Job, values: Mapping[str, Any]) -> Job:
 def spread(
     space: Sequence[Tunable], ranges: Mapping[str, Range], points: int
 ) -> list[dict[str, float]]:
-    """Values that cover the ranges evenly: a Halton sequence, in one dimension 1/4, 3/4, 1/8 ..."""
+    """Return values that cover the ranges evenly: a Halton sequence, as 1/4, 3/4, 1/8 ..."""
     from scipy.stats import qmc  # a second to import: not for every command
 
     # The first point is the corner, the second in one dimension the middle: the published value.

@@ -1,4 +1,4 @@
-"""Models that cannot be asked for equal bits: the paired test, over at least 20 seeds."""
+"""Test models whose bits may differ, by pairs with the stored ones, over at least 20 seeds."""
 
 import math
 import sys
@@ -135,7 +135,7 @@ def _more(
 
 
 def _pools(pairs: Iterable[Undecided]) -> Iterable[list[Undecided]]:
-    """Cells with enough pairs alone; the others together, alike ones side by side."""
+    """Yield pools of pairs: a cell with enough of them alone, the others with similar cells."""
     cells: dict[tuple[str, str], list[Undecided]] = {}
     for pair in pairs:
         cells.setdefault((_engine(pair), _cell(pair)), []).append(pair)

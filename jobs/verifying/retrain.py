@@ -1,26 +1,26 @@
-"""Stored models trained again in this process, one lot after another, the longest last."""
+"""Train stored models again in this process, one lot after another, the longest last."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from scaling import engines
+from jobs.planning.cost import plan_job
 from scaling.errors import InputError
 from scaling.models.weights import Weights
 from scaling.progress import Progress
-from scaling.study import Job, predicted_seconds
+from scaling.study import Job
 from scaling.verifying.again import Again, Lot, evidence, train_again, unsure
 from scaling.verifying.bounds import Unequal
 from scaling.verifying.ledger import BOUNDS, EQUAL, Ledger
 
 NEIGHBOURS = "who trained beside it in lock-step is not known"
 
-LOT_S = 0.1  # assumed: of each lot besides training, so that short ones are not foretold as none
+LOT_S = 0.1  # assumed: of each lot besides training, so that no prediction is zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undecided:
-    """A model that differs from what is stored where equal bits cannot be asked, and why not."""
+    """A model that differs from its stored rows, with the reasons why its bits may differ."""
 
     again: Again
     misses: int  # of the model that was trained again
@@ -29,7 +29,7 @@ class Undecided:
 
 @dataclass(slots=True, kw_only=True)
 class Retrainer:
-    """Trains lots again: each by the engine of its rows, or all by one engine, `by`."""
+    """Train lots again: each by the engine of its rows, or all by one engine, `by`."""
 
     by: str | None
     ledger: Ledger
@@ -41,17 +41,16 @@ class Retrainer:
         return self.by or lot.engine
 
     def seconds(self, lot: Lot) -> float:
-        """Predicted seconds, with those of the models that these begin with."""
+        """Return the predicted seconds, with those of the models that these begin with."""
         engine, members = self.engine(lot), tuple(planned.member for planned in lot.planned)
-        us = partial(engines.us_per_example, engine=engine, device="cpu")
-        total = LOT_S + predicted_seconds(Job(cell=lot.cell, members=members, source=""), us)
+        job = Job(cell=lot.cell, members=members, source="")
+        total = LOT_S + plan_job(job, "cpu", engine).seconds
         if start := lot.cell.start:
-            us = partial(engines.us_per_example, engine=None, device="cpu")
-            total += predicted_seconds(Job(cell=start, members=members, source=""), us)
+            total += plan_job(replace(job, cell=start), "cpu").seconds
         return total
 
     def train(self, lots: Sequence[Lot]) -> list[Undecided]:
-        """Train lots again; note what is equal and what is not, and return what is undecided."""
+        """Train lots again; note equal and unequal models, and return the undecided ones."""
         undecided = []
         lots = sorted(lots, key=self.seconds)
         with Progress("verify", sum(map(self.seconds, lots))) as bar:
@@ -73,7 +72,7 @@ class Retrainer:
         return self._by_reference(found) if self.by else self._compared(lot, found)
 
     def _compared(self, lot: Lot, found: list[Again]) -> list[Undecided]:
-        """To the bit where that can be asked; a group that was lost may have had other members."""
+        """Compare bits where they must be equal: a lost group may have had other members."""
         known = lot.engine != "population" or lot.only
         known = known or any(not again.unequal for again in found)
         undecided = []
@@ -94,7 +93,7 @@ class Retrainer:
         return undecided
 
     def settle(self, undecided: Sequence[Undecided]) -> list[Undecided]:
-        """Note those whose bits this machine gives, as others of the same rows came back to them.
+        """Note those whose bits this machine gives, as models of the same versions show.
 
         Return the rest.
         """
@@ -110,7 +109,7 @@ class Retrainer:
         return rest
 
     def _within_bounds(self, one: Undecided) -> list[Undecided]:
-        """The model, unless a number is further off than rounding can bring it, which is noted."""
+        """Return the model; report it instead where a number is off by more than rounding."""
         self.ledger.count(BOUNDS)
         if one.again.beyond:
             self._fail(BOUNDS, one.again, one.again.beyond)

@@ -7,7 +7,7 @@ import numpy as np
 
 from scaling.verifying.again import Lot
 
-BUDGET_S = 60.0  # assumed: as long as somebody waits who named no number
+BUDGET_S = 60.0  # assumed: as long as a user waits who named no number
 
 
 def sample(
@@ -33,7 +33,7 @@ def sample(
 
 
 def _spread(lots: Sequence[Lot], seed: int) -> list[Lot]:
-    """All lots: first one of every engine and cell, then a second one of each, and so on."""
+    """Return all lots: first one of every engine and cell, then a second of each, and so on."""
     groups: dict[tuple[str, str], list[Lot]] = {}
     for lot in sorted(lots, key=lambda lot: lot.models[0].run_id):
         groups.setdefault((lot.engine, lot.cell.cell_id), []).append(lot)

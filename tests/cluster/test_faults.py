@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from raycluster import Driver, Nodes, assert_same, nodes, stored
 
-from jobs.cli.training import cost_by
 from jobs.execution import capacity, ray_trials
 from jobs.execution.sweep import Options, sweep
 from jobs.planning.batches import Slots
@@ -100,7 +99,7 @@ def two_models(rows_npz: Path) -> tuple[Study, tuple[Job, ...]]:
 
 def sweep_here(two_models: tuple[Study, tuple[Job, ...]], out: Path) -> State:
     options = Options(address="local", cpus=2)
-    return sweep(*two_models, cost_by(), Store(out), options, lambda _: None)
+    return sweep(*two_models, Store(out), options, lambda _: None)
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -129,14 +128,14 @@ def test_when_nothing_can_be_written_the_sweep_ends_in_one_line_and_goes_on_late
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The folder is lost after the sweep has begun: not even failures can be noted."""
-    slots, parts = capacity.slots, tmp_path / ".part"
+    slots, parts = capacity.cluster_slots, tmp_path / ".part"
 
     def lose(*asked: Any) -> Slots:
         parts.rmdir()
         parts.write_text("a file where the folder should be")
         return slots(*asked)
 
-    monkeypatch.setattr(capacity, "slots", lose)
+    monkeypatch.setattr(capacity, "cluster_slots", lose)
     monkeypatch.setattr(ray_trials, "INFRASTRUCTURE_RETRIES", 0)
     with pytest.raises(InputError, match=r"cannot be written.*run the same command again") as error:
         sweep_here(two_models, tmp_path)

@@ -7,8 +7,7 @@ import pytest
 from clusters import CLUSTERS
 from ray.scripts.symmetric_run import curate_and_validate_ray_start_args
 
-from jobs.cli.arguments import build_parser
-from jobs.cli.main import COMMANDS
+from jobs.cli.main import build_parser
 
 SCRIPT = CLUSTERS / "slurm.sh"
 ARGUMENTS = ["quickstart", "--out", "a folder", "--seeds", "2"]
@@ -51,7 +50,7 @@ def test_it_asks_ray_and_the_sweep_for_what_they_know(
     assert curate_and_validate_ray_start_args(said[1:middle]) == ["--num-cpus", "8"]
     sweep = said.index("python")
     assert said[sweep + 1 : sweep + 3] == ["-m", "jobs.sweep"]
-    asked = build_parser(COMMANDS).parse_args(["sweep", *said[sweep + 3 :]])
+    asked = build_parser().parse_args(["sweep", *said[sweep + 3 :]])
     assert (asked.study, asked.out, asked.seeds) == ("quickstart", "a folder", [2])
     assert asked.shared_fs
     assert asked.address == address

@@ -90,7 +90,7 @@ def scaling(
 
 
 def test_every_command_has_help_where_nothing_can_be_written(read_only: Path) -> None:
-    helps = [["--help"], *([name, "--help"] for name in COMMANDS)]
+    helps = [["--help"], *([command.name, "--help"] for command in COMMANDS)]
     done = scaling(read_only, read_only / "home" / "cache", *helps, ["studies"])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("usage: scaling") == len(helps)

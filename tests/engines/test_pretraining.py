@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jobs.execution.worker import train_job
+from jobs.planning.cost import plan_job
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import Trained
@@ -99,7 +100,7 @@ def test_a_trial_trains_such_a_model_and_stores_it(tmp_path: Path) -> None:
     run_id = job.cell.run_id(job.members[0])
     store = Store(str(tmp_path))
     reports: list[dict[str, object]] = []
-    train_job(job, store, {run_id: 1.0}, "t", None, "cpu", reports.append)
+    train_job(plan_job(job, "cpu"), store, "t", reports.append)
     assert reports[-1]["finished"] == run_id
     assert store.state().finished == {run_id}
 

@@ -54,14 +54,13 @@ def test_a_sweep_holds_with_models_that_begin_on_others(
 ) -> None:
     from tiny import tiny
 
-    from jobs.cli.training import cost_by
     from jobs.execution.sweep import Options, sweep
     from scaling.study import Start
 
     start = Start(dataset=str(rows_npz), n_train=50, recipe="1989")
     study, jobs = tiny(rows_npz, start=start, recipe=("1989",), n_train=(30,))
     out = tmp_path / "out"
-    sweep(study, jobs, cost_by(), Store(out), Options(address="local", cpus=2), lambda _: None)
+    sweep(study, jobs, Store(out), Options(address="local", cpus=2), lambda _: None)
     status, found = verified(capsys, out)
     assert (status, found["findings"], len(found["equal"])) == (0, [], 2)
 

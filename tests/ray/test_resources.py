@@ -1,18 +1,20 @@
 """Cores and GPUs: what goes where, what a trial asks for, and what a cluster can do."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import ray
+from planned import batch, each_member
 from ray.tune.search import Searcher
 
 from jobs.execution import capacity
-from jobs.execution.capacity import most
+from jobs.execution.capacity import configured_most
 from jobs.execution.queue import Queue
-from jobs.execution.ray_trials import asks
+from jobs.execution.ray_trials import resource_request
 from jobs.planning.batches import Batch, Slots, divide
-from jobs.planning.placement import place, predicted, seconds_by_model
+from jobs.planning.placement import place, predicted
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import population
@@ -32,6 +34,10 @@ def runs(jobs: tuple[Job, ...]) -> list[str]:
     return sorted(j.cell.run_id(m) for j in jobs for m in j.members)
 
 
+def runs_of(batches: Sequence[Batch]) -> list[str]:
+    return runs(tuple(planned.job for batch in batches for planned in batch.jobs))
+
+
 def test_members_are_divided_so_that_cores_and_gpus_end_together() -> None:
     jobs = (job("1989"), job("ce"), job("modern"))
 
@@ -41,7 +47,10 @@ def test_members_are_divided_so_that_cores_and_gpus_end_together() -> None:
     def gpu(j: Job) -> float:
         return (1.0 if j.cell.recipe.name == "ce" else 2.0) * len(j.members)
 
-    on_cpus, on_gpus = divide(jobs, cpu, gpu, cpus=4, gpus=1)
+    def cost(j: Job, device: str) -> float:
+        return gpu(j) if device == "cuda" else cpu(j)
+
+    on_cpus, on_gpus = divide(jobs, cost, Slots(cpu=4, gpu=1))
     assert sorted(runs(on_cpus) + runs(on_gpus)) == runs(jobs)
     assert {j.cell.recipe.name for j in on_gpus} >= {"ce"}, "what gains most goes to the GPU"
     ends = sum(map(cpu, on_cpus)) / 4, sum(map(gpu, on_gpus)) / 1
@@ -53,30 +62,25 @@ def test_members_are_divided_so_that_cores_and_gpus_end_together() -> None:
 def test_without_one_kind_all_goes_to_the_other() -> None:
     jobs = (job("1989"), job("ce"))
 
-    def cost(j: Job) -> float:
+    def cost(j: Job, device: str) -> float:  # noqa: ARG001
         return float(len(j.members))
 
-    assert divide(jobs, cost, cost, cpus=2, gpus=0) == (jobs, ())
-    assert divide(jobs, cost, cost, cpus=0, gpus=2) == ((), jobs)
+    assert divide(jobs, cost, Slots(cpu=2)) == (jobs, ())
+    assert divide(jobs, cost, Slots(gpu=2)) == ((), jobs)
 
 
 def test_batches_know_their_device_and_its_share() -> None:
     jobs = (job("1989", members=64), job("muon", members=64))
-
-    def cpu(j: Job) -> float:
-        return 100.0 * len(j.members)
-
-    def gpu(j: Job) -> float:
-        return 1.0 * len(j.members)
-
-    batches = place(jobs, cpu, gpu, Slots(cpu=2, gpu=1), engine=None)
-    assert {batch.device for batch in batches} == {"cpu", "cuda"}
-    assert sorted(run for b in batches for run in runs(b.jobs)) == runs(jobs)
-    assert all(batch.share == 1 for batch in batches if batch.device == "cpu")
-    on_gpu = [batch for batch in batches if batch.device == "cuda"]
-    assert all(0 < batch.share <= 0.5 for batch in on_gpu), "so few leave room on a GPU"
-    seconds = seconds_by_model(batches, cpu, gpu)
-    assert {seconds[run] for b in on_gpu for run in runs(b.jobs)} == {1.0}
+    batches = place(jobs, Slots(cpu=2, gpu=1), cost=each_member(100.0, gpu=1.0))
+    assert {b.device for b in batches} == {"cpu", "cuda"}
+    assert runs_of(batches) == runs(jobs)
+    assert all(b.share == 1 for b in batches if b.device == "cpu")
+    on_gpu = [b for b in batches if b.device == "cuda"]
+    assert all(0 < b.share <= 0.5 for b in on_gpu), "so few leave room on a GPU"
+    for planned in (planned for b in batches for planned in b.jobs):
+        n = len(planned.job.members)
+        assert planned.engine == engines.choose(planned.job.cell, None, planned.device, n)
+        assert planned.seconds == n * (1.0 if planned.device == "cuda" else 100.0)
     assert predicted(batches, Slots(cpu=2, gpu=1)).count(" time") == 2
 
 
@@ -91,12 +95,12 @@ def test_a_share_of_a_gpu_grows_with_the_members_up_to_all_of_it() -> None:
 
 def test_each_kind_has_a_queue_of_its_own_the_longest_first() -> None:
     batches = [
-        Batch(jobs=(), seconds=9.0),
-        Batch(jobs=(), seconds=5.0),
-        Batch(jobs=(), seconds=1.0),
-        Batch(jobs=(), seconds=8.0, device="cuda", share=0.5),
-        Batch(jobs=(), seconds=7.0, device="cuda", share=0.5),
-        Batch(jobs=(), seconds=6.0, device="cuda", share=0.5),
+        batch(9.0),
+        batch(5.0),
+        batch(1.0),
+        batch(8.0, "cuda", 0.5),
+        batch(7.0, "cuda", 0.5),
+        batch(6.0, "cuda", 0.5),
     ]
     queue = Queue(batches, Slots(cpu=1, gpu=1))
     assert [queue.suggest(name) for name in "abcd"] == [
@@ -116,14 +120,14 @@ def test_each_kind_has_a_queue_of_its_own_the_longest_first() -> None:
 
 
 def test_a_queue_that_was_ended_begins_nothing() -> None:
-    queue = Queue([Batch(jobs=(), seconds=1.0)], Slots(cpu=1))
+    queue = Queue([batch(1.0)], Slots(cpu=1))
     queue.ended = True
     assert queue.suggest("a") == Searcher.FINISHED
 
 
 def test_a_trial_asks_for_a_core_or_for_a_part_of_a_gpu() -> None:
-    assert asks("cpu").required_resources == {"CPU": 1}
-    assert asks("cuda", 0.25).required_resources == {"GPU": 0.25}
+    assert resource_request("cpu").required_resources == {"CPU": 1}
+    assert resource_request("cuda", 0.25).required_resources == {"GPU": 0.25}
 
 
 def cluster_with(monkeypatch: pytest.MonkeyPatch, **resources: float) -> None:
@@ -133,22 +137,22 @@ def cluster_with(monkeypatch: pytest.MonkeyPatch, **resources: float) -> None:
 def test_what_a_cluster_cannot_do_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster_with(monkeypatch, CPU=4.0)
     with pytest.raises(InputError, match=r"4 CPUs and no GPU, and no autoscaler") as error:
-        capacity.slots("cuda")
+        capacity.cluster_slots("cuda")
     assert "\n" not in str(error.value)
-    assert capacity.slots("cpu") == capacity.slots("auto") == Slots(cpu=4)
-    assert capacity.slots("cpu", cpus=3) == Slots(cpu=3)
+    assert capacity.cluster_slots("cpu") == capacity.cluster_slots("auto") == Slots(cpu=4)
+    assert capacity.cluster_slots("cpu", cpus=3) == Slots(cpu=3)
     cluster_with(monkeypatch, memory=1.0)
     for device in ("cpu", "auto"):
         with pytest.raises(InputError, match="add a worker node"):
-            capacity.slots(device)
+            capacity.cluster_slots(device)
 
 
 def test_what_an_autoscaler_would_add_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster_with(monkeypatch, CPU=4.0)
     could = {"CPU": 64.0, "GPU": 2.0}
-    assert capacity.slots("cuda", could=could) == Slots(gpu=2)
-    assert capacity.slots("auto", could=could) == Slots(cpu=64, gpu=2)
-    assert str(capacity.slots("auto", could=could)) == "64 CPUs and 2 GPUs"
+    assert capacity.cluster_slots("cuda", could=could) == Slots(gpu=2)
+    assert capacity.cluster_slots("auto", could=could) == Slots(cpu=64, gpu=2)
+    assert str(capacity.cluster_slots("auto", could=could)) == "64 CPUs and 2 GPUs"
 
 
 def test_the_most_that_a_configuration_brings_up() -> None:
@@ -162,7 +166,7 @@ def test_the_most_that_a_configuration_brings_up() -> None:
             "gpu": {**kind, "resources": {"CPU": 8, "GPU": 1}, "max_workers": 20},
         },
     }
-    assert most(config) == {"CPU": 4 * 16 + 10 * 8, "GPU": 10}
+    assert configured_most(config) == {"CPU": 4 * 16 + 10 * 8, "GPU": 10}
 
 
 def test_a_gpu_that_is_not_there_is_not_replaced_in_silence(
@@ -196,5 +200,5 @@ def test_resolving_leaves_nothing_large_for_the_driver(tiny_npz: Path) -> None:
         dataset=(str(tiny_npz),), n_train=tuple(range(10, 260)), recipe=("1989", "ce"), seeds=(0, 1)
     )
     jobs = resolve(Study(name="many", question="?", grids=(grid,)), datasets.find)
-    batches = place(jobs, lambda j: 1.0, lambda j: 1.0, Slots(cpu=2), None)  # noqa: ARG005
+    batches = place(jobs, Slots(cpu=2), cost=lambda *_: 1.0)
     assert len(pickle.dumps(batches)) < 1500 * len(jobs)

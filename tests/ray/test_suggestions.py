@@ -11,8 +11,9 @@ import pytest
 from optuna.trial import TrialState
 
 from jobs.execution.worker import train_job
+from jobs.planning.cost import plan_job
 from jobs.tuning import optuna_study
-from jobs.tuning.objective import outcome
+from jobs.tuning.objective import stored_objective
 from jobs.tuning.optuna_study import PATIENCE, STARTUP, Suggestion, Suggestions
 from jobs.tuning.search_space import choose_space
 from scaling.data import datasets
@@ -41,7 +42,7 @@ def opened(
 
 def pretend(monkeypatch: pytest.MonkeyPatch, error: Callable[[float], float | None]) -> None:
     """Results as if models with this learning rate had been trained."""
-    monkeypatch.setattr(optuna_study, "outcome", lambda job, _: error(job.members[0].lr))
+    monkeypatch.setattr(optuna_study, "stored_objective", lambda job, _: error(job.members[0].lr))
 
 
 class Trained:
@@ -200,7 +201,7 @@ def test_a_small_space_ends_when_there_is_nothing_new(
     seen: list[int] = []
     monkeypatch.setattr(
         optuna_study,
-        "outcome",
+        "stored_objective",
         lambda job, _: 0.1 if job.cell.recipe.epochs in seen else None,
     )
     job = job_of(tiny_npz, Recipe(name="short", epochs=1, lr=0.1))
@@ -229,18 +230,16 @@ def test_the_objective_is_what_the_rows_say(tiny_npz: Path, tmp_path: Path) -> N
     store = Store(tmp_path)
     job = job_of(tiny_npz, Recipe(name="short", epochs=2, lr=0.1))
     store.check_writable()
-    assert outcome(job, store) is None
+    assert stored_objective(job, store) is None
     half = Job(cell=job.cell, members=job.members[:1], source=job.source)
-    seconds = dict.fromkeys(map(job.cell.run_id, job.members), 1.0)
-    train_job(half, store, seconds, "t", None, "cpu", lambda _: None)
-    assert outcome(job, store) is None, "one seed is missing"
-    train_job(job, store, seconds, "t", None, "cpu", lambda _: None)
+    train_job(plan_job(half, "cpu"), store, "t", lambda _: None)
+    assert stored_objective(job, store) is None, "one seed is missing"
+    train_job(plan_job(job, "cpu"), store, "t", lambda _: None)
     rows = store.read("metrics").table.to_pylist()
     misses = sum(row["val_misses"] for row in rows if row["epoch"] == 2)
-    value = outcome(job, store)
+    value = stored_objective(job, store)
     assert value is not None
     assert misses < value * 2 * 60 < misses + 0.5
     bad = job_of(tiny_npz, Recipe(name="bad", epochs=2, lr=1e30))
-    train_job(bad, store, dict.fromkeys(map(bad.cell.run_id, bad.members), 1.0), "t", None, "cpu",
-              lambda _: None)  # fmt: skip
-    assert math.isnan(outcome(bad, store) or 0.0)
+    train_job(plan_job(bad, "cpu"), store, "t", lambda _: None)
+    assert math.isnan(stored_objective(bad, store) or 0.0)

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from tiny import tiny
 
-from jobs.cli.training import cost_by
 from jobs.execution.sweep import Options, sweep
 from scaling.data import datasets
 from scaling.errors import InputError
@@ -23,11 +22,10 @@ from scaling.study import Job, Study, resolve
 
 RESULT = ["run_id", "epoch", "train_loss", "train_misses", "test_loss", "test_misses"]
 LOCAL = Options(address="local", cpus=2)
-cost = cost_by()
 
 
 def run(study: Study, jobs: tuple[Job, ...], out: Path, options: Options = LOCAL) -> State:
-    return sweep(study, jobs, cost, Store(out), options, lambda _: None)
+    return sweep(study, jobs, Store(out), options, lambda _: None)
 
 
 def table(out: Path) -> pd.DataFrame:
@@ -46,7 +44,7 @@ def test_a_sweep_stores_every_model_once_and_a_second_trains_nothing(
     assert len(state.finished) == 8
     assert {path.name for path in (out / "tensorboard").iterdir()} == state.finished
     stamps = {p: p.stat().st_mtime_ns for p in (out / "metrics").iterdir()}
-    again = sweep(study, jobs, cost, Store(out), LOCAL, said.append)
+    again = sweep(study, jobs, Store(out), LOCAL, said.append)
     assert again.finished == state.finished
     assert {p: p.stat().st_mtime_ns for p in (out / "metrics").iterdir()} == stamps
     assert "nothing to train" in said[-1]

@@ -20,7 +20,6 @@ from tensorboardX.proto.event_pb2 import Event
 from tiny import tiny
 
 from jobs.cli.main import main
-from jobs.cli.training import cost_by
 from jobs.execution import tracking
 from jobs.execution.sweep import Options, sweep
 from scaling.store.store import Store
@@ -175,15 +174,15 @@ def test_a_server_is_asked_for_the_runs_that_it_has(
 def test_models_that_were_stored_before_get_their_run(tiny_npz: Path, tmp_path: Path) -> None:
     """By a sweep that did not track, or was killed; where nothing is left to train as well."""
     study, jobs = tiny(tiny_npz)
-    cost, store, say = cost_by(), Store(tmp_path), lambda _: None
+    store, say = Store(tmp_path), lambda _: None
     two = [replace(job, members=job.members[:1]) for job in jobs[:2]]
-    sweep(study, two, cost, store, Options(), say)
-    state = sweep(study, jobs, cost, store, Options(track="tensorboard"), say)
+    sweep(study, two, store, Options(), say)
+    state = sweep(study, jobs, store, Options(track="tensorboard"), say)
     folder = tmp_path / "tensorboard"
     assert len(state.finished) == 8
     assert {path.name for path in folder.iterdir()} == state.finished
     shutil.rmtree(folder / min(state.finished))
-    sweep(study, jobs, cost, store, Options(track="tensorboard"), say)
+    sweep(study, jobs, store, Options(track="tensorboard"), say)
     assert {path.name for path in folder.iterdir()} == state.finished
     assert len([path for path in folder.rglob("*") if path.is_file()]) == 8
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,13 @@ import pytest
 from analysis import load, report
 from analysis.laws.curves import find_curves
 from jobs.cli.main import main
-from jobs.cli.training import cost_by
-from jobs.cli.tune import make_tuning, summary_lines, tuned_recipe
 from jobs.execution.sweep import Options, sweep
 from jobs.execution.worker import train_job
+from jobs.planning.cost import plan_job
+from jobs.tuning.define import make_tuning, tuned_recipe
 from jobs.tuning.optuna_study import Suggestions
 from jobs.tuning.run import tune
+from jobs.tuning.summary import summary_lines
 from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.recipes.recipe import Recipe
@@ -142,7 +142,7 @@ def test_tuned_models_are_in_the_report_but_in_no_curve(
     )
     jobs = resolve(study, datasets.find)
     assert len(jobs) == 1
-    sweep(study, jobs, cost_by(), Store(tmp_path), Options(), lambda _: None)
+    sweep(study, jobs, Store(tmp_path), Options(), lambda _: None)
     curves = find_curves(load(tmp_path))
     assert sorted(curve.fixed["lr"] for curve in curves) == [0.03, 0.1]  # type: ignore[type-var]
     rows = table(tmp_path)
@@ -164,11 +164,11 @@ def test_suggestions_that_diverge_are_named_and_the_tuning_goes_on(
     tuning = make_tuning(
         dataset=str(tiny_npz), n_train=60, recipe=bad, suggestions=4, seeds=(0, 1), space=["lr"]
     )
-    plan, state = tune(tuning, cost_by(), Store(tmp_path), Options(), lambda _: None, "again")
+    plan, state = tune(tuning, Store(tmp_path), Options(), lambda _: None, "again")
     from analysis.api import write_tuning
-    from jobs.cli.training import closing
+    from jobs.cli.output import print_summary
 
-    assert closing(plan, state, "out") == 1
+    assert print_summary(plan, state, "out") == 1
     assert "failed (numeric)" in capsys.readouterr().err
     found, _ = write_tuning(Store(tmp_path), tuning.name)
     counts = found["suggestions"]
@@ -176,7 +176,7 @@ def test_suggestions_that_diverge_are_named_and_the_tuning_goes_on(
     assert counts["done"] + counts["failed"] == 4
     assert f"{counts['failed']} failed" in summary_lines(found)[0]
     before = stamps(tmp_path)
-    tune(tuning, cost_by(), Store(tmp_path), Options(), lambda _: None)
+    tune(tuning, Store(tmp_path), Options(), lambda _: None)
     assert stamps(tmp_path) == before, "a failure of the mathematics is final"
 
 
@@ -212,9 +212,8 @@ def test_killed_in_the_middle_the_same_optuna_study_goes_on(tiny_npz: Path, tmp_
         space=["lr"],
     )  # fmt: skip
     suggestions = Suggestions(tuning.name, tuning.job, tuning.space, 12, whole)
-    seconds = defaultdict[str, float](float)
     while (new := suggestions.next()) is not None:
-        train_job(new.job, whole, seconds, tuning.name, None, "cpu", lambda _: None)
+        train_job(plan_job(new.job, "cpu"), whole, tuning.name, lambda _: None)
         assert suggestions.settle(new)
     assert [row["values"] for row in found["tried"]] == [
         dict(known.values) for known in suggestions.known.values()

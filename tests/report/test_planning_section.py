@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from planned import batch
 from simulated import fill_study
 
 from analysis import load, report
 from analysis.report.sections import cost
-from jobs.execution.run_record import recorded
-from jobs.planning.batches import Batch, Slots
+from jobs.execution.run_record import record_run
+from jobs.planning.batches import Slots
 from jobs.studies import find_study
 from scaling.errors import InputError
 from scaling.store.store import Store
@@ -55,9 +56,7 @@ def test_a_folder_that_knows_no_cost_has_no_such_part(tmp_path: Path) -> None:
         del cell["predicted_s"]
     store.write_plan(plan)
     assert cost.measure(load(tmp_path)) is None
-    with recorded(
-        store, "data", [Batch(jobs=(), seconds=60.0)], Slots(cpu=2), "cpu", "scaling sweep data"
-    ):
+    with record_run(store, "data", [batch(60.0)], Slots(cpu=2), "cpu", "scaling sweep data"):
         pass
     data = cost.measure(load(tmp_path))
     assert data is not None
@@ -67,12 +66,12 @@ def test_a_folder_that_knows_no_cost_has_no_such_part(tmp_path: Path) -> None:
 
 def test_a_sweep_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     store = filled(tmp_path)
-    batches = [Batch(jobs=(), seconds=60.0)] * 4
-    with recorded(store, "data", batches, Slots(cpu=2), "cpu", ""):
+    batches = [batch(60.0)] * 4
+    with record_run(store, "data", batches, Slots(cpu=2), "cpu", ""):
         pass
     with (
         pytest.raises(KeyboardInterrupt),
-        recorded(store, "data", batches, Slots(cpu=2), "cpu", ""),
+        record_run(store, "data", batches, Slots(cpu=2), "cpu", ""),
     ):
         raise KeyboardInterrupt
     numbers = report(tmp_path)
@@ -92,9 +91,7 @@ def test_a_sweep_that_was_stopped_has_no_end(tmp_path: Path) -> None:
 
 def test_a_sweep_that_has_stored_nothing_yet_is_reported(tmp_path: Path) -> None:
     fill_study(tmp_path, STUDY, lambda _: 0.05, seeds=range(2), leave_out=lambda *_: True)
-    with recorded(
-        Store(tmp_path), STUDY.name, [Batch(jobs=(), seconds=60.0)], Slots(cpu=2), "cpu", ""
-    ):
+    with record_run(Store(tmp_path), STUDY.name, [batch(60.0)], Slots(cpu=2), "cpu", ""):
         numbers = report(tmp_path)
     assert numbers["models"] == 0
     assert [run["wall_s"] for run in numbers["planning"]["runs"]] == [None]

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import document
-from jobs.cli.arguments import build_parser
-from jobs.cli.main import COMMANDS
+from jobs.cli.main import build_parser
 
 ROOT = Path(__file__).parents[2]
 ALONE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -107,12 +106,12 @@ def test_the_readme_names_every_room() -> None:
 
 def test_the_page_of_commands_is_current() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    made = document.describe(build_parser(COMMANDS))
+    made = document.describe(build_parser())
     assert page == made, f"docs/commands.md is not of today's parser: {document.REWRITE}"
 
 
 def test_every_argument_of_every_command_is_explained() -> None:
-    page = document.describe(build_parser(COMMANDS))
+    page = document.describe(build_parser())
     rows = re.findall(r"^\| (`.+?`) \| (.*?) \| .*\|$", page, re.MULTILINE)
     assert len(rows) > 100
     assert [argument for argument, meaning in rows if not meaning.strip()] == []

@@ -15,6 +15,7 @@ from small_runs import fill, published
 
 from jobs import publish
 from jobs.execution.worker import train_job
+from jobs.planning.cost import plan_job
 from jobs.publish import main, published_weights
 from scaling.archive import parquet_file
 from scaling.archive.models import Model, Row
@@ -199,7 +200,7 @@ def test_what_is_published_is_trained_again_first_and_so_are_weights(
     store, into = Store(tmp_path / "out"), tmp_path / "published"
     store.write_plan(plan(study, [job], [1.0]))
     runs = [job.cell.run_id(member) for member in job.members]
-    train_job(job, store, dict.fromkeys(runs, 1.0), "tiny", "reference", "cpu", lambda _: None)
+    train_job(plan_job(job, "cpu", "reference"), store, "tiny", lambda _: None)
     out = [str(tmp_path / "out"), "--into", str(into)]
     (sound,) = store.read("predictions", names=[runs[0]]).table.to_pylist()
     first = store.read("metrics", names=[runs[0]]).table.to_pylist()
@@ -265,7 +266,7 @@ def test_a_start_on_anybody_s_own_file_is_trained_again(
     store = Store(tmp_path / "out")
     store.write_plan(plan(study, [job], [1.0]))
     (run,) = (job.cell.run_id(member) for member in job.members)
-    train_job(job, store, {run: 1.0}, "tiny", "reference", "cpu", lambda _: None)
+    train_job(plan_job(job, "cpu", "reference"), store, "tiny", lambda _: None)
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "empty"))  # as on another machine
     out = [str(tmp_path / "out"), "--into", str(tmp_path / "published")]
     assert main([*out, "--train-weights", run]) == 0

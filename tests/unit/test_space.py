@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.cli.tune import make_tuning
+from jobs.tuning.define import make_tuning
 from jobs.tuning.search_space import TUNABLES, Tunable, choose_space, suggested
 from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe

@@ -14,19 +14,18 @@ import pytest
 import requests
 from ray.job_submission import JobStatus
 
-from jobs.cli.arguments import build_parser
-from jobs.cli.main import COMMANDS, main
+from jobs.cli.main import build_parser, main
 from jobs.submission import head as head_module
 from jobs.submission import submit as submit_module
 from jobs.submission.head import Head, _runs_here, url_of
 from jobs.submission.submit import (
     attempts_of,
+    copy_code,
     environment,
     exit_status,
     follow,
-    gather,
-    identity,
-    place,
+    results_location,
+    submission_id,
 )
 from scaling.errors import InputError
 
@@ -77,7 +76,7 @@ def head(client: Client | None = None, *, here: bool = True) -> Head:
 
 
 def parsed(*words: str) -> argparse.Namespace:
-    return build_parser(COMMANDS).parse_args(["submit", *words])
+    return build_parser().parse_args(["submit", *words])
 
 
 @pytest.fixture
@@ -95,13 +94,15 @@ def test_results_go_where_the_head_will_find_them(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     far = head(here=False)
-    assert place(None, "ladder", head()) == str(tmp_path / "results/ladder")
-    assert place("mine", "ladder", head()) == str(tmp_path / "mine")
+    assert results_location(None, "ladder", head()) == str(tmp_path / "results/ladder")
+    assert results_location("mine", "ladder", head()) == str(tmp_path / "mine")
     for out in ("s3://bucket/x", "/shared/x"):
-        assert place(out, "ladder", head()) == place(out, "ladder", far) == out
+        assert (
+            results_location(out, "ladder", head()) == results_location(out, "ladder", far) == out
+        )
     for out in (None, "mine"):
         with pytest.raises(InputError, match=r"another machine.*s3://"):
-            place(out, "ladder", far)
+            results_location(out, "ladder", far)
 
 
 def test_every_option_is_passed_on_as_the_sweep_takes_it(client: Client, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_every_option_is_passed_on_as_the_sweep_takes_it(client: Client, tmp_pat
     assert main(["submit", "quickstart", "--n-test", "all", "50", *options]) == 0
     words = client.sent["entrypoint"].split()
     assert words[1:4] == ["-m", "jobs.sweep", "quickstart"]
-    swept = build_parser(COMMANDS).parse_args(["sweep", *words[3:]])
+    swept = build_parser().parse_args(["sweep", *words[3:]])
     asked = parsed("quickstart", "--n-test", "all", "50", *options)
     for name, value in vars(asked).items():
         if name not in ("out", "address", "wait", "run"):
@@ -127,7 +128,7 @@ def test_a_study_of_ones_own_travels_with_the_code_and_nothing_else_does(
     assert client.sent["files"] == ["analysis", "jobs", "scaling", "study"]
     assert " study/mine.py " in client.sent["entrypoint"]
     assert client.sent["submission_id"].startswith("mine-")
-    gather(tmp_path / "sent", tmp_path / "mine.py")
+    copy_code(tmp_path / "sent", tmp_path / "mine.py")
     sent = {str(path.relative_to(tmp_path / "sent")) for path in (tmp_path / "sent").rglob("*")}
     assert {"study/mine.py", "jobs/sweep.py", "scaling/py.typed"} <= sent
     assert not [name for name in sent if "__pycache__" in name or "/." in name]
@@ -172,8 +173,8 @@ def test_a_head_that_was_just_started_is_waited_for(
 
 
 def test_attempts_are_those_of_one_name_only() -> None:
-    name = identity("ladder", "/out")
-    assert name != identity("ladder", "/other")
+    name = submission_id("ladder", "/out")
+    assert name != submission_id("ladder", "/other")
     names = ["raysubmit_x", f"{name}-10", name, f"{name}-2", f"{name}-b", f"{name}1", f"x{name}"]
     jobs = [job(each, JobStatus.FAILED) for each in (*names, None)]
     assert [j.submission_id for j in attempts_of(name, jobs)] == [name, f"{name}-2", f"{name}-10"]

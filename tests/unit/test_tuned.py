@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.effects.tuning import Tuning, tuning_of
-from jobs.cli.tune import best_so_far, summary_lines
+from jobs.tuning.summary import best_so_far, summary_lines
 
 N = 100  # validation images a seed
 

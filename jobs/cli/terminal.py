@@ -1,4 +1,4 @@
-"""Output for terminals and logs that cannot hold every character."""
+"""Print to terminals and logs that cannot hold every character."""
 
 import codecs
 import sys
@@ -20,7 +20,7 @@ def printable(*streams: Any) -> None:
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Raises InputError for an argument that this locale cannot read and files cannot store."""
+    """Raise InputError for an argument that this locale cannot read and files cannot store."""
     for word in words:
         try:
             word.encode()

@@ -1,4 +1,4 @@
-"""Contact sheets: a look at the images that networks are trained on."""
+"""Draw contact sheets of the images that networks are trained on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,9 @@ SCANNED = 2000  # training images from which they are taken
 
 
 def draw(sources: Sequence[str], path: str) -> list[str]:
-    """Draw a sheet of each data set, digits in columns; several go to FILE-NAME.png. The paths.
+    """Draw a sheet of each data set, digits in columns; return the paths.
+
+    Several go to FILE-NAME.png.
 
     Raises InputError where a file cannot be written.
     """
@@ -52,7 +54,7 @@ def _sheet(source: str, name: str) -> Figure:
 
 
 def _column(x: Array) -> Array:
-    """The first images of a class below each other, with a line of background between."""
+    """Return the first images of a class below each other, a line of background between them."""
     column = np.full((ROWS * 18, 18), -1.0)
     for row, image in enumerate(x[:ROWS]):
         column[row * 18 + 1 : row * 18 + 17, 1:17] = image
