@@ -54,6 +54,10 @@ class Progress:
         if self._live:
             self._live.stop()
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the display out: Ray Tune pickles its callbacks, and those hold their progress."""
+        return self.__dict__ | {"_live": None}
+
     def advance(self, amount: float, text: str = "") -> None:
         """Record work done; `text` says what, in place of a percentage."""
         self.done += amount

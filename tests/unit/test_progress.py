@@ -128,6 +128,19 @@ def test_a_log_gets_no_codes_whatever_is_forced_and_imports_no_rich() -> None:
     assert b"\x1b" not in done.stderr + done.stdout
 
 
+def test_ray_can_pickle_what_a_terminal_shows() -> None:
+    """Tune does so with its callbacks as it starts."""
+    code = """
+import pickle
+from scaling.progress import Progress
+with Progress("work", 2) as bar:
+    bar.advance(1)
+    assert bar._live and bar._live.is_started
+    assert pickle.loads(pickle.dumps(bar)).done == 1
+"""
+    assert "work: 50%" in in_terminal(code)
+
+
 def test_work_within_work_has_a_line_of_its_own() -> None:
     code = """
 from scaling.progress import Progress
