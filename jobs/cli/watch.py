@@ -4,11 +4,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from scaling.progress import duration
+from scaling.progress import bars, duration, live_display
 from scaling.store.store import Stamp, State, Store, now
 
 # Assumed: often enough for a person, and looking never takes more than a tenth of the time.
@@ -106,53 +107,74 @@ def pace(
     return Pace(**counts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Cells and models of one study, as of one look."""
+
+    study: str
+    cells: Mapping[str, int]
+    pace: Pace
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{self.cells[key]} {key}" for key in ("finished", "failed", "missing"))
+        return f"{self.study}: {self.cells['cells']} cells, {counts}; {self.pace}"
+
+    def line(self) -> str:
+        """Return the counts and, where the pace is known, the time to go."""
+        return f"{self}{self.pace.ahead()}"
+
+    def row(self) -> tuple[float, float, str]:
+        """Return the models done, their number and the line, for a bar."""
+        return self.pace.finished + self.pace.failed, self.pace.models, self.line()
+
+    def as_json(self) -> str:
+        """Return one object, on one line."""
+        pace = self.pace
+        return json.dumps(
+            {"study": self.study, **self.cells, "models": pace.models}
+            | {"models_finished": pace.finished, "models_failed": pace.failed}
+            | {"models_per_minute": pace.per_minute, "left_s": pace.left_s}
+        )
+
+
 def watch(
-    store: Store,
-    *,
-    as_json: bool = False,
-    terminal: bool | None = None,
-    wait: Callable[[float], None] = time.sleep,
+    store: Store, *, as_json: bool = False, wait: Callable[[float], None] = time.sleep
 ) -> None:
-    """Show how far the studies are until nothing is missing; a line for each change in a log."""
-    counter, screen = Counter(store), Screen(sys.stdout.isatty() if terminal is None else terminal)
-    while True:
-        started = time.monotonic()
-        state, plans = counter.look(), store.read_plans()
-        at = max([now(), *counter.finished_at.values()])  # clocks of other machines may be ahead
-        lines, missing = {}, 0
-        for name, plan in plans.items():
-            counts = state.count(plan)
-            missing += counts["missing"]
-            how = pace(plan, state, counter.finished_at, at)
-            cells = ", ".join(f"{counts[key]} {key}" for key in ("finished", "failed", "missing"))
-            said = f"{name}: {counts['cells']} cells, {cells}; {how}"
-            lines[said] = said + how.ahead()
-            if as_json:
-                lines[said] = json.dumps(
-                    {"study": name, **counts, "models": how.models}
-                    | {"models_finished": how.finished, "models_failed": how.failed}
-                    | {"models_per_minute": how.per_minute, "left_s": how.left_s}
-                )
-        screen.show(lines or {"waiting": f"{store.out}: no study is there yet, waiting for one"})
-        if plans and not missing:
-            return
-        wait(max(EVERY_S, (time.monotonic() - started) / SHARE))
+    """Show how far the studies are until nothing is missing.
+
+    On a terminal each study has a bar, drawn anew; in a log and as JSON, a line for each change.
+    """
+    waiting = f"{store.out}: no study is there yet, waiting for one"
+    counter, printed, rows = Counter(store), set[str](), [(0.0, 0.0, waiting)]
+    live = None if as_json else live_display(sys.stdout, lambda: bars(rows))
+    with live or nullcontext():
+        while True:
+            started = time.monotonic()
+            standings = _look(counter, store)
+            if live and standings:
+                rows[:] = [each.row() for each in standings]
+            elif not live:
+                lines = {
+                    str(each): each.as_json() if as_json else each.line() for each in standings
+                }
+                lines = lines or {waiting: waiting}
+                for line in (lines[known] for known in lines if known not in printed):
+                    print(line, flush=True)
+                printed = set(lines)  # without times, which alone make no change
+            if standings and not any(each.cells["missing"] for each in standings):
+                return
+            wait(max(EVERY_S, (time.monotonic() - started) / SHARE))
 
 
-class Screen:
-    """Lines that take the place of the last ones on a terminal; in a log, those that changed."""
-
-    def __init__(self, terminal: bool) -> None:
-        self._terminal, self._shown, self._rows = terminal, set[str](), 0
-
-    def show(self, lines: Mapping[str, str]) -> None:
-        """Lines by what they say apart from times, which alone make no change."""
-        if self._terminal:
-            up = f"\x1b[{self._rows}A\x1b[J" if self._rows else ""
-            print(up + "\n".join(lines.values()), flush=True)
-            self._rows = len(lines)
-            return
-        for said, line in lines.items():
-            if said not in self._shown:
-                print(line, flush=True)
-        self._shown = set(lines)
+def _look(counter: Counter, store: Store) -> list[Standing]:
+    """Return where each planned study stands now."""
+    state, plans = counter.look(), store.read_plans()
+    at = max([now(), *counter.finished_at.values()])  # clocks of other machines may be ahead
+    return [
+        Standing(
+            study=name,
+            cells=state.count(plan),
+            pace=pace(plan, state, counter.finished_at, at),
+        )
+        for name, plan in plans.items()
+    ]

@@ -1,14 +1,15 @@
-"""Write metrics of a sweep to TensorBoard or MLflow, by Ray's own loggers: a run for each model.
+"""Metrics of a sweep in TensorBoard or MLflow: a run for each model, by their own writers.
 
 A trial is a batch of models, whose curves have nothing in common but the worker. So each model
 that is stored becomes a run of its own, named by its run_id, with a step for every evaluated epoch:
-its rows in OUT/metrics, and nothing else, handed to Ray's logger as if it were a trial.
+its rows in OUT/metrics, and nothing else.
 """
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any
 
 import requests
 from ray import tune
-from ray.tune.logger import LoggerCallback
 
 from scaling.errors import InputError
 from scaling.store.store import Store
@@ -28,54 +28,36 @@ PARAMETERS = (
     *("study", "dataset", "split", "n_train", "width", "model", "recipe", "seed"),
     *("lr", "weight_decay", "batch_size", "epochs", "engine", "device"),
 )
-STEP = "training_iteration"  # what Ray's loggers take for the step
 PARTS = ("train", "val", "test")
-PART = ".part/runs"  # unfinished runs, in a results folder
+PART = ".part/runs"  # where what is not whole yet is written, in a results folder
 
 
-@dataclass(slots=True, kw_only=True, eq=False)  # loggers keep runs by identity
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run with the attributes that Ray's loggers need of a trial."""
+    """One stored model: its settings, and its metrics by epoch."""
 
-    trial_id: str
-    local_path: str
-    config: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.trial_id
-
-    @property
-    def evaluated_params(self) -> Mapping[str, Any]:
-        return self.config
-
-    def init_local_path(self) -> None:
-        Path(self.local_path).mkdir(parents=True, exist_ok=True)
+    run_id: str
+    parameters: Mapping[str, Any]
+    metrics: Mapping[int, Mapping[str, float]]
 
 
 class Tracker(tune.Callback):
-    """Hand every model that a trial reports as finished to a logger, and those stored before.
+    """Writes a run of every model that a trial reports as finished, and of those stored before.
 
-    `folder` has a folder for each run, which appears there when it is complete: a run that a killed
-    sweep left unfinished is written again, and no run is there twice.
+    `write` gets a run and a folder for its files, which moves into `folder` when it is whole: the
+    next sweep writes a run that a killed one left again, and no run is there twice.
     """
 
     def __init__(
         self,
-        logger: LoggerCallback,
+        write: Callable[[Run, Path], None],
         store: Store,
         folder: Path,
         known: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        self.logger, self.store, self.folder = logger, store, folder
-        self._known = known  # the runs that the logger's own server or database has
+        self._write, self.store, self.folder = write, store, folder
+        self._known = known  # the runs that a server or database has
         self._tracked: set[str] | None = None
-
-    def setup(self, *args: Any, **info: Any) -> None:
-        if self._tracked is None:
-            self.logger.setup(*args, **info)
-            local = self.store.is_local and self.folder.is_dir()
-            there = self.folder.iterdir() if local else ()
-            self._tracked = {*self._known(), *(path.name for path in there)}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -85,28 +67,33 @@ class Tracker(tune.Callback):
 
     def track(self, run_ids: Iterable[str]) -> None:
         """Make a run of each of these models that has none."""
-        self.setup()
-        assert self._tracked is not None
+        if self._tracked is None:
+            local = self.store.is_local and self.folder.is_dir()
+            there = self.folder.iterdir() if local else ()
+            self._tracked = {*self._known(), *(path.name for path in there)}
         for run_id in run_ids:
             if run_id not in self._tracked:
                 self._tracked.add(run_id)
-                self._log(run_id)
+                self._make(run_id)
 
-    def _log(self, run_id: str) -> None:
+    def _make(self, run_id: str) -> None:
         """Write the run of a model; one whose training failed has no metrics, and so no run."""
         rows = self.store.read("metrics", names=[run_id]).table.to_pylist()
         if not rows:
             return
-        config = {name: rows[0][name] for name in PARAMETERS}
         part = self.store.root / PART / run_id
         if self.store.is_local:
             shutil.rmtree(part, ignore_errors=True)  # what a killed sweep left
-        run: Any = Run(trial_id=run_id, local_path=str(part), config=config)
-        self.logger.log_trial_start(run)
-        for row in sorted(rows, key=lambda row: int(row["epoch"])):
-            result = {STEP: row["epoch"], **dict(_metrics(row))}
-            self.logger.log_trial_result(row["epoch"], run, result)
-        self.logger.log_trial_end(run)
+        rows.sort(key=lambda row: int(row["epoch"]))
+        run = Run(
+            run_id=run_id,
+            parameters={name: rows[0][name] for name in PARAMETERS},
+            metrics={
+                row["epoch"]: {k: float(v) for k, v in _metrics(row) if v is not None}
+                for row in rows
+            },
+        )
+        self._write(run, part)
         if self.store.is_local and part.is_dir():
             self.folder.mkdir(exist_ok=True)
             part.rename(self.folder / run_id)
@@ -138,45 +125,69 @@ def find_tracker(where: str | None, store: Store, study: str) -> Tracker | None:
 
     MLflow's are on the server that MLFLOW_TRACKING_URI names, if it names one.
     """
-    return _TRACKERS[where](store, study) if where else None
+    if where == "tensorboard":
+        return Tracker(_write_events, store, store.root / where)
+    if where == "mlflow":
+        # A database: MLflow 3 takes no folder of files any more.
+        uri = os.environ.get(MLFLOW_SERVER) or f"sqlite:///{store.root / 'mlflow.db'}"
+        known = partial(_in_mlflow, uri, study)
+        return Tracker(partial(_write_mlflow, uri, study), store, store.root / where, known)
+    return None
 
 
-def _tensorboard(store: Store, study: str) -> Tracker:  # noqa: ARG001  all are called alike
-    from ray.tune.logger import TBXLoggerCallback
+def _write_events(run: Run, folder: Path) -> None:
+    """Write the event file of a run, with the tags that Ray's logger gives."""
+    from tensorboardX import SummaryWriter
+    from tensorboardX.summary import hparams
 
-    return Tracker(TBXLoggerCallback(), store, store.root / "tensorboard")
+    shown: dict[str, float] = {}
+    with SummaryWriter(str(folder)) as writer:
+        for epoch, metrics in run.metrics.items():
+            shown = {f"ray/tune/{name}": v for name, v in metrics.items() if v == v}
+            for tag, value in shown.items():
+                writer.add_scalar(tag, value, epoch)
+        for summary in hparams(dict(run.parameters), shown):
+            writer.file_writer.add_summary(summary)  # add_hparams would make a run of its own
 
 
-def _mlflow(store: Store, study: str) -> Tracker:
-    from ray.air.integrations.mlflow import MLflowLoggerCallback
+def _write_mlflow(uri: str, study: str, run: Run, folder: Path) -> None:  # noqa: ARG001  no files
+    """Make a run in the experiment of this study, and finish it."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param
 
-    # A database: MLflow 3 takes no folder of files any more.
-    uri = os.environ.get(MLFLOW_SERVER) or f"sqlite:///{store.root / 'mlflow.db'}"
-    logger = MLflowLoggerCallback(tracking_uri=uri, experiment_name=study)
-    return Tracker(logger, store, store.root / "mlflow", partial(_in_mlflow, uri, study))
+    client = MlflowClient(tracking_uri=uri)
+    experiment = _experiment(client, study) or client.create_experiment(study)
+    tags, at = {"trial_name": run.run_id}, round(time.time() * 1000)
+    made = client.create_run(experiment, run_name=run.run_id, tags=tags).info.run_id
+    client.log_batch(made, params=[Param(k, str(v)) for k, v in run.parameters.items()])
+    for epoch, metrics in run.metrics.items():  # a batch holds a thousand metrics at most
+        step = {**metrics, "training_iteration": epoch}
+        client.log_batch(made, [Metric(k, v, at, epoch) for k, v in step.items()])
+    client.set_terminated(made)
 
 
 def _in_mlflow(uri: str, study: str) -> Iterator[str]:
-    """Yield the names of a study's finished runs in MLflow."""
-    import mlflow
+    """Yield the names of a study's finished runs, without those that a killed sweep left."""
+    from mlflow import MlflowClient
 
-    client, page = mlflow.MlflowClient(tracking_uri=uri), None
-    experiment = client.get_experiment_by_name(study)
+    client, page = MlflowClient(tracking_uri=uri), None
+    experiment = _experiment(client, study)
     while experiment:
-        found = client.search_runs([experiment.experiment_id], max_results=1000, page_token=page)
+        found = client.search_runs([experiment], max_results=1000, page_token=page)
         yield from (run.info.run_name for run in found if run.info.status == "FINISHED")
         if not (page := found.token):
             return
 
 
-_TRACKERS: dict[str, Callable[[Store, str], Tracker]] = {
-    "tensorboard": _tensorboard,
-    "mlflow": _mlflow,
-}
+def _experiment(client: Any, study: str) -> str | None:
+    """Return the id of the experiment: MLFLOW_EXPERIMENT_ID, or that of the study's name."""
+    named = client.get_experiment_by_name(study)
+    found: str | None = os.environ.get("MLFLOW_EXPERIMENT_ID") or (named and named.experiment_id)
+    return found
 
 
 def _metrics(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield losses, errors and misses of each part that was evaluated, and the cost."""
+    """Yield the losses, errors and misses of each part that was evaluated, and the cost."""
     for part in PARTS:
         n = row["n_test"] if part == "test" else row[f"{part}_n"]
         if n:

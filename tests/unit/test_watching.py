@@ -1,15 +1,17 @@
 """Watching a study from what is stored: what is read, what is said, and how fast it goes."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from terminals import NOT_UTF8, in_terminal
 
 from jobs.cli import watch as watching
 from jobs.cli.main import main
-from jobs.cli.watch import Counter, Screen, pace, watch
+from jobs.cli.watch import Counter, pace, watch
 from scaling.store.files import Files
 from scaling.store.store import State, Store, now
 
@@ -113,7 +115,7 @@ def test_a_log_gets_a_line_for_each_change_and_it_ends_when_nothing_is_missing(
         waits.append(seconds)
         next(steps)()
 
-    watch(store, terminal=False, wait=wait)
+    watch(store, wait=wait)
     lines = [line.partition("; ")[0::2] for line in capsys.readouterr().out.splitlines()]
     assert "no study is there yet" in lines[0][0]
     assert [
@@ -147,8 +149,55 @@ def test_ctrl_c_is_how_one_leaves(store: Store, monkeypatch: pytest.MonkeyPatch)
     assert main(["status", store.out, "--watch"]) == 0
 
 
-def test_a_terminal_shows_the_last_lines_only(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = Screen(terminal=True)
-    screen.show({"a": "a 1", "b": "b 1"})
-    screen.show({"a": "a 2", "b": "b 1"})
-    assert capsys.readouterr().out == "a 1\nb 1\n\x1b[2A\x1b[Ja 2\nb 1\n"
+def watched(out: Path, as_json: bool = False, pause: float = 0.0) -> str:
+    """Return code that watches two studies from before they are there until all is finished."""
+    return f"""
+import sys, time
+from jobs.cli.printing import printable
+from jobs.cli.watch import watch
+from scaling import progress
+from scaling.store.store import Store, now
+progress.REDRAWS_PER_S = 50.0
+printable(sys.stdout, sys.stderr)
+store = Store({str(out)!r})
+def later():
+    for name in ("tiny", "other"):
+        store.write_plan({PLAN!r} | {{"name": name}})
+    yield
+    for run_id in ("a0", "a1", "b0", "b1"):
+        row = {{"run_id": run_id, "epoch": 3, "epochs": 3, "created_at": now()}}
+        store.write_model([row], {{"run_id": run_id}})
+        yield
+steps = later()
+watch(store, wait=lambda _: (time.sleep({pause}), next(steps)), as_json={as_json})
+"""
+
+
+@pytest.mark.parametrize("not_utf8", [False, True], ids=["utf-8", "ascii"])
+def test_a_terminal_shows_a_bar_for_each_study(tmp_path: Path, not_utf8: bool) -> None:
+    text = in_terminal(watched(tmp_path, pause=0.3), **(NOT_UTF8 if not_utf8 else {}))
+    bar = ("-" if not_utf8 else "━") * 12
+    assert "no study is there yet" in text
+    assert "tiny: 2 cells, 1 finished, 0 failed, 1 missing" in text
+    assert text.isascii() == not_utf8
+    shown = re.sub("\x1b[^a-zA-Z]*[a-zA-Z]", "", text).split("\r\n")
+    last = ": 2 cells, 2 finished, 0 failed, 0 missing; 4 of 4 models"
+    assert [line.rpartition("\r")[2].rstrip() for line in shown[-3:]] == [
+        *(f"{bar} {name}{last}" for name in ("other", "tiny")),
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("as_json", "variables"),
+    [(True, {}), (False, {"TERM": "dumb"}), (False, {"NO_COLOR": "1"})],
+    ids=["json", "dumb", "no color"],
+)
+def test_a_terminal_gets_lines_where_no_codes_are_wanted(
+    tmp_path: Path, as_json: bool, variables: dict[str, str]
+) -> None:
+    text = in_terminal(watched(tmp_path, as_json=as_json), **variables)
+    lines = text.split("\r\n")
+    assert "\x1b" not in text
+    assert len(lines) == 2 + 2 * 5, "one line while there is none, then one for each change"
+    assert [line.startswith("{") for line in lines[1:-1]] == [as_json] * 10
