@@ -76,23 +76,23 @@ def population_cases(device: str) -> Iterator[Case]:
     tracing.DIRECT = DIRECT  # so that half of the CPU's steps are recorded
     data = noise()
     for name, how in RECIPES.items():
-        yield _beside_reference("population", name, cell_of(data, how), data, device)
+        yield _reference_case("population", name, cell_of(data, how), data, device)
     modern = recipe(MODERN, batch_size=5, activation="gelu")
     vit = cell_of(data, modern, model="micro_vit")
-    yield _beside_reference("population", "micro_vit", vit, data, device)
+    yield _reference_case("population", "micro_vit", vit, data, device)
     for name in (BASELINE, MODERN):
         wide = cell_of(data, recipe(name), width=2)
-        yield _beside_reference("population", f"{name}, width 2", wide, data, device)
-    yield Case(name="twice the same bits", run=lambda: _repeated(data, device))
-    yield Case(name="continued after an epoch", run=lambda: _continued(data, device))
-    yield Case(name="members that fail leave", run=lambda: _some_fail(data, device))
+        yield _reference_case("population", f"{name}, width 2", wide, data, device)
+    yield Case(name="twice the same bits", run=lambda: _train_twice(data, device))
+    yield Case(name="continued after an epoch", run=lambda: _resume(data, device))
+    yield Case(name="members that fail leave", run=lambda: _drop_failed(data, device))
 
 
 def reference_cases(device: str) -> Iterator[Case]:
     """Yield cases that compare the reference on a device with itself on the CPU."""
     data = noise()
     for name in REFERENCE_RECIPES:
-        yield _beside_reference("reference", name, cell_of(data, RECIPES[name]), data, device)
+        yield _reference_case("reference", name, cell_of(data, RECIPES[name]), data, device)
 
 
 def cell_of(data: Dataset, how: Recipe, model: str = "lecun1989", width: float = 1.0) -> Cell:
@@ -143,7 +143,7 @@ def compare_with_reference(
     )
 
 
-def _beside_reference(engine: str, name: str, cell: Cell, data: Dataset, device: str) -> Case:
+def _reference_case(engine: str, name: str, cell: Cell, data: Dataset, device: str) -> Case:
     members = make_members(cell.recipe, (0, 1))
 
     def run() -> Outcome:
@@ -164,14 +164,14 @@ def distances(a: Weights, b: Mapping[str, NDArray[np.float32]]) -> NDArray[np.fl
     return np.concatenate(found)
 
 
-def _repeated(data: Dataset, device: str) -> Outcome:
+def _train_twice(data: Dataset, device: str) -> Outcome:
     cell = cell_of(data, RECIPES[MODERN])
     members = make_members(cell.recipe, range(5))
     once, again = (train_all(cell, members, data, "population", device) for _ in range(2))
     return compare_bits(once, again)
 
 
-def _continued(data: Dataset, device: str) -> Outcome:
+def _resume(data: Dataset, device: str) -> Outcome:
     cell = cell_of(data, recipe("ema", batch_size=5))
     members = make_members(cell.recipe, range(3))
     checkpointer = _Memory()
@@ -187,7 +187,7 @@ def _continued(data: Dataset, device: str) -> Outcome:
     return compare_bits(once, again)
 
 
-def _some_fail(data: Dataset, device: str) -> Outcome:
+def _drop_failed(data: Dataset, device: str) -> Outcome:
     cell = cell_of(data, recipe(BASELINE, output="linear"))
     members = list(make_members(cell.recipe, range(3)))
     lost = (0, 2)
