@@ -125,8 +125,7 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
     }
     store = _existing(out)
     weights = {
-        run: retrain(entries[run], published[run]) if again else _stored(store, run)
-        for run in new
+        run: retrain(entries[run], published[run]) if again else _stored(store, run) for run in new
     }
     if not again:
         for run in new:
