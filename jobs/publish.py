@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs.cli import verify
 from jobs.cli.output import report_corrupt_files
-from scaling.archive.models import Archive, Model, latest, merged
+from scaling.archive.models import Archive, Model, latest_models, merge_plans
 from scaling.archive.parquet_file import (
     read_checked,
     read_folder,
@@ -22,7 +22,7 @@ from scaling.archive.parquet_file import (
     to_bytes,
     write_published,
 )
-from scaling.archive.reproduce import check_weights, trained_again
+from scaling.archive.reproduce import check_weights, retrain
 from scaling.archive.weights import (
     MOST_MODELS,
     arrays_from_bytes,
@@ -85,7 +85,7 @@ def unpack(sources: Sequence[Path], out: str) -> None:
     if store.stamps("metrics") or store.read_plans():
         raise InputError(f"--out {out} has results already: name a new folder")
     store.check_writable()
-    models = latest(archives)
+    models = latest_models(archives)
     failures = [row for archive in archives for row in archive.failures]
     failures.sort(key=lambda row: row["created_at"])  # a later one is written over an earlier one
     for model in models.values():
@@ -93,7 +93,7 @@ def unpack(sources: Sequence[Path], out: str) -> None:
     for row in failures:
         if row["run_id"] not in models:
             store.write_failure(row)
-    for name, plan in merged(archive.plan for archive in archives).items():
+    for name, plan in merge_plans(archive.plan for archive in archives).items():
         store.write_file(f"studies/{name}.json", json.dumps(plan, indent=1).encode())
     print(f"{len(models):,} models of {len(archives)} files: {out}")
 
@@ -104,7 +104,7 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
     Raises InputError for a model that is not published, or more of them than may be.
     """
     archives = read_folder(into)
-    published = latest(archives)
+    published = latest_models(archives)
     there = published_weights(into)
     new = [run for run in dict.fromkeys(runs) if run not in there]
     if unknown := [run for run in new if run not in published]:
@@ -125,8 +125,7 @@ def publish_weights(out: str, runs: Sequence[str], into: Path, *, again: bool) -
     }
     store = _existing(out)
     weights = {
-        run: trained_again(entries[run], published[run]) if again else _stored(store, run)
-        for run in new
+        run: retrain(entries[run], published[run]) if again else _stored(store, run) for run in new
     }
     if not again:
         for run in new:

@@ -1,1 +1,1 @@
-"""One famous network, trained thousands of times: what is trained and how. Knows nothing of Ray."""
+"""The library: models, data sets, recipes, engines and the store of results. It needs no Ray."""

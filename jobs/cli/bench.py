@@ -172,9 +172,9 @@ def _target() -> str:
 
 def _digits() -> Examples:
     """Return the first digits of the data set strokes, which need no file."""
-    from scaling.bench.rounds import MOST
+    from scaling.bench.rounds import MAX_EXAMPLES
 
-    x, y = strokes.render(strokes.TRAIN_START, MOST)
+    x, y = strokes.render(strokes.TRAIN_START, MAX_EXAMPLES)
     return Examples(x=to_unit_range(x), y=y)
 
 

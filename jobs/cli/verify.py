@@ -13,10 +13,10 @@ from jobs.verifying.sample import sample
 from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import duration
-from scaling.verifying.again import Lot, cannot, lots
+from scaling.verifying.again import Lot, make_lots, training_obstacle
 from scaling.verifying.folder import Folder, read_folder
 from scaling.verifying.ledger import CHECKS, EQUAL, PAIRED, SMALL, Ledger
-from scaling.verifying.small import BEYOND, WITHIN, WORST, near
+from scaling.verifying.small import BEYOND, WITHIN, WORST, compare_small
 from scaling.verifying.stored import check_stored
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         )
     planned = check_stored(folder, ledger)
     retrainer = Retrainer(by=args.by, ledger=ledger)
-    able = _trainable(lots(folder.models, planned, alone=args.by is not None), retrainer)
+    able = _trainable(make_lots(folder.models, planned, alone=args.by is not None), retrainer)
     if args.sample == 0:
         ledger.unverified.clear()
     chosen = sample(able, retrainer.seconds, args.sample, args.seed)
@@ -79,7 +79,7 @@ def _trainable(found: Sequence[Lot], retrainer: Retrainer) -> list[Lot]:
     for lot in found:
         key = lot.cell.cell_id, retrainer.engine(lot)
         if key not in why:
-            why[key] = cannot(lot, key[1])
+            why[key] = training_obstacle(lot, key[1])
         if reason := why[key]:
             if lot.engine in engines.NAMES and engines.unsupported_reason(
                 lot.engine, lot.cell, "cpu"
@@ -100,11 +100,11 @@ def _check_small(chosen: Sequence[Lot], ledger: Ledger) -> int:
     near_enough = 0
     for (engine, cell_id), lot in cells.items():
         planned, model = lot.planned[0], lot.models[0]
-        if why := cannot(lot, engine):
+        if why := training_obstacle(lot, engine):
             ledger.note(f"{cell_id} was not compared weight by weight: {why}")
             continue
         ledger.count(SMALL)
-        found = near(planned.cell, planned.member, planned.source, engine)
+        found = compare_small(planned.cell, planned.member, planned.source, engine)
         near_enough += found.holds
         if not found.holds:
             ledger.about(SMALL, model.run_id, model.metrics_file).fail(

@@ -9,9 +9,10 @@ from scaling.errors import InputError
 from scaling.models.weights import Weights
 from scaling.progress import Progress
 from scaling.study import Job
-from scaling.verifying.again import Again, Lot, evidence, train_again, unsure
+from scaling.verifying.again import Again, Lot, train_again
 from scaling.verifying.bounds import Unequal
 from scaling.verifying.ledger import BOUNDS, EQUAL, Ledger
+from scaling.verifying.machine import doubts, evidence
 
 NEIGHBOURS = "who trained beside it in lock-step is not known"
 
@@ -81,7 +82,7 @@ class Retrainer:
             if not again.unequal:
                 self.equal.append(again)
                 continue
-            reasons = unsure(again.model, again.planned)
+            reasons = doubts(again.model, again.planned)
             if not known:
                 reasons.append(NEIGHBOURS)
             countable = None not in (again.misses, again.model.last["test_misses"])

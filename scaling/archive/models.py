@@ -1,9 +1,9 @@
-"""A published study: what of its results is kept, in a row a model, and how all of it comes back.
+"""A published study: its results packed into one row per model, and unpacked again.
 
-The row is the one of the model's last epoch, with the earlier ones as its learning curve, the
-correctness bits, and the classes of the wrong predictions only: a right one is the image's label.
-The labels need no data set, as they are what right predictions say.
-Pure functions of rows; archive_file.py has the bytes.
+A row is that of the model's last epoch, with the earlier ones as its learning curve, the
+correctness bits, and the classes of the wrong predictions only: a right prediction is the image's
+label. Labels are recovered from right predictions, so no data set is needed.
+Pure functions of rows; parquet_file.py has the bytes.
 """
 
 import re
@@ -25,14 +25,14 @@ PER_EPOCH = (
     *("epoch", "examples_seen", "train_flop", "train_loss", "train_misses", "train_n"),
     *("val_loss", "val_misses", "val_n", "test_loss", "test_misses", "wall_s", "cpu_s"),
 )
-_UNKNOWN = "."  # the label of an image that no model gets right, which nothing needs
+_UNKNOWN = "."  # the label of an image that no model gets right; no row needs it
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """The rows of a finished model, as the Store has them: epochs in order, and predictions."""
+    """The rows of a finished model as in the Store: epochs in order, and predictions."""
 
     rows: tuple[Row, ...]
     prediction: Row
@@ -57,16 +57,16 @@ class Archive:
 
     @property
     def created_at(self) -> datetime:
-        """When the last model was trained."""
+        """Return the time of the last training."""
         return max(model.created_at for model in self.models)
 
 
-def packed(archive: Archive) -> tuple[list[Row], Row]:
-    """A row for each model, and the header: what belongs to all of them, as JSON can hold it.
+def pack(archive: Archive) -> tuple[list[Row], Row]:
+    """Return a row for each model, and the header with their common values, for JSON.
 
     Raises InputError for results that contradict themselves or their plan.
     """
-    rows = [_packed(model) for model in archive.models]
+    rows = [_pack(model) for model in archive.models]
     header = {
         "plan": archive.plan,
         "labels": _labels(model.prediction for model in archive.models),
@@ -74,22 +74,22 @@ def packed(archive: Archive) -> tuple[list[Row], Row]:
             {**row, "created_at": row["created_at"].isoformat()} for row in archive.failures
         ],
     }
-    if unpacked(rows, header) != archive:
+    if unpack(rows, header) != archive:
         raise InputError(
-            "its rows would not come back as they are: some columns differ between the epochs of a"
-            " model; train it again"
+            "its rows would not be restored as they are: some columns differ between the epochs of"
+            " a model; train it again"
         )
     return rows, header
 
 
-def unpacked(rows: Sequence[Row], header: Row) -> Archive:
-    """The archive that these rows and this header are of: the inverse of `packed`.
+def unpack(rows: Sequence[Row], header: Row) -> Archive:
+    """Return the archive of rows and header: the inverse of `pack`.
 
     Raises InputError for rows that contradict themselves or the plan.
     """
     labels = {key: _classes(text) for key, text in header["labels"].items()}
     expected = _expected(header["plan"])
-    models = tuple(_unpacked(row, expected, labels) for row in rows)
+    models = tuple(_unpack(row, expected, labels) for row in rows)
     if not models or len({model.run_id for model in models}) < len(models):
         raise InputError("a model is there twice, or there are no models")
     failures = tuple(
@@ -97,20 +97,20 @@ def unpacked(rows: Sequence[Row], header: Row) -> Archive:
         for row in header["failures"]
     )
     if any(row["run_id"] not in expected or row["kind"] != "numeric" for row in failures):
-        raise InputError("a failure is of no planned model, or not of the mathematics")
+        raise InputError("a failure is of no planned model, or not numeric")
     return Archive(plan=header["plan"], models=models, failures=failures)
 
 
-def latest(archives: Iterable[Archive]) -> dict[str, Model]:
-    """Return the latest training of each model, by run_id, whichever archive holds it."""
+def latest_models(archives: Iterable[Archive]) -> dict[str, Model]:
+    """Return the latest training of each model in any archive, by run_id."""
     models = [model for archive in archives for model in archive.models]
     return {model.run_id: model for model in sorted(models, key=lambda model: model.created_at)}
 
 
-def merged(plans: Iterable[Row]) -> dict[str, Row]:
-    """Merge the plans of several files of each study, by name: a later one adds cells and models.
+def merge_plans(plans: Iterable[Row]) -> dict[str, Row]:
+    """Return the merged plans of each study by name: a later plan adds cells and models.
 
-    What both have is as the later one says.
+    Where plans differ, the later one holds.
     """
     found: dict[str, Row] = {}
     for plan in plans:
@@ -124,7 +124,7 @@ def merged(plans: Iterable[Row]) -> dict[str, Row]:
     return found
 
 
-def _packed(model: Model) -> Row:
+def _pack(model: Model) -> Row:
     *earlier, last = model.rows
     correct, predicted = _arrays(model.prediction)
     return {
@@ -135,7 +135,7 @@ def _packed(model: Model) -> Row:
     }
 
 
-def _unpacked(row: Row, expected: Mapping[str, Row], labels: Mapping[str, NDArray[Any]]) -> Model:
+def _unpack(row: Row, expected: Mapping[str, Row], labels: Mapping[str, NDArray[Any]]) -> Model:
     last = {name: value for name, value in row.items() if name not in ("curve", "correct", "wrong")}
     run_id, n_test = last["run_id"], last["n_test"]
     if run_id not in expected:
@@ -166,7 +166,7 @@ def _unpacked(row: Row, expected: Mapping[str, Row], labels: Mapping[str, NDArra
 
 
 def _expected(plan: Row) -> dict[str, Row]:
-    """Check the identities of a plan; return the columns that it determines, by run_id."""
+    """Check a plan's identities; return the columns that it determines by run_id."""
     cells = [(cell_from_plan(entry), entry) for entry in plan["cells"]]
     expected = {
         cell.run_id(member): identity_columns(cell, member)
@@ -180,7 +180,7 @@ def _expected(plan: Row) -> dict[str, Row]:
 
 
 def _labels(predictions: Iterable[Row]) -> dict[str, str]:
-    """A digit for each image of each test set, by the models that are right about it."""
+    """Return a digit for each image of each test set, from the models that are right about it."""
     found: dict[str, NDArray[np.int64]] = {}
     for row in predictions:
         correct, predicted = _arrays(row)
@@ -198,7 +198,7 @@ def _labels(predictions: Iterable[Row]) -> dict[str, str]:
 
 
 def _classes(text: str) -> NDArray[np.uint8]:
-    """Labels of a test set; the unknown ones are no class."""
+    """Return the labels of a test set; unknown ones are no class."""
     return np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(ord("0"))
 
 
@@ -211,7 +211,7 @@ def _arrays(row: Row) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
 
 
 def _bits(run_id: str, correct: bytes, n_test: int) -> NDArray[np.bool_]:
-    """Raises InputError unless there is a bit for each image, and none after them."""
+    """Return correctness as an array. Raises InputError for another number of bits than images."""
     if len(correct) == (n_test + 7) // 8:
         bits = unpack_correct(correct, n_test)
         if pack_correct(bits) == correct:

@@ -1,7 +1,7 @@
-"""Published studies as files that are written once: zstd Parquet, named by study, day and content.
+"""Published studies as files that never change: zstd Parquet, named by study, day and content.
 
-The last part of a name is the beginning of the file's sha256: a file that is damaged or changed is
-found by its name, and one of another content never takes its place.
+A name ends with the beginning of the file's sha256, so that a damaged or changed file is detected
+and a file with other content never replaces it.
 """
 
 import base64
@@ -16,12 +16,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scaling.archive.models import PER_EPOCH, Archive, Row, packed, unpacked
+from scaling.archive.models import PER_EPOCH, Archive, Row, pack, unpack
 from scaling.errors import InputError
 from scaling.store.files import one_line
 from scaling.store.schema import FAILURES, METRICS, PREDICTIONS
 
-FORMAT = b"1"  # raised when a file means something else
+FORMAT = b"1"  # raised when the meaning of a file changes
 COLUMNS = pa.schema(
     [
         *METRICS,
@@ -30,14 +30,15 @@ COLUMNS = pa.schema(
         ("wrong", pa.binary()),
     ]
 )
-# Numbers whose digits do not repeat: byte by byte they take a tenth less (measured).
+# Numbers without repeating digits: split byte by byte they take a tenth less (measured).
 _FLOATS = ("train_loss", "val_loss", "test_loss", "wall_s", "cpu_s")
 _BY_BYTE = [*_FLOATS, *(f"curve.list.element.{name}" for name in _FLOATS)]
-_LEVEL = 19  # of zstd, assumed: slow to write, which happens once
-MOST_BYTES = 6_000_000  # of the folder, and so of each file: a clone has them all, for ever
-# What a reader accepts, assumed: many times what this project can publish in that.
+_LEVEL = 19  # of zstd; assumed; slow, but files are written once
+MOST_BYTES = 6_000_000  # of the whole folder, as every clone of the repository holds it for ever
+# Limits of the reader; assumed: many times the content of the largest folder.
 _MOST_MODELS, _MOST_VALUES, _MOST_MEMORY = 50_000, 5_000_000, 256_000_000
-# What pyarrow and json raise for bytes that are no such file; RecursionError for nested brackets.
+# Errors of pyarrow and json for other bytes than a published file's; nested brackets give
+# RecursionError.
 _UNREADABLE = (
     *(pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError),
     *(ArithmeticError, RecursionError, MemoryError),
@@ -45,8 +46,8 @@ _UNREADABLE = (
 
 
 def to_bytes(archive: Archive) -> bytes:
-    """The file of an archive. Raises InputError for results that contradict themselves."""
-    rows, header = packed(archive)
+    """Return the file of an archive. Raises InputError for results that contradict themselves."""
+    rows, header = pack(archive)
     text = json.dumps(header, separators=(",", ":")).encode()
     shrunk = pa.Codec("zstd", compression_level=_LEVEL).compress(text).to_pybytes()
     sink = pa.BufferOutputStream()
@@ -56,7 +57,7 @@ def to_bytes(archive: Archive) -> bytes:
         compression="zstd",
         compression_level=_LEVEL,
         store_schema=False,
-        write_statistics=False,  # a third of a small file, and never searched
+        write_statistics=False,  # a third of a small file, and never used
         use_byte_stream_split=_BY_BYTE,
         use_dictionary=[name for name in _leaves() if name not in (*_BY_BYTE, "correct", "wrong")],
     ) as writer:
@@ -66,25 +67,18 @@ def to_bytes(archive: Archive) -> bytes:
 
 
 def from_bytes(body: bytes) -> Archive:
-    """The archive of a file. Raises InputError for bytes that are no such file."""
+    """Return the archive of a file. Raises InputError for other bytes than a published file's."""
     try:
         rows, header = _read(body)
-        archive = unpacked(rows, header)
-        pa.Table.from_pylist(list(archive.failures), schema=FAILURES)  # refuses other types
+        archive = unpack(rows, header)
+        pa.Table.from_pylist(list(archive.failures), schema=FAILURES)  # raises for other types
         return archive
-    except (
-        pa.ArrowException,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:
+    except _UNREADABLE as error:
         raise InputError(one_line(error)) from error
 
 
 def tables(archive: Archive) -> tuple[pa.Table, pa.Table]:
-    """Metrics and predictions as the Store reads them."""
+    """Return metrics and predictions as the Store reads them."""
     rows = [row for model in archive.models for row in model.rows]
     predictions = [model.prediction for model in archive.models]
     return (
@@ -94,16 +88,16 @@ def tables(archive: Archive) -> tuple[pa.Table, pa.Table]:
 
 
 def write_published(folder: Path, stem: str, suffix: str, day: datetime, body: bytes) -> Path:
-    """Add a file to the folder, whole or not at all; one of the same content stays as it is.
+    """Add a file to the folder atomically, unless it is there, and return its path.
 
-    Raises InputError where the folder would grow beyond its limit, or cannot be written.
+    Raises InputError if the folder would exceed its limit or cannot be written.
     """
     digest = hashlib.sha256(body).hexdigest()[:12]
     path = folder / f"{stem}-{day:%Y%m%d}-{digest}{suffix}"
-    there = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
-    if not path.exists() and there + len(body) > MOST_BYTES:
+    present = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
+    if not path.exists() and present + len(body) > MOST_BYTES:
         raise InputError(
-            f"{path.name} has {len(body):,} bytes and {folder} {there:,}: expected at most"
+            f"{path.name} has {len(body):,} bytes and {folder} {present:,}: expected at most"
             f" {MOST_BYTES:,} in all, as every clone has them for ever; publish fewer models"
         )
     part = folder / f".{uuid.uuid4().hex}"
@@ -120,7 +114,7 @@ def write_published(folder: Path, stem: str, suffix: str, day: datetime, body: b
 
 
 def read_checked(path: Path) -> bytes:
-    """The bytes of a published file. Raises InputError unless they are those of its name."""
+    """Return the bytes of a published file. Raises InputError if its name has another checksum."""
     match = re.fullmatch(r".+-\d{8}-([0-9a-f]{12})\.(parquet|npz)", path.name)
     try:
         if match is None:
@@ -139,7 +133,7 @@ def read_checked(path: Path) -> bytes:
 
 
 def read_published(path: Path) -> Archive:
-    """The study of a published file. Raises InputError for a file that is damaged or forged."""
+    """Return the study of a published file. Raises InputError for a damaged or forged file."""
     body = read_checked(path)
     try:
         return from_bytes(body)
@@ -151,7 +145,7 @@ def read_published(path: Path) -> Archive:
 
 
 def read_folder(folder: Path) -> list[Archive]:
-    """Every study of a folder, those trained first first. Raises InputError for other files."""
+    """Return every study of a folder in order of training. Raises InputError for other files."""
     if not folder.exists():
         return []
     names = sorted(file for file in folder.glob("[!.]*") if file.name != "README.md")
@@ -160,9 +154,9 @@ def read_folder(folder: Path) -> list[Archive]:
 
 
 def _read(body: bytes) -> tuple[list[Row], Row]:
-    """Read rows and header. Raises ValueError for more than a published file may hold.
+    """Return rows and header. Raises ValueError for more than a published file may hold.
 
-    A few forged footers abort pyarrow; a damaged file never gets here, as its name tells.
+    A few forged footers abort pyarrow; damaged files are rejected before, by their checksum.
     """
     file = pq.ParquetFile(pa.BufferReader(body))
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
@@ -184,7 +178,7 @@ def _read(body: bytes) -> tuple[list[Row], Row]:
 
 
 def _leaves() -> list[str]:
-    """The columns as Parquet names them, those within lists and maps too."""
+    """Return the columns as Parquet names them, including those within lists and maps."""
     sink = pa.BufferOutputStream()
     pq.write_table(COLUMNS.empty_table(), sink, store_schema=False)
     schema: Any = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema

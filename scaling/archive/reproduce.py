@@ -1,6 +1,6 @@
-"""A stored model's weights: trained again, or judged by what they predict.
+"""A stored model's weights: trained again, or checked by their predictions.
 
-Either they are those of its rows, or an error says what differs.
+If they differ from those of its rows, an error names the difference.
 """
 
 import numpy as np
@@ -17,21 +17,21 @@ from scaling.pretraining import start_of
 from scaling.recipes.tricks import TRICKS
 from scaling.study import Cell, Member, cell_from_plan, make_cell, members_from_plan
 from scaling.verifying.again import differences
-from scaling.verifying.folder import Stored
+from scaling.verifying.folder import StoredModel
 
-# Assumed: engines sum in different orders, so that two outputs that are equal but for their last
-# digits can change places in the prediction of an image.
+# Images; assumed: engines sum in different orders, so the larger of two nearly equal outputs may
+# differ.
 MOST_UNLIKE = 2
 
 
-def trained_again(entry: Row, model: Model) -> Weights:
-    """The weights of a model, trained anew by the engine that trained it.
+def retrain(entry: Row, model: Model) -> Weights:
+    """Train a model again by the engine that trained it and return its weights.
 
-    Raises InputError unless its rows are those of the stored model, to the bit.
+    Raises InputError unless its rows equal the stored ones bit for bit.
     """
     cell, member, source = _planned(entry, model)
     last = model.rows[-1]
-    of_start = cell.start.dataset if cell.start else ""  # all that older plans say
+    start_source = cell.start.dataset if cell.start else ""  # older plans name no source
     (result,) = engines.train(
         cell,
         [member],
@@ -39,11 +39,11 @@ def trained_again(entry: Row, model: Model) -> Weights:
         engine=last["engine"],
         device=last["device"],
         epochs_evaluated=[row["epoch"] for row in model.rows],
-        start=start_of(cell, entry.get("start_source", of_start)),
+        start=start_of(cell, entry.get("start_source", start_source)),
     )
     if not isinstance(result, Trained):
         raise InputError(f"model {model.run_id} failed when it was trained again: {result.error}")
-    stored = Stored(
+    stored = StoredModel(
         run_id=model.run_id,
         rows=model.rows,
         prediction=model.prediction,
@@ -51,22 +51,22 @@ def trained_again(entry: Row, model: Model) -> Weights:
         predictions_file="",
     )
     if unequal := list(differences(stored, result)):
-        what, now, then = unequal[0]
+        name, now, then = unequal[0]
         raise InputError(
-            f"model {model.run_id} came out differently when it was trained again ({what}: got"
+            f"model {model.run_id} came out differently when it was trained again ({name}: got"
             f" {now}, stored is {then}): its weights are not those of the stored row"
         )
     return result.weights
 
 
 def check_weights(entry: Row, model: Model, weights: Weights) -> None:
-    """Raises InputError unless weights predict the test images as the stored model does.
+    """Raise InputError unless weights predict the test images as the stored model does.
 
-    The reference engine predicts, whichever trained: on a few images it may differ.
+    The reference engine predicts, whichever engine trained, so a few images may differ.
     """
     cell, member, source = _planned(entry, model)
-    like = initial_weights(cell.sizes, cell.recipe, member.seed)
-    expected = {name: (array.shape, array.dtype) for name, array in like.items()}
+    template = initial_weights(cell.sizes, cell.recipe, member.seed)
+    expected = {name: (array.shape, array.dtype) for name, array in template.items()}
     found = {name: (array.shape, array.dtype) for name, array in weights.items()}
     for name in sorted({*expected, *found}):
         if expected.get(name) != found.get(name):
@@ -96,7 +96,7 @@ def check_weights(entry: Row, model: Model, weights: Weights) -> None:
 
 
 def _planned(entry: Row, model: Model) -> tuple[Cell, Member, str]:
-    """Cell, member and source of a model. Raises InputError if they mean something else today."""
+    """Return a model's cell, member and source. Raises InputError if their meaning has changed."""
     cell = cell_from_plan(entry)
     member = next(m for m in members_from_plan(cell, entry) if cell.run_id(m) == model.run_id)
     source = entry.get("source", cell.dataset)

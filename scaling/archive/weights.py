@@ -11,9 +11,9 @@ from scaling.errors import InputError
 from scaling.models.weights import Weights
 from scaling.store.files import one_line
 
-MOST_MODELS = 30  # of all published models, by the issue that asked for them
-_MOST_MEMORY = 64_000_000  # bytes of all arrays, assumed: 30 models of width 8 are 60 million
-# What numpy and zipfile raise for bytes that are no such file; RuntimeError for an encrypted one.
+MOST_MODELS = 30  # in all published files together, so that the repository stays small
+_MOST_MEMORY = 64_000_000  # bytes of all arrays; assumed: 30 models of width 8 have 60 million
+# Errors of numpy and zipfile for other bytes than an .npz file's; an encrypted one: RuntimeError.
 _UNREADABLE = (
     *(OSError, ValueError, EOFError, LookupError, AttributeError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error),
@@ -21,9 +21,9 @@ _UNREADABLE = (
 
 
 def weights_to_bytes(models: Mapping[str, Weights]) -> bytes:
-    """The file of these models' weights, by run_id.
+    """Return the file of these models' weights, by run_id.
 
-    Raises InputError for weights that could not be read again: a published file stays.
+    Raises InputError for weights that could not be read again, as a published file never changes.
     """
     arrays = {
         f"{run}/{name}": array for run, found in models.items() for name, array in found.items()
@@ -38,7 +38,7 @@ def weights_to_bytes(models: Mapping[str, Weights]) -> bytes:
 
 
 def arrays_from_bytes(body: bytes) -> Weights:
-    """The arrays of an .npz file. Raises InputError for bytes that are none."""
+    """Return the arrays of an .npz file. Raises InputError for other bytes."""
     try:
         memory = sum(part.file_size for part in zipfile.ZipFile(io.BytesIO(body)).infolist())
         if memory > _MOST_MEMORY:
@@ -50,7 +50,7 @@ def arrays_from_bytes(body: bytes) -> Weights:
 
 
 def weights_from_bytes(body: bytes) -> dict[str, Weights]:
-    """Weights by run_id and name. Raises InputError for a file that is not of weights."""
+    """Return weights by run_id and name. Raises InputError for a file that is not of weights."""
     models: dict[str, Weights] = {}
     for key, array in arrays_from_bytes(body).items():
         run_id, _, name = key.rpartition("/")

@@ -1,4 +1,4 @@
-"""A process of its own that trains, for scaling/bench/processes.py.
+"""A separate process that trains, for scaling/bench/processes.py.
 
 python -m scaling.bench.child first ENGINE RECIPE    seconds of its first call
 python -m scaling.bench.child work ENGINE RECIPE     for each line of seconds: examples a second
@@ -16,7 +16,7 @@ from scaling.engines import NumericFailure
 from scaling.recipes.registry import find_recipe
 from scaling.study import Cell, make_cell, make_members
 
-EXAMPLES = 500  # of noise: an engine's arithmetic does not depend on what it sees
+EXAMPLES = 500  # of noise: an engine's speed does not depend on its images
 
 
 def main(what: str, engine: str, recipe: str) -> None:
@@ -33,7 +33,7 @@ def main(what: str, engine: str, recipe: str) -> None:
 
 
 def first_call(engine: str, cell: Cell, data: Dataset) -> float:
-    """Seconds from the first call of an engine to one trained model, modules being imported."""
+    """Return seconds from an engine's first call to one trained model, without imports."""
     if engine == "compiled":
         import scaling.engines.compiled.engine
     elif engine == "population":
@@ -49,7 +49,7 @@ def first_call(engine: str, cell: Cell, data: Dataset) -> float:
 
 
 def work(engine: str, cell: Cell, examples: Examples) -> None:
-    """Train for as long as each line on stdin says; answer with what was done."""
+    """Train for the seconds of each line on stdin; print the examples per second."""
     from scaling.bench.steps import epochs_of, new_model, one_thread
 
     (member,) = make_members(cell.recipe, [0])

@@ -1,4 +1,4 @@
-"""The floor: how fast a training step could be if a core did nothing but its arithmetic.
+"""The floor: the time of a training step if a core did nothing but its arithmetic.
 
 The arithmetic is counted from the architecture; the core's speed is measured with a loop of
 multiply-adds that keeps its vector registers full and never waits for memory.
@@ -21,10 +21,10 @@ ACCUMULATORS = (3, 6, 12, 24)  # vectors in flight: 16 registers of SSE2, of AVX
 
 
 def step_flop(architecture: Architecture, recipe: Recipe) -> int:
-    """FLOP of one example's step: forward, gradients, update; activations are not counted.
+    """Return the FLOP of one example's step: forward, gradients, update, without activations.
 
-    The weight gradient and the input gradient cost as much as the forward pass, but nobody needs
-    the gradient of the image.
+    The weight gradient and the input gradient each cost as much as the forward pass; the gradient
+    of the image is not needed.
     """
     first = architecture.layers[0]
     macs = 3 * architecture.n_macs - first.macs
@@ -32,18 +32,18 @@ def step_flop(architecture: Architecture, recipe: Recipe) -> int:
 
 
 def fastest_fma() -> Callable[[float], float]:
-    """A function that does at least this many FLOP, and returns how many it did.
+    """Return a function that does at least a number of FLOP and returns the number it did.
 
-    Of several numbers of accumulators it takes the one that this core does fastest.
+    It uses the number of accumulators that is fastest on this core.
     """
-    from scaling.bench.fma import make_fma  # numba, which may be missing
+    from scaling.bench.fma import make_fma  # needs numba, which may be missing
 
     makers = {count: make_fma(count) for count in ACCUMULATORS}
     values = np.linspace(0, 1, max(ACCUMULATORS) * LANES, dtype=np.float32)
 
     def speed(count: int) -> float:
         turns, times = 2_000_000 // count, []
-        for _ in range(5):  # the first compiles it
+        for _ in range(5):  # the first call compiles it
             started = perf_counter()
             makers[count](values, turns)
             times.append(perf_counter() - started)

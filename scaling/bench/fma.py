@@ -1,4 +1,4 @@
-"""A loop of nothing but multiply-adds, in vector registers."""
+"""A loop of multiply-adds in vector registers."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from scaling.engines.compiled.kernels import FASTMATH
 from scaling.engines.compiled.layout import LANES
 from scaling.engines.compiled.vectors import vector_ops
 
-FACTOR, TERM = np.float32(0.999), np.float32(0.001)  # any that stay finite and normal
+FACTOR, TERM = np.float32(0.999), np.float32(0.001)  # arbitrary; results stay finite and normal
 
 
 def make_fma(count: int) -> Any:
-    """fma(values, turns): `count` vectors, each `turns` times multiplied and added to.
+    """Return fma(values, turns): `count` vectors, each multiplied and added to `turns` times.
 
-    `values` gives each vector its own beginning, or the compiler would keep only one, and takes
-    what became of it, or it would keep none.
+    `values` holds each vector's initial value, as the compiler would merge equal vectors, and its
+    result, as the compiler would remove unused ones.
     """
     ops = vector_ops(LANES)
     load, store, splat, tile = ops.load, ops.store, ops.splat, ops.tile

@@ -1,7 +1,7 @@
-"""The baseline: one example, one update, in plain PyTorch as anybody would write it.
+"""The baseline: one update per example in plain PyTorch, as a user would write it.
 
-The same steps, in the same order, as the loop of the write-up, and no setting changed: what a user
-of PyTorch gets. The reference engine, which judges the others' results, is already faster.
+The steps and their order are those of the published loop, with PyTorch's default settings. The
+reference engine is already faster.
 
 Shapes: N images; P planes in three groups of G.
 Source: Karpathy 2022, lecun1989-repro, repro.py (recipe 1989) and modern.py (dropout_relu).
@@ -32,9 +32,9 @@ class PlainNetwork(nn.Module):
         self.output_weight, self.output_bias = _parameters(weights, "output")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs (1, 10) of one image (1, 1, 16, 16)."""
+        """Return outputs (1, 10) of one image (1, 1, 16, 16)."""
         if self.training and self.recipe.shift:
-            x = self.moved(x)
+            x = self.shift(x)
         G = len(self.h1_weight) // 3
         x = F.pad(x, (PADDING,) * 4, "constant", BACKGROUND)
         x = self.activation(F.conv2d(x, self.h1_weight, stride=STRIDE) + self.h1_bias)
@@ -45,20 +45,20 @@ class PlainNetwork(nn.Module):
         third = F.conv2d(outer, self.h2_weight[2 * G :], stride=STRIDE)
         x = self.activation(torch.cat((first, second, third), dim=1) + self.h2_bias)
         if self.recipe.dropout:
-            x = self.thinned(x)
+            x = self.drop_out(x)
         x = x.flatten(start_dim=1)
         x = self.activation(x @ self.h3_weight + self.h3_bias)
         x = x @ self.output_weight + self.output_bias
         return torch.tanh(x) if self.recipe.output == "tanh" else x
 
-    def moved(self, x: Tensor) -> Tensor:
-        """The image shifted at random in both directions, wrapping around."""
+    def shift(self, x: Tensor) -> Tensor:
+        """Return the image shifted at random in both directions, wrapping around."""
         most = self.recipe.shift
         rows, columns = self.rng.integers(-most, most + 1, size=2)
         return torch.roll(x, (int(rows), int(columns)), (2, 3))
 
-    def thinned(self, x: Tensor) -> Tensor:
-        """Dropout, of PyTorch's own drawing."""
+    def drop_out(self, x: Tensor) -> Tensor:
+        """Return units after dropout with PyTorch's random numbers."""
         return F.dropout(x, p=self.recipe.dropout, training=self.training)
 
 
@@ -80,7 +80,7 @@ class PlainLoop:
         self.y = F.one_hot(labels, N_CLASSES).float() * 2 - 1  # targets -1 and 1, as published
 
     def train_epoch(self) -> None:
-        """One pass over the examples, at the first epoch's learning rate."""
+        """Train for one pass over the examples at the first epoch's learning rate."""
         self.network.train()
         for step in range(len(self.x)):
             x, y = self.x[[step]], self.y[[step]]
@@ -95,6 +95,6 @@ class PlainLoop:
 
 
 def _parameters(weights: Weights, layer: str) -> tuple[nn.Parameter, nn.Parameter]:
-    """The weights and biases of one layer, copied."""
+    """Return copies of the weights and biases of one layer."""
     weight, bias = weights[f"{layer}_weight"], weights[f"{layer}_bias"]
     return nn.Parameter(torch.tensor(weight)), nn.Parameter(torch.tensor(bias))

@@ -1,4 +1,4 @@
-"""What only other processes can tell: how soon a new one trains, and what a second one is worth."""
+"""Measurements in other processes: the start of a new one, and the gain by a second one."""
 
 import os
 import subprocess
@@ -10,13 +10,13 @@ from scaling.bench.rounds import Spread
 from scaling.engines import available_cores
 
 CHILD = (sys.executable, "-m", "scaling.bench.child")
-SETTINGS = {"OMP_NUM_THREADS": "1"}  # a core a process
+SETTINGS = {"OMP_NUM_THREADS": "1"}  # one core per process
 
 
 def first_call_s(engine: str, recipe: str) -> float:
-    """Seconds until a new process has trained its first model at width 1.
+    """Return the seconds in which a new process trains its first model at width 1.
 
-    From the first call to the engine; the kernels are in the cache, and modules are imported.
+    The time begins with the first call of the engine; kernels are cached, and modules imported.
     """
     done = subprocess.run(
         [*CHILD, "first", engine, recipe],
@@ -29,10 +29,10 @@ def first_call_s(engine: str, recipe: str) -> float:
 
 
 def two_workers(engine: str, recipe: str, rounds: int, seconds: float) -> Spread | None:
-    """Examples a second of two processes at once, against one alone; None on a single core.
+    """Return the ratio of examples per second of two processes to one; None on a single core.
 
-    By the wall clock, in rounds of one alone and both together, `seconds` each: on cores that
-    somebody else is using, it says how much of them is left.
+    It is measured by the wall clock, in rounds of one process and of both, `seconds` each. On busy
+    cores it shows how much of them is free.
     """
     if available_cores() < 2:
         return None
@@ -46,7 +46,7 @@ def two_workers(engine: str, recipe: str, rounds: int, seconds: float) -> Spread
 
 
 def _rate(workers: list["subprocess.Popen[str]"], seconds: float) -> float:
-    """Examples a second of these workers together."""
+    """Return the examples per second of these workers together."""
     for worker in workers:
         assert worker.stdin
         worker.stdin.write(f"{seconds}\n")
@@ -56,7 +56,7 @@ def _rate(workers: list["subprocess.Popen[str]"], seconds: float) -> float:
 
 @contextmanager
 def _worker(engine: str, recipe: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process that has warmed up; it ends with its input."""
+    """Yield a warmed-up process; it ends when its input is closed."""
     command = [*CHILD, "work", engine, recipe]
     with subprocess.Popen(
         command,

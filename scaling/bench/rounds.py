@@ -1,8 +1,7 @@
-"""Timing on a machine that others use too: in rounds, side by side, by the processor's own clock.
+"""Timing on a shared machine: in rounds, interleaved, by CPU time.
 
-Every contender runs once in each round, so that what slows the machine slows them alike; a ratio
-is taken within a round. CPU time leaves out what other processes took, though not the heat and the
-caches that they share.
+Every contender runs once in each round, so that a slower machine slows all alike; ratios are taken
+within a round. CPU time excludes other processes, but not their effects on temperature and caches.
 """
 
 import statistics
@@ -11,21 +10,21 @@ from dataclasses import dataclass
 from time import process_time
 from typing import NamedTuple
 
-FEWEST, MOST = 16, 8192  # examples of one run; no run repeats a digit
+MIN_EXAMPLES, MAX_EXAMPLES = 16, 8192  # of one run; no run repeats an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """Something that can be run, and how many examples' worth of work one run is."""
+    """A function to time, and the number of examples that one run of it processes."""
 
     name: str
     run: Callable[[], object]
     examples: float
-    clock: Callable[[], float] | None = None  # CPU time, unless the work is elsewhere
+    clock: Callable[[], float] | None = None  # None: CPU time; a GPU needs another clock
 
 
 class Spread(NamedTuple):
-    """What the rounds gave: the middle, and the ends."""
+    """The median and the range over rounds."""
 
     median: float
     low: float
@@ -36,12 +35,12 @@ class Spread(NamedTuple):
         return cls(statistics.median(values), min(values), max(values))
 
 
-def interleaved(
+def run_interleaved(
     contenders: Sequence[Contender], rounds: int, after_round: Callable[[], None]
 ) -> dict[str, list[float]]:
-    """Microseconds of CPU time an example of each contender, by round.
+    """Return each contender's microseconds of CPU time per example, by round.
 
-    Each round begins with another one, so that none always follows the same.
+    Each round begins with another contender, so that their order varies.
     """
     us: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for number in range(rounds):
@@ -53,26 +52,26 @@ def interleaved(
 
 
 def ratio(us: Sequence[float], by: Sequence[float]) -> float:
-    """The median of the rounds' own ratios: often near that of the medians, but not equal to it."""
+    """Return the median of the rounds' ratios, which is not the ratio of the medians."""
     return statistics.median(a / b for a, b in zip(us, by, strict=True))
 
 
-def sized(
+def size_contender(
     name: str,
     make: Callable[[int], Callable[[], object]],
     seconds: float,
     models: int = 1,
     clock: Callable[[], float] | None = None,
-    fewest: int = FEWEST,
+    fewest: int = MIN_EXAMPLES,
 ) -> Contender:
-    """A contender, warmed up, whose run takes about this many seconds.
+    """Return a warmed-up contender whose run takes about this many seconds.
 
-    `make` gives what runs over a number of examples, for so many models at once.
+    `make` returns the function for a number of examples, each for `models` models at once.
     """
     probe = Contender(name=name, run=make(fewest), examples=fewest, clock=clock)
     probe.run()  # first calls load libraries
-    each = _seconds(probe) / fewest
-    examples = max(fewest, min(MOST, int(seconds / each)))
+    per_example = _seconds(probe) / fewest
+    examples = max(fewest, min(MAX_EXAMPLES, int(seconds / per_example)))
     run = make(examples)
     run()
     return Contender(name=name, run=run, examples=examples * models, clock=clock)

@@ -1,4 +1,4 @@
-"""A row for each engine, recipe and width: microseconds a training step, and what to hold them to.
+"""A row for each engine, recipe and width: microseconds per training step, and the comparisons.
 
 The plain loop, every engine and the floor take turns in one process, on one thread.
 """
@@ -15,27 +15,28 @@ from scaling import engines
 from scaling.bench import together
 from scaling.bench.floor import step_flop
 from scaling.bench.plain import PlainLoop, PlainNetwork
-from scaling.bench.rounds import Contender, Spread, interleaved, ratio, sized
+from scaling.bench.rounds import Contender, Spread, ratio, run_interleaved, size_contender
 from scaling.data.selection import DatasetInfo, Examples
 from scaling.engines import population
 from scaling.engines.training import Model
 from scaling.models.weights import initial_weights
+from scaling.recipes.ladder import BASELINE, MODERN
 from scaling.recipes.registry import find_recipe
 from scaling.study import Cell, Member, make_cell, make_members
 
-RECIPES = ("1989", "dropout_relu")  # the two ends of the ladder
+RECIPES = (BASELINE, MODERN)  # the two ends of the ladder
 WIDTHS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How much to measure; seconds are of one run, of which there is one in each round."""
+    """The amount of measurement; seconds are of one run, and each round has one run."""
 
     widths: tuple[int, ...] = WIDTHS
     rounds: int = 11
     loop_s: float = 0.12
     engine_s: float = 0.06
-    members: tuple[int, ...] = (32,)  # of populations, as far as they fit the caches
+    members: tuple[int, ...] = (32,)  # of populations, limited by the caches
     device: str = "cpu"  # of populations
     evaluation_s: float = 0.02
     floor_s: float = 0.01
@@ -43,10 +44,10 @@ class Effort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One engine on one recipe at one width. Times are medians over rounds, ranges their ends.
+    """One engine on one recipe at one width. Times are medians over rounds, with their ranges.
 
-    Units: us is microseconds of CPU time an example and model (on a GPU, of time); evaluate_us that
-    of an image.
+    Units: `us` is microseconds of CPU time (on a GPU, of wall time) per example and model;
+    `evaluate_us` is the same per evaluated image.
     """
 
     engine: str
@@ -56,7 +57,7 @@ class Row:
     us_range: tuple[float, float]
     loop_us: float  # the plain PyTorch loop, in the same rounds
     ratio: float  # the median over rounds of loop / engine
-    floor_us: float | None  # of a core; None where there is no numba to measure it with
+    floor_us: float | None  # of a core; None without numba
     floor_ratio: float | None  # the median over rounds of engine / floor; None for a GPU
     loop_range: tuple[float, float]
     evaluate_us: float
@@ -73,9 +74,9 @@ def measure(
     advance: Callable[[float, str], None],
     recipes: Sequence[str] = (),
 ) -> Iterator[Row]:
-    """The rows of every recipe (or of these) and width, as soon as they are there.
+    """Yield the rows of every recipe (or of these) and width, as soon as they are measured.
 
-    `fma` is `fastest_fma()`, or None without numba; `advance` is told of every round.
+    `fma` is `fastest_fma()`, or None without numba; `advance` is called after every round.
     """
     with one_thread():
         for name in recipes or RECIPES:
@@ -85,9 +86,9 @@ def measure(
 
 
 def new_model(engine: str, cell: Cell, member: Member, examples: Examples) -> Model:
-    """A model of an engine, ready to be trained; the engine's kernels are compiled or loaded."""
+    """Return a model of an engine, ready to train, with its kernels compiled or loaded."""
     if engine == "compiled":
-        from scaling.engines.compiled.engine import CompiledModel  # numba, which may be missing
+        from scaling.engines.compiled.engine import CompiledModel  # needs numba
 
         return CompiledModel(cell, member, examples)
     from scaling.engines.reference import ReferenceModel
@@ -96,19 +97,19 @@ def new_model(engine: str, cell: Cell, member: Member, examples: Examples) -> Mo
 
 
 def epochs_of(model: Model) -> Callable[[], None]:
-    """Trains a model for one more epoch at every call."""
+    """Return a function that trains a model for one more epoch at every call."""
     epochs = count(1)
 
     def run() -> None:
-        broken = model.train_epoch(next(epochs))
-        assert broken is None, broken
+        problem = model.train_epoch(next(epochs))
+        assert problem is None, problem
 
     return run
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """PyTorch on one thread; as it was afterwards."""
+    """Set PyTorch to one thread; undo it afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -127,7 +128,7 @@ def _rows(
     lines = list(_lines(cell, effort))
     contenders = list(_contenders(cell, lines, images, fma, effort))
     width, flop = round(cell.width), step_flop(cell.architecture, cell.recipe)
-    us = interleaved(
+    us = run_interleaved(
         contenders, effort.rounds, lambda: advance(1, f"{cell.recipe.name}, width {width}")
     )
     loop, floor = us["loop"], us.get("floor")
@@ -153,7 +154,7 @@ def _rows(
 
 
 class _Line(NamedTuple):
-    """What a row is of."""
+    """The engine, population size and device of a row."""
 
     engine: str
     members: int = 1
@@ -187,7 +188,7 @@ def _contenders(
     def loop(n: int) -> Callable[[], None]:
         return PlainLoop(PlainNetwork(cell.recipe, start), images.first(n)).train_epoch
 
-    yield sized("loop", loop, effort.loop_s)
+    yield size_contender("loop", loop, effort.loop_s)
     for line in lines:
         if line.engine == "population":
             times = effort.engine_s, effort.evaluation_s
@@ -201,18 +202,18 @@ def _contenders(
             model, some = new_model(engine, cell, member, images.first(1)), images.first(n)
             return lambda: model.score(some)
 
-        yield sized(line.name, trains, effort.engine_s)
-        yield sized(f"{line.name} evaluates", evaluates, effort.evaluation_s)
+        yield size_contender(line.name, trains, effort.engine_s)
+        yield size_contender(f"{line.name} evaluates", evaluates, effort.evaluation_s)
     if fma is not None:
         flop = step_flop(cell.architecture, cell.recipe)
 
         def floor(n: int) -> Callable[[], object]:
             return lambda: fma(n * flop)
 
-        yield sized("floor", floor, effort.floor_s)
+        yield size_contender("floor", floor, effort.floor_s)
 
 
 def cell_of(recipe: str, width: int) -> Cell:
-    """Only what a model asks of its cell; the images are handed over."""
+    """Return a cell with the fields that a model reads; its data set is a dummy."""
     info = DatasetInfo(name="bench", version="", n_train=1, n_test=1, n_val=0)
     return make_cell(info, find_recipe(recipe), n_train=1, width=width)

@@ -1,4 +1,4 @@
-"""The population engine in the benchmark: so many models in lock-step, on one core or one GPU."""
+"""The population engine in the benchmark: models in lock-step, on one core or one GPU."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,14 +6,14 @@ from time import perf_counter
 
 import torch
 
-from scaling.bench.rounds import Contender, sized
+from scaling.bench.rounds import Contender, size_contender
 from scaling.data.selection import Dataset, DatasetInfo, Examples
 from scaling.engines.population.model import Population
 from scaling.engines.population.tracing import DIRECT
 from scaling.study import Cell, make_members
 
-# Examples of one run, of each model: in few, an epoch or an evaluation costs more each.
-FEWEST, FEWEST_EVALUATED = 32, 128
+# Examples of one run and model: with fewer, the overhead of an epoch or an evaluation shows.
+MIN_EXAMPLES, MIN_EVALUATED = 32, 128
 
 
 def contenders(
@@ -25,9 +25,9 @@ def contenders(
     train_s: float,
     evaluation_s: float,
 ) -> tuple[Contender, Contender]:
-    """What trains and what evaluates; an example of each model counts as one.
+    """Return a contender that trains and one that evaluates; each model's example counts as one.
 
-    On a GPU the time is that of the clock: it works while the processor waits.
+    On a GPU they use wall time, as the GPU works while the processor waits.
     """
     clock = gpu_clock if device == "cuda" else None
 
@@ -39,13 +39,13 @@ def contenders(
         return lambda: population.score(population.images.test)
 
     return (
-        sized(name, trains, train_s, members, clock, FEWEST),
-        sized(f"{name} evaluates", evaluates, evaluation_s, members, clock, FEWEST_EVALUATED),
+        size_contender(name, trains, train_s, members, clock, MIN_EXAMPLES),
+        size_contender(f"{name} evaluates", evaluates, evaluation_s, members, clock, MIN_EVALUATED),
     )
 
 
 def epochs_of(population: Population, n: int) -> Callable[[], None]:
-    """Trains for one more epoch of n examples at every call, its steps being recorded by now."""
+    """Return a function that trains for one more epoch of n examples; its steps are recorded."""
     epoch = 0
 
     def run() -> None:
@@ -59,7 +59,7 @@ def epochs_of(population: Population, n: int) -> Callable[[], None]:
 
 
 def gpu_clock() -> float:
-    """Seconds, once everything that was asked for is done."""
+    """Return wall seconds after all work on the GPU has ended."""
     torch.cuda.synchronize()
     return perf_counter()
 

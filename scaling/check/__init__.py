@@ -1,10 +1,10 @@
 """`scaling check`: the engines' correctness and speed on this machine. See docs/check.md.
 
-It needs numpy, torch and numba alone, and a bare checkout: python -m scaling.check
+It needs only numpy, torch and numba, and a bare checkout: python -m scaling.check
 
 command    the arguments, the result as JSON and as an exit status
 plan       which tasks a device has, in order, and their time
-runner     tasks as processes of their own, so that a crash or a hang costs one task
+runner     tasks as separate processes, so that a crash or a hang costs one task
 child      such a process: one task, case by case
 cases      a case and its outcome; the noise that the cases train on
 verdict    fit, not fit or undecided, and the last lines

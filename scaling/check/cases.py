@@ -13,8 +13,8 @@ from scaling.study import Cell, Member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The outcome of a case: a line for people, figures, and the problem, if any."""
+class Outcome:
+    """The outcome of a case: a line of text, figures, and the problem, if any."""
 
     text: str
     figures: dict[str, Any] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Case:
     """One comparison or measurement; an error that `run` raises fails this case alone."""
 
     name: str
-    run: Callable[[], Found]
+    run: Callable[[], Outcome]
 
 
 def noise() -> Dataset:
@@ -50,7 +50,7 @@ def noise_examples(n: int) -> Examples:
     return Examples(x=x, y=rng.integers(0, 10, n).astype(np.uint8))
 
 
-def trained(
+def train_all(
     cell: Cell,
     members: Sequence[Member],
     data: Dataset,

@@ -1,9 +1,9 @@
-"""A process of the check: one task, case by case, each reported as soon as it is over.
+"""A process of the check: one task, case by case, each reported as soon as it ends.
 
 python -m scaling.check.child EVENTS FOLDER SECONDS DEVICE WORD...
 
-The reports are appended to EVENTS, a line of JSON each. A case that EVENTS names already is left
-out, so that after a crash the same command goes on. All tasks of one check share FOLDER.
+Reports are appended to EVENTS as lines of JSON. Cases that EVENTS names already are skipped, so
+that the same command resumes after a crash. All tasks of one check share FOLDER.
 """
 
 import json
@@ -17,12 +17,12 @@ from typing import Any
 
 from scaling.check.cases import Case
 
-UNUSABLE = 3  # the exit status after an error that spoils the GPU for the rest of this process
+UNUSABLE = 3  # exit status after an error that makes the GPU unusable for the rest of this process
 
 
 def cases_of(words: list[str], folder: Path, seconds: float, device: str) -> Iterator[Case]:
     """Return the cases of a task."""
-    match words:  # modules as they are needed: a process that trains kernels has no torch
+    match words:  # imports only the modules of the task: a process that trains kernels has no torch
         case ["machine"]:
             from scaling.check.machine import machine_cases
 
@@ -55,7 +55,7 @@ def cases_of(words: list[str], folder: Path, seconds: float, device: str) -> Ite
 
 
 def main(events: str, folder: str, seconds: str, device: str, *words: str) -> None:
-    """Run cases until they are over, or until another as long as the longest has no time left."""
+    """Run the cases in order while the time left allows another as long as the longest so far."""
     started, longest = perf_counter(), 0.0
     seen = {
         json.loads(line)["case"] for line in Path(events).read_text(encoding="utf-8").splitlines()
@@ -86,9 +86,9 @@ def attempt(case: Case) -> dict[str, Any]:
     """Run a case and return its outcome as JSON holds it, even if the case raises."""
     try:
         found = case.run()
-    except Exception as error:  # noqa: BLE001  the one place where every error is only reported
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        return {"status": "failed", "problem": said, "traceback": traceback.format_exc()}
+    except Exception as error:  # noqa: BLE001  here every error is reported as a failed case
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        return {"status": "failed", "problem": message, "traceback": traceback.format_exc()}
     status = "failed" if found.problem else "ok" if found.compared else "not run"
     return {
         "status": status,
@@ -99,7 +99,7 @@ def attempt(case: Case) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """Replace NaN and infinity by null, as JSON lacks them; problems name them."""
+    """Return a value with null for NaN and infinity, which JSON lacks; problems name them."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

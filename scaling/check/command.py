@@ -15,17 +15,17 @@ from scaling import engines
 from scaling.cache import cache_dir
 from scaling.check.plan import tasks
 from scaling.check.runner import Report, run
-from scaling.check.verdict import closing, summary
+from scaling.check.verdict import last_lines, summary
 from scaling.errors import InputError
 from scaling.progress import Progress, duration
 
-BUDGET_S = 300.0  # with the grace of a task that hangs, less than six minutes
+BUDGET_S = 300.0  # less than six minutes with the grace period of a hanging task
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
     """Add the command's options; the last two are for tests."""
     p.add_argument("--device", choices=engines.DEVICES, default="cpu")
-    p.add_argument("--json", metavar="FILE", help="the figures; else into the cache folder")
+    p.add_argument("--json", metavar="FILE", help="write the figures here, not to the cache")
     p.add_argument("--budget", type=float, default=BUDGET_S, help=argparse.SUPPRESS)
     p.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
 
@@ -56,7 +56,7 @@ def check(a: argparse.Namespace) -> int:
         bar.say(f"check on {a.device}, {duration(a.budget)} at most")
 
         def each(report: Report, case: dict[str, Any]) -> None:
-            if text := case.get("problem") or case.get("text"):  # neither: no time was left
+            if text := case.get("problem") or case.get("text"):  # neither if no time was left
                 bar.say(f"{case['status']:7} {report.task.name}: {case['case']}: {text}")
 
         for report in run(groups, folder, a.device, a.budget, each):
@@ -66,7 +66,7 @@ def check(a: argparse.Namespace) -> int:
             bar.advance(report.task.usual, report.task.name)
             write()  # the figures so far survive a crash
     write()
-    lines = closing(
+    lines = last_lines(
         reports,
         a.device,
         stands_in=here != a.device,
@@ -79,7 +79,7 @@ def check(a: argparse.Namespace) -> int:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """Make a folder for this check alone. Raises InputError if that fails."""
+    """Yield a temporary folder for this check. Raises InputError if it cannot be made."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="scaling-check-")
     except OSError as error:
@@ -91,7 +91,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _writable(named: str | None, device: str) -> Path:
-    """Return the file for the figures. Raises InputError unless it can be written."""
+    """Return the path for the figures. Raises InputError if it cannot be written."""
     path = Path(named) if named else cache_dir() / f"check-{device}.json"
     try:
         if not named:

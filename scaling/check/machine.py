@@ -1,4 +1,4 @@
-"""Processor, device, versions; the precision of products beside that of float32."""
+"""Processor, device and versions; the precision of matrix products."""
 
 import os
 import platform
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from scaling.check.cases import Case, Found
+from scaling.check.cases import Case, Outcome
 from scaling.engines import available_cores, compiled
 
 PACKAGES = ("numpy", "torch", "numba", "llvmlite", "numba-cuda", "scipy", "ray")
 PRECISION = "precision of products"  # the case that the verdict needs
-PRODUCT = 512  # rows and columns of the matrices whose product is judged
-# Relative to the largest entry; float32 measured 4e-7, TF32 keeps 10 bits: 5e-4 a factor.
+PRODUCT = 512  # rows and columns of the multiplied matrices
+# Relative to the largest entry; measured for float32: 4e-7. TF32 keeps 10 bits: 5e-4 per factor.
 PRODUCT_TOLERANCE = 1e-5
 
 
@@ -44,7 +44,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _processor() -> Found:
+def _processor() -> Outcome:
     memory = None
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
@@ -57,10 +57,10 @@ def _processor() -> Found:
         "platform": platform.platform(),
         "threads": {k: v for k, v in os.environ.items() if k.endswith("_NUM_THREADS")},
     }
-    return Found(text=f"{processor()}, {available_cores()} cores", figures=figures)
+    return Outcome(text=f"{processor()}, {available_cores()} cores", figures=figures)
 
 
-def _versions() -> Found:
+def _versions() -> Outcome:
     found: dict[str, str | None] = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -71,38 +71,38 @@ def _versions() -> Found:
 
     found["cuda"] = torch.version.cuda
     text = ", ".join(f"{name} {number}" for name, number in found.items() if number)
-    return Found(text=text, figures=found)
+    return Outcome(text=text, figures=found)
 
 
-def _numba() -> Found:
+def _numba() -> Outcome:
     if reason := compiled.unavailable():
-        return Found(text="", problem=reason)
+        return Outcome(text="", problem=reason)
     from llvmlite import binding
 
     target = os.environ.get("NUMBA_CPU_NAME") or str(binding.get_host_cpu_name())
-    return Found(text=f"compiles for {target}", figures={"target": target})
+    return Outcome(text=f"compiles for {target}", figures={"target": target})
 
 
-def _gpu() -> Found:
+def _gpu() -> Outcome:
     import torch
 
     if not torch.cuda.is_available():  # SCALING_FAKE_GPU=1
-        return Found(text="none: the CPU stands in", figures={"name": None})
-    of = torch.cuda.get_device_properties(0)
+        return Outcome(text="none: the CPU stands in", figures={"name": None})
+    gpu = torch.cuda.get_device_properties(0)
     figures: dict[str, Any] = {
-        "name": of.name,
-        "memory_gb": round(of.total_memory / 1e9, 1),
-        "multiprocessors": of.multi_processor_count,
-        "capability": f"{of.major}.{of.minor}",
+        "name": gpu.name,
+        "memory_gb": round(gpu.total_memory / 1e9, 1),
+        "multiprocessors": gpu.multi_processor_count,
+        "capability": f"{gpu.major}.{gpu.minor}",
         "cudnn": torch.backends.cudnn.version(),
         "devices": torch.cuda.device_count(),
         "tf32_by_default": torch.get_float32_matmul_precision() != "highest",
     }
-    return Found(text=f"{of.name}, {figures['memory_gb']} GB", figures=figures)
+    return Outcome(text=f"{gpu.name}, {figures['memory_gb']} GB", figures=figures)
 
 
-def _product(device: str) -> Found:
-    """Compare a product with float64, multiplied as the engines do, with `deterministic()`."""
+def _product(device: str) -> Outcome:
+    """Compare a float32 product under the engines' `deterministic()` with a float64 product."""
     import torch
 
     from scaling.engines import resolve_device
@@ -115,27 +115,27 @@ def _product(device: str) -> Found:
         got = torch.matmul(*here).cpu().numpy()
     exact = a.astype(np.float64) @ b.astype(np.float64)
     error = float(np.abs(got - exact).max() / np.abs(exact).max())
-    return Found(
+    return Outcome(
         text=f"{error:.1e} of the largest entry",
         figures={"error": error, "allowed": PRODUCT_TOLERANCE},
         problem=None if error <= PRODUCT_TOLERANCE else f"off by {error:.1e}: less than float32",
     )
 
 
-def _numba_cuda() -> Found:
-    """Report whether numba compiles for the GPU. No engine needs it yet, so nothing can fail."""
+def _numba_cuda() -> Outcome:
+    """Report whether numba compiles for the GPU; not a failure if not, as no engine needs it."""
     try:
         version("numba-cuda")
     except PackageNotFoundError:
-        return Found(text="not installed", figures={"works": None})
+        return Outcome(text="not installed", figures={"works": None})
     try:
-        return _doubled()
-    except Exception as error:  # noqa: BLE001  whatever a driver raises is the answer
-        said = f"{type(error).__name__}: {error}"
-        return Found(text=f"does not work: {said[:200]}", figures={"works": False, "error": said})
+        return _run_kernel()
+    except Exception as error:  # noqa: BLE001  drivers may raise anything
+        text = f"{type(error).__name__}: {error}"
+        return Outcome(text=f"does not work: {text[:200]}", figures={"works": False, "error": text})
 
 
-def _doubled() -> Found:
+def _run_kernel() -> Outcome:
     from numba import cuda
 
     @cuda.jit  # type: ignore[untyped-decorator, unused-ignore]
@@ -150,4 +150,4 @@ def _doubled() -> Found:
     right = bool((values.copy_to_host() == 2 * np.arange(1000)).all())
     seconds = perf_counter() - started
     text = f"compiled and ran a kernel in {seconds:.1f} s" + ("" if right else ", wrongly")
-    return Found(text=text, figures={"works": right, "seconds": seconds})
+    return Outcome(text=text, figures={"works": right, "seconds": seconds})

@@ -1,21 +1,22 @@
-"""The tasks of a device, in order: those that need the device most come first."""
+"""The tasks of a device in order: those that most need the device come first."""
 
 from dataclasses import dataclass
 
 from scaling.check.kernels import KINDS, MORE_KINDS, PAIRS
+from scaling.recipes.ladder import BASELINE, MODERN
 
-RECIPES = ("1989", "dropout_relu")  # of speeds: the two ends of the ladder
-WIDEST = ("-w4", "-w8")  # compiled last: they take longest and are used least
+RECIPES = (BASELINE, MODERN)  # of the speeds: the two ends of the ladder
+WIDEST = ("-w4", "-w8")  # compiled last, as they take longest and are used least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A process of the check; `words` name its work. Units: seconds of a busy core."""
+    """A process of the check; `words` name its work. Units: seconds on a busy core."""
 
     words: tuple[str, ...]
     usual: float  # measured
     most: float
-    shared: bool = False  # may run beside others of its group: its time does not matter
+    shared: bool = False  # may run beside others of its group, as it measures no time
 
     @property
     def name(self) -> str:
@@ -23,7 +24,7 @@ class Task:
 
 
 def tasks(device: str) -> list[list[Task]]:
-    """Return groups of tasks; one group is over before the next begins."""
+    """Return groups of tasks; a group ends before the next begins."""
     kinds = [*KINDS, *MORE_KINDS]
     early = [_compiled(kind) for kind in kinds if not kind.endswith(WIDEST)]
     late = [_compiled(kind) for kind in kinds if kind.endswith(WIDEST)]
@@ -36,7 +37,7 @@ def tasks(device: str) -> list[list[Task]]:
         return [machine, early, pairs, [population], *speeds, late]
     on_gpu = [
         Task(words=("population", device), usual=40, most=90),
-        early.pop(0),  # essential to the verdict, so before all that is for its figures only
+        early.pop(0),  # the verdict needs it, so it precedes tasks that only add figures
         *(Task(words=("speed-gpu", name), usual=30, most=75) for name in RECIPES),
         Task(words=("reference", device), usual=15, most=30),
     ]

@@ -1,4 +1,4 @@
-"""Tasks as processes of their own, within a budget: if one dies, the others go on."""
+"""Tasks as separate processes within a time budget: if one dies, the others go on."""
 
 import json
 import os
@@ -17,18 +17,18 @@ from scaling.check.child import UNUSABLE
 from scaling.check.plan import Task
 from scaling.engines import available_cores
 
-GRACE_S = 30.0  # until a task that was to stop by itself is killed
+GRACE_S = 30.0  # after a task's time is over, until it is killed
 CHILD = (sys.executable, "-m", "scaling.check.child")
-LEAST_S = 3.0  # below that, a task is not begun
+LEAST_S = 3.0  # the time left that a task needs to start
 POLL_S = 0.05
-MOST_AT_ONCE = 8  # assumed: each takes up to 0.5 GB
-LOG_CHARACTERS = 4000  # kept of the output of a task that died
+MOST_AT_ONCE = 8  # tasks; assumed: each takes up to 0.5 GB
+LOG_CHARACTERS = 4000  # kept of the output of a dead task
 NO_TIME = "not run: no time left"
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """The progress of a task; `problem` is one of the task itself, not of a case."""
+    """The progress of a task; `problem` is of the task itself, not of a case."""
 
     task: Task
     status: str = "not run"
@@ -50,7 +50,7 @@ def run(
     budget: float,
     each: Callable[[Report, dict[str, Any]], None],
 ) -> Iterator[Report]:
-    """Yield the report of each task once it is over; `each` receives every case before that."""
+    """Yield the report of each task when it ends; `each` receives every case before that."""
     deadline = time.monotonic() + budget
     for group in groups:
         shared = all(task.shared for task in group)
@@ -67,14 +67,14 @@ def run(
                     report = Report(task=task, status="begun")
                     running.append(_Process(report, folder, device, min(task.most, left)))
                 for process in list(running):
-                    for case in process.news():
+                    for case in process.new_cases():
                         each(process.report, case)
-                    if process.over():
+                    if process.has_ended():
                         running.remove(process)
-                        for case in process.end():
+                        for case in process.finish():
                             each(process.report, case)
-                        left = min(process.left(), deadline - time.monotonic())
-                        if process.goes_on and left > LEAST_S:
+                        left = min(process.seconds_left(), deadline - time.monotonic())
+                        if process.resumes and left > LEAST_S:
                             running.append(_Process(process.report, folder, device, left))
                         else:
                             yield process.report
@@ -85,10 +85,10 @@ def run(
 
 
 class _Process:
-    """A running task and its report so far. After a crash another process goes on."""
+    """A running task and its report so far. After a crash another process resumes the task."""
 
     def __init__(self, report: Report, folder: Path, device: str, seconds: float) -> None:
-        self.report, self.goes_on = report, False
+        self.report, self.resumes = report, False
         name = report.task.name.replace(" ", "_")
         self._events, self._log = folder / f"{name}.jsonl", folder / f"{name}.log"
         self._events.touch()
@@ -98,7 +98,7 @@ class _Process:
         self._stopped = ""
         paths = [str(Path(scaling.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),  # wherever the check was started
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),  # independent of the current folder
             "PYTHONFAULTHANDLER": "1",
             "SCALING_CACHE_DIR": str(folder / "cache"),  # kernels of this check alone
             "OMP_NUM_THREADS": "1",
@@ -110,10 +110,10 @@ class _Process:
                 stdout=log,
                 stderr=log,
                 env=environment,
-                start_new_session=True,  # it is killed with its own children
+                start_new_session=True,  # so that its children are killed with it
             )
 
-    def news(self) -> list[dict[str, Any]]:
+    def new_cases(self) -> list[dict[str, Any]]:
         """Return the cases that ended since the last call."""
         with self._events.open(encoding="utf-8") as file:
             file.seek(self._read)
@@ -127,25 +127,25 @@ class _Process:
         self.report.cases += cases
         return cases
 
-    def left(self) -> float:
-        """Return how many of its seconds remain."""
+    def seconds_left(self) -> float:
+        """Return the seconds left for the task."""
         return self._until - time.monotonic()
 
-    def over(self) -> bool:
-        """Return whether it has ended; kill it if it is overdue."""
-        if self._process.poll() is None and self.left() < -GRACE_S:
+    def has_ended(self) -> bool:
+        """Return whether the task has ended; kill it if it is overdue."""
+        if self._process.poll() is None and self.seconds_left() < -GRACE_S:
             self.kill()
             self._stopped = f"stopped after {time.monotonic() - self._started:.0f} s"
         return self._process.poll() is not None
 
-    def end(self) -> list[dict[str, Any]]:
-        """Complete the report; return the last cases and one that killed the process."""
-        cases, report = self.news(), self.report
+    def finish(self) -> list[dict[str, Any]]:
+        """Complete the report; return the last cases, including one that killed the process."""
+        cases, report = self.new_cases(), self.report
         code = self._process.returncode
         ending = self._stopped or f"died: {_ending(code)}"
         if code and self._begun:
             log = self._log.read_text(encoding="utf-8", errors="replace")[-LOG_CHARACTERS:]
-            # Without its full time it may have been slow only.
+            # A task with less than its full time may only have been slow.
             status = "not run" if self._stopped and self._shortened else "failed"
             lost = {"case": self._begun, "status": status, "problem": ending, "log": log}
             cases.append(lost)
@@ -155,7 +155,7 @@ class _Process:
             report.log = self._log.read_text(encoding="utf-8", errors="replace")[-LOG_CHARACTERS:]
         elif not code and not report.cases:
             report.problem = "it reported no case"
-        self.goes_on = bool(code and (self._begun or code == UNUSABLE) and not self._stopped)
+        self.resumes = bool(code and (self._begun or code == UNUSABLE) and not self._stopped)
         failed = report.problem or any(case["status"] == "failed" for case in report.cases)
         held = any(case["status"] == "ok" for case in report.cases)
         report.status = "failed" if failed else "ok" if held else "not run"

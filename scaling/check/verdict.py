@@ -14,14 +14,14 @@ NO_TIME, NO_OTHER = "no time left", "nothing to compare with"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Essential:
-    """A part that must hold in at least one case before a machine counts as fit."""
+    """A part of the check that must succeed in at least one case for the verdict `fit`."""
 
     name: str
-    words: tuple[str, ...]  # with which its tasks begin
+    words: tuple[str, ...]  # the first words of its tasks
     case: str | None = None  # None: any case of these tasks
 
     def held_by(self, report: Report) -> bool:
-        """Return whether a case of this part held."""
+        """Return whether a case of this part succeeded."""
         mine = report.task.words[: len(self.words)] == self.words
         return mine and any(
             case["status"] == "ok" and self.case in (None, case["case"]) for case in report.cases
@@ -41,7 +41,7 @@ def essentials(device: str) -> Iterator[Essential]:
 
 
 def summary(reports: Sequence[Report], device: str) -> dict[str, Any]:
-    """Return the verdict and its grounds as JSON holds them; `fit` is None where undecided."""
+    """Return the verdict and its reasons as values for JSON; `fit` is None if undecided."""
     failed, held = [], 0
     for report in reports:
         if report.problem and (report.status != "not run" or report.cases):
@@ -71,10 +71,10 @@ def _not_run(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
                 yield f"{report.task.name}: {case['case']}", reason
 
 
-def closing(
+def last_lines(
     reports: Sequence[Report], device: str, *, stands_in: bool, seconds: float, path: Path
 ) -> str:
-    """Return the last lines on the screen; the very last names a CPU that stood in for a GPU."""
+    """Return the last lines on the screen; the last one names a CPU that stood in for a GPU."""
     found = summary(reports, device)
     lines = [f"does not hold: {text}" for text in found["failed"]]
     for reason in (NO_TIME, NO_OTHER):

@@ -1,16 +1,13 @@
-"""Models trained again as their rows say, and whether every stored value comes back.
+"""Models trained again as their rows state, and every stored value compared.
 
-The compiled engine promises equal bits on processors of the same name, with every numpy; on another
-one, whose vectors may be shorter, bits are compared and a difference is excused. The engines that
-sum by PyTorch promise them on one processor, with one version of it; the population engine only for
-a model at the same place among as many. Rows do not say who trained beside whom, but
-models that were in lock-step share their times to the last digit.
+The population engine gives equal bits only for a model at the same place among as many others. Rows
+do not name the models that trained together, but models in lock-step have equal times, to the last
+digit.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -18,7 +15,6 @@ import numpy as np
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import NumericFailure, Trained
-from scaling.engines.versions import VERSIONS, processor, uses_torch
 from scaling.errors import InputError
 from scaling.models.registry import find_model
 from scaling.models.weights import Weights
@@ -26,8 +22,8 @@ from scaling.pretraining import train_start
 from scaling.recipes.tricks import TRICKS
 from scaling.store.store import pack_correct
 from scaling.study import Cell, Member, make_members
-from scaling.verifying.bounds import Unequal, beyond
-from scaling.verifying.folder import Stored
+from scaling.verifying.bounds import Unequal, beyond_bounds
+from scaling.verifying.folder import StoredModel
 from scaling.verifying.plans import Planned
 
 
@@ -35,9 +31,9 @@ from scaling.verifying.plans import Planned
 class Lot:
     """Models of one cell that are trained together, in this order."""
 
-    models: tuple[Stored, ...]
+    models: tuple[StoredModel, ...]
     planned: tuple[Planned, ...]
-    only: bool = False  # no other model of the cell is planned or stored, so none was beside it
+    only: bool = False  # no other model of the cell is planned or stored, so none trained beside it
 
     @property
     def cell(self) -> Cell:
@@ -54,12 +50,12 @@ class Lot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """A model that was trained again: its misses now, and each stored value that did not return.
+    """A model that was trained again: its misses now, and each stored value that differs.
 
-    `beyond` are those that are further off than rounding can bring a model.
+    `beyond` holds the differences that rounding cannot explain.
     """
 
-    model: Stored
+    model: StoredModel
     planned: Planned
     engine: str
     misses: int | None  # on the test set; None where the training failed
@@ -67,25 +63,25 @@ class Again:
     beyond: tuple[Unequal, ...] = ()
 
 
-def lots(
-    models: Mapping[str, Stored], planned: Mapping[str, Planned], *, alone: bool = False
+def make_lots(
+    models: Mapping[str, StoredModel], planned: Mapping[str, Planned], *, alone: bool = False
 ) -> list[Lot]:
-    """Return every model that can be trained again, with those that were in lock-step with it.
+    """Return every model that can be trained again, together with those in lock-step with it.
 
-    With `alone` each is by itself.
+    With `alone` each lot has one model.
     """
     together: dict[Any, list[str]] = {}
     for run, model in models.items():
         if run not in planned or model.prediction is None:
             continue
         times = tuple((row["epoch"], row["wall_s"], row["cpu_s"]) for row in model.rows)
-        lone = alone or model.last["engine"] != "population"
-        key = run if lone else (planned[run].cell.cell_id, model.last["device"], times)
+        single = alone or model.last["engine"] != "population"
+        key = run if single else (planned[run].cell.cell_id, model.last["device"], times)
         together.setdefault(key, []).append(run)
     of_cell: dict[str, set[str]] = {}
     for run in planned:
         of_cell.setdefault(planned[run].cell.cell_id, set()).add(run)
-    for run, model in models.items():  # also of a plan that was written anew with fewer seeds
+    for run, model in models.items():  # a plan that was rewritten with fewer seeds lacks some
         of_cell.setdefault(str(model.last["cell_id"]), set()).add(run)
     found = []
     for runs in together.values():
@@ -100,15 +96,15 @@ def lots(
     return found
 
 
-def cannot(lot: Lot, engine: str) -> str | None:
+def training_obstacle(lot: Lot, engine: str) -> str | None:
     """Return why an engine cannot train these models today; None if it can."""
     cell = lot.cell
     try:
         model = find_model(cell.model)
         if engine not in engines.NAMES:
             return f"engine {engine} is unknown here"
-        if why := engines.unsupported_reason(engine, cell, "cpu"):
-            return f"engine {engine}: {why}"
+        if reason := engines.unsupported_reason(engine, cell, "cpu"):
+            return f"engine {engine}: {reason}"
         if model.version != cell.model_version:
             return f"model {cell.model} is version {model.version} here, not {cell.model_version}"
         for name, stored in cell.recipe.tricks:
@@ -124,58 +120,13 @@ def cannot(lot: Lot, engine: str) -> str | None:
     return None
 
 
-def unsure(model: Stored, planned: Planned) -> list[str]:
-    """Return why equal bits cannot be asked of this machine; empty if they can."""
-    said, now = model.versions, _machine(model, planned)
-    reasons = [
-        f"{name} unknown then, {here or 'unknown'} now"
-        if said.get(name) is None
-        else f"{name} {said[name]} then, {here or 'unknown'} now"
-        for name, here in now.items()
-        if here is None or said.get(name) != here
-    ]
-    if "torch" in now and "threads" not in said:
-        reasons.append("threads of PyTorch unknown then")
-    if model.last["device"] != "cpu":
-        reasons.append(f"trained on {model.last['device']}")
-    return reasons
-
-
-def evidence(model: Stored, planned: Planned) -> tuple[Any, ...]:
-    """Return what models have in common that come back to the bit on one machine, or all do not.
-
-    That is engine, device and what rows say of the machine. Where they name another one than this,
-    the bits of some cells may agree and those of others not, so it is the cell too.
-    """
-    said, now = model.versions, _machine(model, planned)
-    keys = (*now, "threads") if "torch" in now else tuple(now)
-    other = any(name in said and said[name] != here for name, here in now.items())
-    cell = planned.cell.cell_id if other or model.last["device"] != "cpu" else None
-    return model.last["engine"], model.last["device"], cell, *((k, said.get(k)) for k in keys)
-
-
-def _machine(model: Stored, planned: Planned) -> dict[str, str | None]:
-    """Return this machine's values of all that a model's bits depend on; None where unknown."""
-    engine, cell = str(model.last["engine"]), planned.cell
-    now: dict[str, str | None] = {
-        "engine": str(VERSIONS[engine]),
-        "processor": processor(engine),
-    }
-    sums = uses_torch(engine, cell)
-    if cell.start and (first := engines.choose(cell.start, members=1)):
-        sums = sums or uses_torch(first, cell.start)
-    if sums:
-        now["torch"] = _installed("torch")
-    return now
-
-
 def train_again(
     lot: Lot, engine: str, starts: dict[str, Weights], done: Callable[[], None] = lambda: None
 ) -> Iterator[Again]:
-    """Train the models of a lot by an engine, and compare each with what is stored of it.
+    """Train the models of a lot by an engine, and compare each with its stored results.
 
-    `starts` keeps the weights that models begin with, by run_id; `done` is called for each epoch
-    evaluated of each model.
+    `starts` keeps pretrained weights by run_id; `done` is called for each evaluated epoch of each
+    model.
     """
     cell, members = lot.cell, [planned.member for planned in lot.planned]
     by_member = dict(zip(members, zip(lot.models, lot.planned, strict=True), strict=True))
@@ -198,12 +149,12 @@ def train_again(
             engine=engine,
             misses=None if isinstance(result, NumericFailure) else _misses(result),
             unequal=tuple(differences(model, result)),
-            beyond=tuple(beyond(model, result)),
+            beyond=tuple(beyond_bounds(model, result)),
         )
 
 
-def differences(model: Stored, result: Trained | NumericFailure) -> Iterator[Unequal]:
-    """Give each value of a model that training it again does not return to the bit."""
+def differences(model: StoredModel, result: Trained | NumericFailure) -> Iterator[Unequal]:
+    """Yield each stored value of a model that differs after training it again."""
     if isinstance(result, NumericFailure):
         yield "trained again", result.error, "a model that is stored"
         return
@@ -246,16 +197,9 @@ def _start_of(lot: Lot) -> str:
 
 
 def _start(start: Cell, source: str, known: dict[str, Weights], member: Member) -> Weights:
-    """The weights that a member begins with, trained anew and not taken from the cache."""
+    """Return a member's pretrained weights, trained anew and not taken from the cache."""
     (earlier,) = make_members(start.recipe, [member.seed])
     run_id = start.run_id(earlier)
     if run_id not in known:
         known[run_id] = train_start(start, source, earlier)
     return known[run_id]
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -1,4 +1,4 @@
-"""Predictions: their counts against the rows, their bits against the labels.
+"""Predictions: their counts compared with the rows, their bits with the labels.
 
 Shapes: M test images.
 """
@@ -13,12 +13,12 @@ from scaling.errors import InputError
 from scaling.models.architecture import N_CLASSES
 from scaling.store.store import pack_correct, unpack_correct
 from scaling.study import Cell
-from scaling.verifying.folder import Stored
+from scaling.verifying.folder import StoredModel
 from scaling.verifying.ledger import BITS, LABELS, Ledger
 
 
-def check_counts(model: Stored, ledger: Ledger) -> bool:
-    """Check a model's bits and predictions against its last row; whether they have their sizes."""
+def check_counts(model: StoredModel, ledger: Ledger) -> bool:
+    """Check a model's bits and predictions against its last row; return whether sizes are right."""
     ledger.count(BITS)
     page = ledger.about(BITS, model.run_id, model.predictions_file)
     prediction, last = model.prediction, model.last
@@ -29,7 +29,7 @@ def check_counts(model: Stored, ledger: Ledger) -> bool:
     page.equal("test_set_id of predictions", prediction["test_set_id"], last["test_set_id"])
     page.equal("n_test of predictions", prediction["n_test"], n_test)
     if not isinstance(n_test, int) or n_test < 1:
-        return False  # which the check of the rows has named
+        return False  # the check of the rows reports it
     sizes = [len(correct or b""), len(predicted or b"")]
     if not page.equal("bytes of correct and predicted", sizes, [-(-n_test // 8), n_test]):
         return False
@@ -45,8 +45,8 @@ def check_counts(model: Stored, ledger: Ledger) -> bool:
     return True
 
 
-def check_labels(model: Stored, labels_M: Labels, ledger: Ledger) -> None:
-    """Check that the bits are set where the prediction is the label; sizes were checked before."""
+def check_labels(model: StoredModel, labels_M: Labels, ledger: Ledger) -> None:
+    """Check that bits are set where predictions equal labels; `check_counts` checks the sizes."""
     assert model.prediction
     ledger.count(LABELS)
     correct_M = unpack_correct(model.prediction["correct"], len(labels_M))
@@ -63,7 +63,7 @@ def check_labels(model: Stored, labels_M: Labels, ledger: Ledger) -> None:
 
 
 def labels_of(cell: Cell, source: str) -> Labels | str:
-    """Return the labels (M,) of a cell's test set, or why they are not at hand."""
+    """Return the labels (M,) of a cell's test set, or why they are not available."""
     try:
         loaded = datasets.load(source, 1)
     except (InputError, Unavailable) as error:

@@ -1,7 +1,7 @@
-"""Bounds on the effect of other rounding, for each stored number of a model.
+"""Bounds on the effect of different rounding, for each stored number of a model.
 
-Rounding grows into another minimum of the same training, which is no further off than that of
-another seed. The paired test compares the last misses of many models; this is for all numbers.
+Rounding errors can lead training to another minimum, which is no further off than that of another
+seed. The paired test compares the final misses of many models; these bounds are for all numbers.
 """
 
 import math
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from scaling.engines import NumericFailure, Trained
-from scaling.verifying.folder import Row, Stored
+from scaling.verifying.folder import Row, StoredModel
 
-Unequal = tuple[str, Any, Any]  # what, trained again, stored
+Unequal = tuple[str, Any, Any]  # name, value trained again, stored value
 
-FACTOR = 4.0  # assumed; measured: seeds of one cell (1989, 200 images) are up to 2.1 apart
-SMALL_LOSS = 0.002  # assumed: added to both losses; one training image decides more than that
-ERRORS = 6.0  # assumed: standard errors
-SEED_SHARE = 0.10  # assumed: noise of a seed beside the binomial one, as a share of the misses
+FACTOR = 4.0  # assumed; measured: losses of one cell's seeds (1989, 200 images) differ 2.1-fold
+SMALL_LOSS = 0.002  # assumed: added to both losses; less than the effect of one training image
+ERRORS = 6.0  # standard errors; assumed
+SEED_SHARE = 0.10  # assumed: a seed's noise besides the binomial one, as a share of the misses
 
 
-def beyond(model: Stored, result: Trained | NumericFailure) -> Iterator[Unequal]:
-    """Give each loss and each count of misses that is further off than rounding can bring it."""
+def beyond_bounds(model: StoredModel, result: Trained | NumericFailure) -> Iterator[Unequal]:
+    """Yield each loss and each count of misses that differs by more than rounding can explain."""
     if isinstance(result, NumericFailure):
         return
     rows: dict[Any, Row] = {row["epoch"]: row for row in model.rows}
@@ -38,7 +38,7 @@ def beyond(model: Stored, result: Trained | NumericFailure) -> Iterator[Unequal]
 
 
 def near_loss(now: float, stored: Any) -> bool:
-    """Whether two losses are within a factor of four."""
+    """Return whether two losses are within a factor of four."""
     if not isinstance(stored, int | float) or not math.isfinite(stored) or stored < 0:
         return False
     low, high = sorted((now, float(stored)))
@@ -46,7 +46,7 @@ def near_loss(now: float, stored: Any) -> bool:
 
 
 def near_misses(now: int, stored: Any, n: int) -> bool:
-    """Whether two counts are within six standard errors, of the images drawn and of the seed."""
+    """Return whether two counts are within six standard errors of images and seed together."""
     if not isinstance(stored, int):
         return False
     mean = max((now + stored) / 2, 1.0)

@@ -1,4 +1,4 @@
-"""A results folder, read file by file: which rows of which model stand where."""
+"""A results folder, read file by file: each model's rows with the files that hold them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """One model: its rows in the order of their file, its prediction, and where both stand."""
+class StoredModel:
+    """One model: its rows in the order of their file, its prediction, and the files of both."""
 
     run_id: str
     rows: tuple[Row, ...]
@@ -33,16 +33,16 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """The content of a results folder. `failures` has a file beside each row."""
+    """The content of a results folder. `failures` holds (file, row) pairs."""
 
     plans: Mapping[str, Mapping[str, Any]]
-    models: Mapping[str, Stored]  # by run_id
+    models: Mapping[str, StoredModel]  # by run_id
     failures: tuple[tuple[str, Row], ...]
-    alone: tuple[str, ...]  # predictions whose rows are missing, by run_id
+    orphans: tuple[str, ...]  # predictions whose rows are missing, by run_id
 
 
 def read_folder(store: Store, ledger: Ledger) -> Folder:
-    """Read everything; files that cannot be read, or that hold other models, are findings."""
+    """Return the content of a folder; unreadable files and those with other models are findings."""
     plans = store.read_plans()
     for path in store.file_names("studies", ".json"):
         ledger.count(FILES)
@@ -52,7 +52,7 @@ def read_folder(store: Store, ledger: Ledger) -> Folder:
     metrics = _by_run(store.read_each("metrics"), "metrics", ledger)
     predictions = _by_run(store.read_each("predictions"), "predictions", ledger)
     models = {
-        run: Stored(
+        run: StoredModel(
             run_id=run,
             rows=tuple(rows),
             prediction=predictions[run][1][0] if run in predictions else None,
@@ -68,14 +68,14 @@ def read_folder(store: Store, ledger: Ledger) -> Folder:
         plans=plans,
         models=models,
         failures=tuple(_failures(store.read_each("failures"), ledger)),
-        alone=tuple(run for run in predictions if run not in metrics),
+        orphans=tuple(run for run in predictions if run not in metrics),
     )
 
 
 def _by_run(
     files: Mapping[str, Read], kind: str, ledger: Ledger
 ) -> dict[str, tuple[str, list[Row]]]:
-    """Rows by model, with their file; a file of one model has its name."""
+    """Return rows by model with their file; a file of one model must have its name."""
     found: dict[str, tuple[str, list[Row]]] = {}
     for name, read in files.items():
         file = f"{kind}/{name}.parquet"
@@ -114,6 +114,6 @@ def _failures(files: Mapping[str, Read], ledger: Ledger) -> list[tuple[str, Row]
 
 def _readable(read: Read, file: str, ledger: Ledger) -> bool:
     ledger.count(FILES)
-    for torn in read.corrupt:
-        ledger.about(FILES, None, file).fail("a file", torn.error, "a table with our columns")
+    for corrupt in read.corrupt:
+        ledger.about(FILES, None, file).fail("a file", corrupt.error, "a table with our columns")
     return not read.corrupt

@@ -16,12 +16,12 @@ BOUNDS = "trained again, each number within bounds"
 SMALL = "weight by weight against the reference"
 CHECKS = (FILES, PLANS, ROWS, PLANNED, BITS, LABELS, FAILURES, SMALL, EQUAL, BOUNDS, PAIRED)
 
-LONGEST = 600  # characters of a value in a line
+MAX_CHARACTERS = 600  # characters of a value in a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that does not hold; `file` is relative to the results folder."""
+    """One failed check; `file` is relative to the results folder."""
 
     check: str
     run_id: str | None
@@ -37,10 +37,9 @@ class Finding:
 
 @dataclass(slots=True)
 class Ledger:
-    """Counts of things checked by check, findings, and notes on what could not be checked.
+    """Counts by check, findings, and notes on checks that were not possible.
 
-    `unverified` are models of the sample that nothing confirms and nothing contradicts: why, by
-    run_id.
+    `unverified` holds, by run_id, why a model of the sample is neither confirmed nor contradicted.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -63,7 +62,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The part of a ledger for one check of one model; `file` holds the values checked."""
+    """The part of a ledger for one check of one model; `file` holds the checked values."""
 
     ledger: Ledger
     check: str
@@ -76,22 +75,22 @@ class Page:
             run_id=self.run_id,
             file=self.file,
             what=what,
-            got=shown(got),
-            expected=shown(expected),
+            got=format_value(got),
+            expected=format_value(expected),
         )
         self.ledger.findings.append(finding)
 
     def equal(self, what: str, got: Any, expected: Any) -> bool:
-        """Note a finding unless both are equal."""
+        """Record a finding unless both are equal; return whether they are."""
         if got == expected:
             return True
         self.fail(what, got, expected)
         return False
 
 
-def shown(value: Any) -> str:
-    """A value in one short line; floats with all digits, a missing one as null."""
+def format_value(value: Any) -> str:
+    """Return a value in one short line: floats with all digits, a missing value as null."""
     if value is None:
         return "null"
     text = " ".join((value if isinstance(value, str) else repr(value)).split())
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}..."

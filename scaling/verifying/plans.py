@@ -1,4 +1,4 @@
-"""Plans against identities: each id is computed again from what the plan says it stands for."""
+"""Plans against identities: each id of a plan is computed again from the plan's content."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from scaling.plain import from_plain
 from scaling.study import Cell, Member
 from scaling.verifying.ledger import PLANS, Ledger
 
-# Of an edited plan.
+# The errors that an edited plan can cause.
 MALFORMED = (InputError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
 
@@ -22,7 +22,7 @@ class Planned:
     cell: Cell
     member: Member
     source: str
-    start_source: str  # where the data are that it begins on; empty where it begins on none
+    start_source: str  # the data set of its pretraining; empty without pretraining
     place: int  # in its cell, in the order of the plan
 
 
@@ -42,7 +42,7 @@ def check_plans(
             ledger.count(PLANS)
             try:
                 cell = from_plain(Cell, plain, "cell")
-                said, cell_id = str(plain["cell_id"]), cell.cell_id
+                named_id, cell_id = str(plain["cell_id"]), cell.cell_id
                 source, members = str(plain["source"]), list(plain["members"])
                 named |= {str(member["run_id"]) for member in members}
             except MALFORMED as error:
@@ -52,7 +52,7 @@ def check_plans(
                 )
                 continue
             page = ledger.about(PLANS, None, file)
-            if not page.equal("cell_id by the cell's content", cell_id, said):
+            if not page.equal("cell_id by the cell's content", cell_id, named_id):
                 continue
             if not _fits(source, cell.dataset):
                 page.fail(f"source of cell {cell_id}", source, f"the data set {cell.dataset}")
@@ -72,8 +72,8 @@ def check_plans(
 
 
 def _member(cell: Cell, plain: Mapping[str, Any], file: str, ledger: Ledger) -> Member | None:
-    said = str(plain["run_id"])
-    page = ledger.about(PLANS, said, file)
+    named_id = str(plain["run_id"])
+    page = ledger.about(PLANS, named_id, file)
     ledger.count(PLANS)
     try:
         member = from_plain(Member, plain, "member")
@@ -81,16 +81,16 @@ def _member(cell: Cell, plain: Mapping[str, Any], file: str, ledger: Ledger) -> 
     except MALFORMED as error:
         page.fail("member", f"{type(error).__name__}: {error}", "seed, lr and weight_decay")
         return None
-    return member if page.equal("run_id by the member's content", run_id, said) else None
+    return member if page.equal("run_id by the member's content", run_id, named_id) else None
 
 
 def _fits(source: str, dataset: str) -> bool:
-    """Whether images from there can be those: a published name, or a file of that name."""
+    """Return whether a source can be of a data set: a published name, or a file of that name."""
     return source == dataset if dataset in NAMES else Path(source).name == dataset
 
 
 def _start_source(cell: Cell, source: str) -> str:
-    """Return the start's source for older plans, which lack it: a known name or a file nearby."""
+    """Return the pretraining's source for older plans without it: a known name or a file nearby."""
     if not cell.start:
         return ""
     name = cell.start.dataset

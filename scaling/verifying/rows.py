@@ -1,4 +1,4 @@
-"""A model's rows: among themselves, and against what its plan says."""
+"""A model's rows compared with each other and with its plan."""
 
 import math
 from typing import Any
@@ -8,11 +8,11 @@ from scaling.engines.training import TRAIN_SAMPLE
 from scaling.errors import InputError
 from scaling.store.rows import planned_columns
 from scaling.store.store import SCHEMA_VERSION
-from scaling.verifying.folder import Row, Stored
+from scaling.verifying.folder import Row, StoredModel
 from scaling.verifying.ledger import PLANNED, ROWS, Ledger, Page
 from scaling.verifying.plans import Planned
 
-# What differs from epoch to epoch of one model; everything else is the same in all its rows.
+# Columns that differ between the epochs of a model; all others are the same in all its rows.
 BY_EPOCH = (
     "epoch",
     "examples_seen",
@@ -24,7 +24,7 @@ BY_EPOCH = (
 )
 
 
-def check_rows(model: Stored, ledger: Ledger) -> None:
+def check_rows(model: StoredModel, ledger: Ledger) -> None:
     """Check that the rows of a model can be those of one training."""
     ledger.count(ROWS)
     page = ledger.about(ROWS, model.run_id, model.metrics_file)
@@ -77,7 +77,7 @@ def _check_score(row: Row, part: str, n: Any, page: Page) -> None:
         page.fail(f"{part}_misses {at}", misses, f"a whole number from 0 to {n}")
 
 
-def check_against_plan(model: Stored, planned: Planned, ledger: Ledger) -> None:
+def check_against_plan(model: StoredModel, planned: Planned, ledger: Ledger) -> None:
     """Check each column that the plan determines."""
     ledger.count(PLANNED)
     page = ledger.about(PLANNED, model.run_id, model.metrics_file)
@@ -85,7 +85,7 @@ def check_against_plan(model: Stored, planned: Planned, ledger: Ledger) -> None:
     expected = planned_columns(cell, planned.member)
     try:
         sizes = cell.sizes
-    except InputError as error:  # a model of another version of this package, or of the user's own
+    except InputError as error:  # a model of another version of this package, or of the user
         ledger.note(f"{model.run_id}: n_params, n_macs and train_flop were not checked ({error})")
     else:
         expected |= {"n_params": sizes.n_params, "n_macs": sizes.n_macs}

@@ -1,7 +1,7 @@
-"""An engine against the reference, weight by weight, on a cell made small.
+"""An engine compared with the reference, weight by weight, on a small version of a cell.
 
-Trained to the end two engines part, as one rounding moves every weight; after two epochs of a few
-images they are as near as two float32 sums of the same numbers.
+Over a whole training two engines diverge, as one rounding error moves every weight. After two
+epochs of a few images they agree as closely as two float32 sums of the same numbers.
 """
 
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ from scaling.engines import Trained
 from scaling.study import Cell, Member
 
 EPOCHS = 2
-STEPS = 18  # an epoch
+STEPS = 18  # per epoch
 MOST_IMAGES = 54
 N_TEST = 100
 WITHIN = 1e-5
-BEYOND = 0.01  # of the weights; measured: at most 0.0012, of any named recipe and engine
-WORST = 1e-4  # AdamW divides rounding by rounding (tests/test_population.py)
+BEYOND = 0.01  # of the weights; measured: at most 0.0012 for any named recipe and engine
+WORST = 1e-4  # AdamW divides rounding errors by each other (tests/engines/test_population.py)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,19 +28,19 @@ class Nearness:
     """The distance of an engine's weights from the reference's."""
 
     worst: float
-    weight: str  # the array with the worst one
-    beyond: float  # the part of all weights that is further than WITHIN
-    error: str = ""  # where one of them did not train
+    weight: str  # the array with the largest distance
+    beyond: float  # the share of weights further than WITHIN
+    error: str = ""  # if one of them did not train
 
     @property
     def holds(self) -> bool:
         return not self.error and self.worst <= WORST and self.beyond <= BEYOND
 
 
-def near(cell: Cell, member: Member, source: str, engine: str) -> Nearness:
-    """Train a small version of a cell by an engine and by the reference, and compare weights.
+def compare_small(cell: Cell, member: Member, source: str, engine: str) -> Nearness:
+    """Train a small version of a cell by an engine and the reference; return their distance.
 
-    A cell that begins with trained weights begins with random ones here.
+    Training begins with random weights, even where the cell begins with pretrained ones.
     """
     batch = cell.recipe.batch_size
     small = replace(
@@ -50,17 +50,17 @@ def near(cell: Cell, member: Member, source: str, engine: str) -> Nearness:
         n_test=min(cell.n_test, N_TEST),
         start=None,
     )
-    # Wide networks at the published learning rate are chaos within 300 steps (analysis/LOG.md).
-    calm = replace(member, lr=member.lr / max(1.0, cell.width))
+    # At the published learning rate, wide networks are chaotic within 300 steps (analysis/LOG.md).
+    slower = replace(member, lr=member.lr / max(1.0, cell.width))
     data = datasets.load(source, small.n_train)
     weights = []
     for name in (engine, "reference"):
-        (result,) = engines.train(small, [calm], data, engine=name, epochs_evaluated=[])
+        (result,) = engines.train(small, [slower], data, engine=name, epochs_evaluated=[])
         if not isinstance(result, Trained):
             return Nearness(worst=0.0, weight="", beyond=0.0, error=f"{name}: {result.error}")
         weights.append(result.weights)
     ours, theirs = weights
-    errors = {name: np.abs(_learned(name, ours[name] - theirs[name])) for name in theirs}
+    errors = {name: np.abs(_without_key_biases(name, ours[name] - theirs[name])) for name in theirs}
     everything = np.concatenate([error.ravel() for error in errors.values()])
     worst = max(errors, key=lambda name: float(errors[name].max()))
     return Nearness(
@@ -70,8 +70,8 @@ def near(cell: Cell, member: Member, source: str, engine: str) -> Nearness:
     )
 
 
-def _learned(name: str, difference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Without the biases of a transformer's keys, which no loss depends on: they learn rounding."""
+def _without_key_biases(name: str, difference: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an array without a transformer's key biases, which change no loss and only drift."""
     if name.endswith("qkv_bias"):
         return np.delete(difference.reshape(3, -1), 1, axis=0)
     return difference

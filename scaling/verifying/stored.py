@@ -13,13 +13,13 @@ KINDS = ("numeric", "infrastructure")
 
 
 def check_stored(folder: Folder, ledger: Ledger) -> dict[str, Planned]:
-    """Check every stored model; return those that sound plans name, by run_id."""
+    """Check every stored model; return the models of sound plans by run_id."""
     planned, named = check_plans(folder.plans, ledger)
     labels: dict[tuple[str, str], Labels | str] = {}
     unlabelled: dict[str, int] = {}
     for run, model in folder.models.items():
         check_rows(model, ledger)
-        sized = check_counts(model, ledger)
+        sizes_hold = check_counts(model, ledger)
         if run not in planned:
             continue
         cell, source = planned[run].cell, planned[run].source
@@ -30,10 +30,10 @@ def check_stored(folder: Folder, ledger: Ledger) -> dict[str, Planned]:
         found = labels[key]
         if isinstance(found, str):
             unlabelled[found] = unlabelled.get(found, 0) + 1
-        elif sized and model.last["n_test"] == cell.n_test:
+        elif sizes_hold and model.last["n_test"] == cell.n_test:
             check_labels(model, found, ledger)
-    for why, count in unlabelled.items():
-        ledger.note(f"{count} models were not compared with labels: {why}")
+    for reason, count in unlabelled.items():
+        ledger.note(f"{count} models were not compared with labels: {reason}")
     _note_unplanned(folder, named, ledger)
     _check_failures(folder, planned, ledger)
     return planned
@@ -43,12 +43,12 @@ def _note_unplanned(folder: Folder, named: set[str], ledger: Ledger) -> None:
     unplanned = sorted(folder.models.keys() - named)
     for run in unplanned:
         ledger.note(f"{run}: no plan names this model ({folder.models[run].metrics_file})")
-    for run in folder.alone:
+    for run in folder.orphans:
         ledger.note(f"{run}: predictions without rows, as an interrupted sweep leaves them")
 
 
 def _check_failures(folder: Folder, planned: Mapping[str, Planned], ledger: Ledger) -> None:
-    """A failure names a model of its plan, and says when: one that is mended is older than rows."""
+    """Check that failures name models of their plan and precede any results of those models."""
     for file, row in folder.failures:
         ledger.count(FAILURES)
         page = ledger.about(FAILURES, row["run_id"], file)
@@ -64,7 +64,7 @@ def _check_failures(folder: Folder, planned: Mapping[str, Planned], ledger: Ledg
 
 
 def _contradicts(row: Row, folder: Folder) -> bool:
-    """A failure of the mathematics happens again, so it cannot follow a training that ended."""
+    """Return whether a numeric failure follows a finished training, which cannot be."""
     model = folder.models.get(row["run_id"])
     if row["kind"] != "numeric" or model is None:
         return False

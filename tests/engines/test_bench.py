@@ -19,7 +19,7 @@ from scaling.bench import processes, rounds, steps, together
 from scaling.bench.floor import fastest_fma, step_flop
 from scaling.bench.fma import FACTOR, LANES, TERM, make_fma
 from scaling.bench.plain import PlainLoop, PlainNetwork
-from scaling.bench.rounds import Contender, interleaved, ratio
+from scaling.bench.rounds import Contender, ratio, run_interleaved
 from scaling.bench.steps import Effort, one_thread
 from scaling.data.counter_rng import keep_mask, presentation_keys, shifts
 from scaling.data.selection import Dataset, select
@@ -67,11 +67,11 @@ class Replayed(PlainNetwork):
         self.shifts = zip(*shifts(keys, recipe.shift), strict=True)
         self.masks = iter(keep_mask(keys, self.h3_weight.shape[0], recipe.dropout))
 
-    def moved(self, x: torch.Tensor) -> torch.Tensor:
+    def shift(self, x: torch.Tensor) -> torch.Tensor:
         rows, columns = next(self.shifts)
         return torch.roll(x, (int(rows), int(columns)), (2, 3))
 
-    def thinned(self, x: torch.Tensor) -> torch.Tensor:
+    def drop_out(self, x: torch.Tensor) -> torch.Tensor:
         keep = torch.from_numpy(next(self.masks)).float().reshape(x.shape)
         return x * keep / (1 - self.recipe.dropout)
 
@@ -107,10 +107,10 @@ def test_the_plain_networks_own_draws_are_those_of_the_recipe() -> None:
     recipe = find_recipe("dropout_relu")
     network = PlainNetwork(recipe, initial_weights(Architecture(1.0), recipe, 0)).train()
     x = torch.arange(256.0).reshape(1, 1, 16, 16)
-    corners = {float(network.moved(x)[0, 0, 5, 5]) for _ in range(200)}
+    corners = {float(network.shift(x)[0, 0, 5, 5]) for _ in range(200)}
     assert corners == {float(x[0, 0, 5 + i, 5 + j]) for i in (-1, 0, 1) for j in (-1, 0, 1)}
     torch.manual_seed(0)
-    kept = network.thinned(torch.ones(1, 10_000))
+    kept = network.drop_out(torch.ones(1, 10_000))
     assert kept.unique().tolist() == pytest.approx([0, 4 / 3])
     assert float(kept.mean()) == pytest.approx(1, abs=0.03)
 
@@ -142,7 +142,7 @@ def test_every_contender_runs_once_a_round_and_none_always_first(
         return Contender(name=name, run=run, examples=10)
 
     ends: list[str] = []
-    us = interleaved([runs("a", 1), runs("b", 2), runs("c", 4)], 3, lambda: ends.append(ran))
+    us = run_interleaved([runs("a", 1), runs("b", 2), runs("c", 4)], 3, lambda: ends.append(ran))
     assert ends == ["abc", "abcbca", "abcbcacab"]
     assert us == {"a": [1e5] * 3, "b": [2e5] * 3, "c": [4e5] * 3}
 

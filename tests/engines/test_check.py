@@ -17,8 +17,8 @@ import pytest
 from jobs.cli.main import main
 from scaling import cache
 from scaling.check import child, kernels, runner
-from scaling.check.agreement import CPU, beside_reference, cell_of, population_cases, recipe
-from scaling.check.cases import Case, Found, noise, trained
+from scaling.check.agreement import CPU, cell_of, compare_with_reference, population_cases, recipe
+from scaling.check.cases import Case, Outcome, noise, train_all
 from scaling.check.child import attempt, cases_of
 from scaling.check.plan import Task, tasks
 from scaling.check.runner import Report
@@ -115,7 +115,7 @@ def test_every_task_of_the_plan_is_known(device: str, tmp_path: Path) -> None:
 CHILD = """
 import os, sys, time
 from scaling.check import child
-from scaling.check.cases import Case, Found
+from scaling.check.cases import Case, Outcome
 
 
 def spoil():
@@ -123,14 +123,14 @@ def spoil():
 
 
 RUNS = {
-    "holds": lambda: Found(text="fine"),
+    "holds": lambda: Outcome(text="fine"),
     "dies": os.abort,
     "raises": lambda: 1 / 0,
     "spoils": spoil,
-    "differs": lambda: Found(text="", problem="other bits", figures={"worst": [float("nan")]}),
-    "lacks": lambda: Found(text="tanh-sgd did not train alone", compared=False),
+    "differs": lambda: Outcome(text="", problem="other bits", figures={"worst": [float("nan")]}),
+    "lacks": lambda: Outcome(text="tanh-sgd did not train alone", compared=False),
     "hangs": lambda: time.sleep(60),
-    "last": lambda: Found(text=str(os.getpid())),
+    "last": lambda: Outcome(text=str(os.getpid())),
 }
 child.cases_of = lambda words, *_: [Case(name=word, run=RUNS[word]) for word in words]
 child.main(*sys.argv[1:])
@@ -216,9 +216,9 @@ def test_models_beside_the_reference(change: Callable[[Any], Any], said: str | N
     data = noise()
     cell = cell_of(data, recipe("1989"))
     members = make_members(cell.recipe, [0])
-    (model,) = trained(cell, members, data, "population")
+    (model,) = train_all(cell, members, data, "population")
     model = replace(model, weights=change(model.weights))
-    found = beside_reference(cell, members, [model], data, CPU)
+    found = compare_with_reference(cell, members, [model], data, CPU)
     assert (found.problem is None) == (said is None)
     assert (said or "") in (found.problem or "")
 
@@ -227,12 +227,14 @@ def test_a_training_that_moves_nothing_is_a_problem() -> None:
     data = noise()
     cell = cell_of(data, recipe("1989", lr=1e-9))
     members = make_members(cell.recipe, [0])
-    found = beside_reference(cell, members, trained(cell, members, data, "population"), data, CPU)
+    found = compare_with_reference(
+        cell, members, train_all(cell, members, data, "population"), data, CPU
+    )
     assert "nothing was trained" in str(found.problem)
 
 
 @pytest.fixture
-def pairs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[float, float], Found]:
+def pairs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[float, float], Outcome]:
     """A pair of kinds: how far off the second is, and the first when it trains again."""
     names = ("tanh-sgd", "gelu-adamw")
     data = noise()
@@ -240,7 +242,7 @@ def pairs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[float, f
     for name in names:
         np.savez(tmp_path / f"{name}.npz", **start)  # type: ignore[arg-type]
 
-    def found(second: float, again: float) -> Found:
+    def found(second: float, again: float) -> Outcome:
         off = iter((0.0, second, again))
 
         monkeypatch.setattr(
@@ -252,7 +254,7 @@ def pairs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[float, f
     return found
 
 
-def test_a_pair_of_kernels_is_compared_to_the_bit(pairs: Callable[[float, float], Found]) -> None:
+def test_a_pair_of_kernels_is_compared_to_the_bit(pairs: Callable[[float, float], Outcome]) -> None:
     assert pairs(0.0, 0.0).problem is None
     assert "2. gelu-adamw by 1" in str(pairs(1e-6, 0.0).problem)
     assert "3. tanh-sgd by 1" in str(pairs(0.0, 1e-6).problem)
@@ -272,10 +274,10 @@ def test_a_slow_import_of_torch_leaves_time_for_the_products(
 ) -> None:
     clock = 0.0
 
-    def later(seconds: float) -> Found:
+    def later(seconds: float) -> Outcome:
         nonlocal clock
         clock += seconds
-        return Found(text="fine")
+        return Outcome(text="fine")
 
     names = {"versions": 45.0, "precision of products": 1.0}
     monkeypatch.setattr(child, "perf_counter", lambda: clock)

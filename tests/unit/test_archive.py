@@ -49,10 +49,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 def test_a_forged_row_is_refused_in_one_line(
     found: Archive, column: str, value: object, said: str
 ) -> None:
-    rows, header = parquet_file.packed(found)
+    rows, header = parquet_file.pack(found)
     rows[1] = {**rows[1], column: value}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet_file, "packed", lambda _: (rows, header))
+        patch.setattr(parquet_file, "pack", lambda _: (rows, header))
         body = to_bytes(found)
     with pytest.raises(InputError, match=said) as caught:
         from_bytes(body)
@@ -85,15 +85,25 @@ def test_a_forged_row_is_refused_in_one_line(
     ],
 )
 def test_a_forged_header_is_refused_in_one_line(found: Archive, change: Any) -> None:
-    rows, header = parquet_file.packed(found)
+    rows, header = parquet_file.pack(found)
     header = json.loads(json.dumps(header))
     change(header)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet_file, "packed", lambda _: (rows, header))
+        patch.setattr(parquet_file, "pack", lambda _: (rows, header))
         body = to_bytes(found)
     with pytest.raises(InputError) as caught:
         from_bytes(body)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_header_of_nested_brackets_is_refused(found: Archive) -> None:
+    rows, header = parquet_file.pack(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet_file, "pack", lambda _: (rows, header))
+        patch.setattr("scaling.archive.parquet_file.json.dumps", lambda *_, **__: "[" * 100_000)
+        body = to_bytes(found)
+    with pytest.raises(InputError, match="recursion"):
+        from_bytes(body)
 
 
 def test_other_files_are_refused(found: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

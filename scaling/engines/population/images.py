@@ -1,7 +1,7 @@
 """Each member's images, as indices into one copy of all images that any member needs.
 
-Members draw their own subsets of the same images, so copies for each would mostly repeat: 1,000
-members at 7,291 images would take 7 GB, the indices take 60 MB.
+Members draw their own subsets of the same images, so copies for each would mostly repeat. For 1,000
+members at 7,291 images the copies would take 7 GB; the indices take 60 MB.
 
 Shapes: K members; N images of each; M images in the pool; B of a batch.
 """
