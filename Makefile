@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= results/quickstart
 
-.PHONY: report test lint types check pins clean
+.PHONY: report test acceptance lint types check pins clean
 
 report: .venv/.installed  ## train the quickstart study on a local Ray, then write its report
 	$(BIN)/scaling sweep quickstart --out $(OUT)
@@ -11,6 +11,9 @@ report: .venv/.installed  ## train the quickstart study on a local Ray, then wri
 
 test: .venv/.installed-dev  ## the test suite
 	$(BIN)/python -m pytest
+
+acceptance: .venv/.installed-dev  ## the commands on a real cluster of two nodes, and stored figures
+	$(BIN)/python -m pytest -m acceptance --confcutdir tests/acceptance tests/acceptance
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
