@@ -27,7 +27,9 @@ def test_submitted_again_it_has_nothing_to_train(submitted: Submitted) -> None:
     assert "nothing to train" in submitted.again.stdout
 
 
-@pytest.mark.parametrize(("token", "said"), [("0" * 64, "another token"), (None, "no token")])
+@pytest.mark.parametrize(
+    ("token", "said"), [("0" * 64, "another token"), (None, "no token")], ids=["another", "none"]
+)
 def test_without_the_token_it_is_one_line(
     user: User, cluster: Cluster, token: str | None, said: str
 ) -> None:
