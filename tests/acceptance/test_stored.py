@@ -28,6 +28,13 @@ def published(user: User) -> Path:
     return unpacked(user, ROOT / "docs/published", "stored-published")
 
 
+@pytest.fixture(scope="module")
+def reported(user: User, published: Path) -> Path:
+    done = user.scaling("report", published)
+    assert done.returncode == 0, done.stderr
+    return published
+
+
 def test_fits_of_a_small_study(user: User, small: Path) -> None:
     check("small_fit", user.told("fit", small))
 
@@ -49,12 +56,12 @@ def test_scores_of_extrapolations_within_the_published_curves(user: User, publis
     check("published_validate", user.told("validate", published))
 
 
-def test_the_report_of_the_published_models(user: User, published: Path) -> None:
-    """Every number of numbers.json, every verdict, and the names of all figures."""
-    done = user.scaling("report", published)
-    assert done.returncode == 0, done.stderr
-    check("published", json.loads((published / "numbers.json").read_text(encoding="utf-8")))
-    drawn = sorted((published / "figures").iterdir())
+def test_numbers_and_verdicts_of_the_published_models(reported: Path) -> None:
+    check("published", json.loads((reported / "numbers.json").read_text(encoding="utf-8")))
+
+
+def test_figures_of_the_published_models(reported: Path) -> None:
+    drawn = sorted((reported / "figures").iterdir())
     check("published_figures", {path.name: path.stat().st_size > 1000 for path in drawn})
 
 
