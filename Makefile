@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= results/quickstart
 
-.PHONY: report test test-fast lint types check pins clean
+.PHONY: report test test-fast acceptance lint types check pins clean
 
 report: .venv/.installed  ## train the quickstart study on a local Ray, then write its report
 	$(BIN)/scaling sweep quickstart --out $(OUT)
@@ -14,6 +14,9 @@ test: .venv/.installed-dev  ## the test suite
 
 test-fast: .venv/.installed-dev  ## what needs neither Ray nor a browser, in a minute
 	$(BIN)/python -m pytest tests/unit tests/statistics
+
+acceptance: .venv/.installed-dev  ## the commands on a real cluster of two nodes, and stored figures
+	$(BIN)/python -m pytest -m acceptance --confcutdir tests/acceptance tests/acceptance
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -67,7 +67,7 @@ def test_a_log_gets_a_line_now_and_then_and_the_last(
 WORK = """
 import sys
 from scaling import progress
-from jobs.cli.printing import printable
+from jobs.cli.terminal import printable
 printable(sys.stdout, sys.stderr)
 now = [0.0]
 progress.time.monotonic = lambda: now[0]

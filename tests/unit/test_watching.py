@@ -153,7 +153,7 @@ def watched(out: Path, as_json: bool = False, pause: float = 0.0) -> str:
     """Return code that watches two studies from before they are there until all is finished."""
     return f"""
 import sys, time
-from jobs.cli.printing import printable
+from jobs.cli.terminal import printable
 from jobs.cli.watch import watch
 from scaling import progress
 from scaling.store.store import Store, now
