@@ -20,9 +20,9 @@ STORED = read_stored()
 ADVICE = """
 These figures, ids and labels are what the code gave before. If you moved, renamed or reworded
 something, one of them changed by accident: mend that, and leave the stored figures. A figure is
-never stored anew because it moved. `python tests/make_golden.py` is right after a deliberate change
-of the statistics or of what a label says, one that its commit describes, and after an update of
-numpy, scipy or PyTorch whose effect somebody reads: it prints every leaf that changes."""
+never stored anew because it moved. `python tests/golden/make_golden.py` is right after a deliberate
+change of the statistics or of what a label says, one that its commit describes, and after an update
+of numpy, scipy or PyTorch whose effect somebody reads: it prints every leaf that changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

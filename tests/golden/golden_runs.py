@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from golden_commands import ROOT, Outcome, run
 from golden_leaves import Leaf, leaves
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent
 ARCHIVE = GOLDEN / "results.tar.xz"  # the folders small and other
 STUDY_FILES = ("engines.py", "transfer.py")
 NOWHERE = "--address '???'"  # no address: a sweep writes its plan and ends before it trains

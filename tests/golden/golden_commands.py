@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

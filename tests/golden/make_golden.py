@@ -1,4 +1,4 @@
-"""Make the golden test's files anew: `python tests/make_golden.py [--train]`.
+"""Make the golden test's files anew: `python tests/golden/make_golden.py [--train]`.
 
 Without --train only what the commands say of the stored folders is written again; with it the
 folders are trained again first (five minutes on a core), with times and bits of this machine.

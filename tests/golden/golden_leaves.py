@@ -20,7 +20,7 @@ PROSE = (
 # Paths and times of the run itself.
 VOLATILE = ("command", "made_at", "out", "torn", "predicted_core_s")
 # A row of a list goes by the first of these that all of its rows have, else by its place.
-NAMES = ("id", "cell_id", "run_id", "form", "trick", "name", "study")
+NAMES = ("study", "id", "cell_id", "run_id", "form", "trick", "name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
