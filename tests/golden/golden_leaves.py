@@ -20,7 +20,7 @@ PROSE = (
 # Paths and times of the run itself.
 VOLATILE = ("command", "made_at", "out", "torn", "predicted_core_s")
 # A row of a list goes by the first of these that all of its rows have, else by its place.
-NAMES = ("study", "id", "cell_id", "run_id", "form", "trick", "name")
+NAMES = ("id", "cell_id", "run_id", "form", "trick", "name", "study")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,10 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Leaf]]:
 
 def _names(rows: list[Any]) -> list[str]:
     """Name rows by the first key that all of them have; equal names are counted."""
+    analyses = all(isinstance(row, Mapping) and "analysis" in row for row in rows)
     for key in NAMES:
+        if key == "id" and analyses:  # sections had no ids when these were stored
+            continue
         found = [row.get(key) if isinstance(row, Mapping) else None for row in rows]
         if rows and all(isinstance(name, str) for name in found):
             before = [found[:place].count(name) for place, name in enumerate(found)]
