@@ -85,7 +85,7 @@ class Progress:
         return f"{min(self.done / self.total, 1):.0%}" if self.total else f"{self.done:,.0f}"
 
     def _times(self) -> str:
-        """Return the time elapsed, and the time left at the pace from the first report to the last."""
+        """Return the time elapsed, and the time left at the pace since the first work was done."""
         elapsed = f"{duration(time.monotonic() - self.started)} elapsed"
         since, at_first = self._first or (self._last, 0.0)
         if self.done >= self.total or self.done <= at_first:
