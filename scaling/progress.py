@@ -20,7 +20,7 @@ BAR_WIDTH = 12
 
 
 def duration(seconds: float) -> str:
-    """43 s, 5:07 min or 2:05 h."""
+    """Return seconds as text: 43 s, 5:07 min or 2:05 h."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -85,7 +85,7 @@ class Progress:
         return f"{min(self.done / self.total, 1):.0%}" if self.total else f"{self.done:,.0f}"
 
     def _times(self) -> str:
-        """Elapsed, and what is left at the pace between the first and the last work done."""
+        """Return the time elapsed, and the time left at the pace since the first work was done."""
         elapsed = f"{duration(time.monotonic() - self.started)} elapsed"
         since, at_first = self._first or (self._last, 0.0)
         if self.done >= self.total or self.done <= at_first:

@@ -34,7 +34,7 @@ class Counter:
         self.finished_at: dict[str, datetime] = {}  # by run_id, of what has its last epoch's row
 
     def look(self) -> State:
-        """The state as of now."""
+        """Return the state as of now."""
         for row in self._new("metrics", COLUMNS, self.finished_at):
             if row["epoch"] == row["epochs"]:
                 self.finished_at[row["run_id"]] = row["created_at"]
