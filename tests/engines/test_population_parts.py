@@ -181,7 +181,7 @@ def test_the_rule_asks_how_many_models_there_are(
     batches = replace(cell, recipe=replace(cell.recipe, batch_size=8))
     assert engines.choose(batches, members=1) == "population"
     assert engines.choose(cell, members=1, device="cuda") == "population"
-    assert engines.preferred_group_size(cell) == population.FEW
+    assert engines.preferred_group_size(cell) == population.GROUP_SIZE
     assert engines.preferred_group_size(cell, "reference") == 1
     few, many = (engines.us_per_example(cell, members)[0] for members in (2, 32))
     assert few > 3 * many
@@ -218,7 +218,7 @@ def test_a_shorter_last_batch_of_a_recorded_step_is_not_the_recorded_one(
     monkeypatch.setattr(population_model, "CapturedStep", Counted)
     model = population_model.Population(cell, members, random_data, "cpu")
     model._device = "cuda"
-    monkeypatch.setattr(population_model.Population, "finite", lambda _: np.ones(2, bool))
+    monkeypatch.setattr(population_model.Population, "finite_members", lambda _: np.ones(2, bool))
     for epoch in (1, 2):
         model.train_epoch(epoch)
     assert sizes == [(True, 4), (True, 4), (False, 2)] * 2

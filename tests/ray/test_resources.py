@@ -90,7 +90,9 @@ def test_a_share_of_a_gpu_grows_with_the_members_up_to_all_of_it() -> None:
     assert shares == sorted(shares)
     assert shares[0] == 0.125
     assert shares[-1] == 1
-    assert population.busy(replace(cell, width=8.0), 1000) > population.busy(cell, 1000)
+    assert population.gpu_utilization(replace(cell, width=8.0), 1000) > population.gpu_utilization(
+        cell, 1000
+    )
 
 
 def test_each_kind_has_a_queue_of_its_own_the_longest_first() -> None:
