@@ -6,7 +6,7 @@ names none the report chooses by the shape of its grid, and says so.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from scaling.errors import InputError
 from scaling.plain import from_plain
@@ -101,10 +101,7 @@ class Screening:
 
 
 Analysis: TypeAlias = ScalingCurve | Compare | Interaction | Factorial | Ladder | Epochs | Screening
-KINDS: dict[str, type[Analysis]] = {
-    kind.__name__: kind
-    for kind in (ScalingCurve, Compare, Interaction, Factorial, Ladder, Epochs, Screening)
-}
+KINDS: dict[str, type[Analysis]] = {kind.__name__: kind for kind in get_args(Analysis)}
 
 
 def check_analyses(study: str, analyses: Any) -> None:
