@@ -23,7 +23,9 @@ DIGITS = 10  # of what is stored
 
 # Words that a conclusion consists of, or that say which one it is; all others are prose.
 WORDS = {"verdict", "status", "form", "recipe", "id", "row", "trick", "tricks", "base", "objective"}
-WORDS |= {"cell_id", "default", "upper_bounds"}
+WORDS |= {"cell_id", "default", "name", "study", "upper_bounds"}
+# What an entry of a list goes by, where that tells all its entries apart; else by its number.
+NAMES = ("id", "study", "cell_id", "name", "row", "recipe", "form", "trick")
 # When, where and from what command; `methods` has dates, commits and versions.
 VOLATILE = {"command", "made_at", "methods"}
 
@@ -92,11 +94,21 @@ def far(expected: Any, found: Any) -> bool:
     return bool(any(numbers) or expected != found)
 
 
+def named(entries: list[Any]) -> dict[Any, Any]:
+    """Return the entries of a list by their names, so that one more does not shift the others."""
+    for name in NAMES:
+        if all(isinstance(entry, dict) and isinstance(entry.get(name), str) for entry in entries):
+            found = {entry[name]: entry for entry in entries}
+            if len(found) == len(entries):
+                return found
+    return dict(enumerate(entries))
+
+
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Give each leaf with its path."""
     if isinstance(value, dict | list) and value:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
+        items = value if isinstance(value, dict) else named(value)
+        for key, item in items.items():
             yield from leaves(item, f"{path}/{key}")
     else:
         yield path, value
