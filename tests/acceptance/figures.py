@@ -77,10 +77,13 @@ def pruned(value: Any) -> Any:
 
 
 def differences(expected: Any, found: Any) -> list[str]:
-    """Return a line for each path at which two figures differ, or where only one has a figure."""
+    """Return a line for each path at which two figures differ, or where only one has a figure.
+
+    Words, nulls and flags may be new: a page learns to say more. A number that is new is told.
+    """
     a, b = dict(leaves(expected)), dict(leaves(found))
     lines = [f"{path} is missing, expected {a[path]}" for path in a.keys() - b.keys()]
-    lines += [f"{path} is new: {b[path]}" for path in b.keys() - a.keys()]
+    lines += [f"{path} is new: {b[path]}" for path in b.keys() - a.keys() if is_number(b[path])]
     both = (path for path in a if path in b)
     lines += [f"{path}: {b[path]}, expected {a[path]}" for path in both if far(a[path], b[path])]
     return sorted(lines)
@@ -88,10 +91,15 @@ def differences(expected: Any, found: Any) -> list[str]:
 
 def far(expected: Any, found: Any) -> bool:
     """Tell whether two leaves differ by more than the last digits of a floating-point number."""
-    numbers = [type(value) in (int, float) for value in (expected, found)]
+    numbers = is_number(expected), is_number(found)
     if all(numbers):
         return not math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    return bool(any(numbers) or expected != found)
+    return any(numbers) or bool(expected != found)
+
+
+def is_number(value: Any) -> bool:
+    """Tell a number from True and False, which Python takes for numbers."""
+    return type(value) in (int, float)
 
 
 def named(entries: list[Any]) -> dict[Any, Any]:
