@@ -23,7 +23,9 @@ DIGITS = 10  # of what is stored
 
 # Words that a conclusion consists of, or that say which one it is; all others are prose.
 WORDS = {"verdict", "status", "form", "recipe", "id", "row", "trick", "tricks", "base", "objective"}
-WORDS |= {"cell_id", "default", "upper_bounds"}
+WORDS |= {"cell_id", "default", "name", "study", "upper_bounds"}
+# What an entry of a list goes by, where that tells all its entries apart; else by its number.
+NAMES = ("id", "study", "cell_id", "name", "row", "recipe", "form", "trick")
 # When, where and from what command; `methods` has dates, commits and versions.
 VOLATILE = {"command", "made_at", "methods"}
 
@@ -75,10 +77,13 @@ def pruned(value: Any) -> Any:
 
 
 def differences(expected: Any, found: Any) -> list[str]:
-    """Return a line for each path at which two figures differ, or where only one has a figure."""
+    """Return a line for each path at which two figures differ, or where only one has a figure.
+
+    Words, nulls and flags may be new: a page learns to say more. A number that is new is told.
+    """
     a, b = dict(leaves(expected)), dict(leaves(found))
     lines = [f"{path} is missing, expected {a[path]}" for path in a.keys() - b.keys()]
-    lines += [f"{path} is new: {b[path]}" for path in b.keys() - a.keys()]
+    lines += [f"{path} is new: {b[path]}" for path in b.keys() - a.keys() if is_number(b[path])]
     both = (path for path in a if path in b)
     lines += [f"{path}: {b[path]}, expected {a[path]}" for path in both if far(a[path], b[path])]
     return sorted(lines)
@@ -86,17 +91,32 @@ def differences(expected: Any, found: Any) -> list[str]:
 
 def far(expected: Any, found: Any) -> bool:
     """Tell whether two leaves differ by more than the last digits of a floating-point number."""
-    numbers = [type(value) in (int, float) for value in (expected, found)]
+    numbers = is_number(expected), is_number(found)
     if all(numbers):
         return not math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    return bool(any(numbers) or expected != found)
+    return any(numbers) or bool(expected != found)
+
+
+def is_number(value: Any) -> bool:
+    """Tell a number from True and False, which Python takes for numbers."""
+    return type(value) in (int, float)
+
+
+def named(entries: list[Any]) -> dict[Any, Any]:
+    """Return the entries of a list by their names, so that one more does not shift the others."""
+    for name in NAMES:
+        if all(isinstance(entry, dict) and isinstance(entry.get(name), str) for entry in entries):
+            found = {entry[name]: entry for entry in entries}
+            if len(found) == len(entries):
+                return found
+    return dict(enumerate(entries))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Give each leaf with its path."""
     if isinstance(value, dict | list) and value:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
+        items = value if isinstance(value, dict) else named(value)
+        for key, item in items.items():
             yield from leaves(item, f"{path}/{key}")
     else:
         yield path, value
