@@ -103,9 +103,15 @@ def show(data: Data) -> Section:
 
 def _verdict(interaction: Data) -> str:
     low, high = interaction["low"], interaction["high"]
+    if interaction["se_log_seed"] is None:
+        return " (one seed, so that no verdict rests on it)"
     if low <= 0 and (high is None or high >= 0):
-        return ", which includes none"
+        return ", and the interval includes no change"
     return f": width is worth {'less' if low > 0 else 'more'} with more data"
 
 
-INTERACTION = StudySection(measure=measure, show=show)
+INTERACTION = StudySection(
+    measure=measure,
+    show=show,
+    needs="which needs finished cells at two sizes and two widths, all four together",
+)
