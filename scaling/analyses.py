@@ -4,6 +4,7 @@ A study names them: `Study(..., analyses=(ScalingCurve(), Compare(to="1989")))`.
 names none the report chooses by the shape of its grid, and says so.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias, get_args
@@ -105,13 +106,21 @@ KINDS: dict[str, type[Analysis]] = {kind.__name__: kind for kind in get_args(Ana
 
 
 def check_analyses(study: str, analyses: Any) -> None:
-    """Raise InputError unless these are analyses."""
-    odd = [each for each in analyses if type(each) not in KINDS.values()]
-    if odd:
+    """Raise InputError unless these are analyses that a plan can store."""
+    if not isinstance(analyses, tuple | list):
         raise InputError(
-            f"study '{study}': analyses has {odd[0]!r}, expected values such as ScalingCurve() or"
-            f" Compare(to=RECIPE) of scaling.analyses ({', '.join(KINDS)})"
+            f"study '{study}': analyses is {analyses!r}, expected a tuple such as (ScalingCurve(),)"
         )
+    for each in analyses:
+        if type(each) not in KINDS.values():
+            raise InputError(
+                f"study '{study}': analyses has {each!r}, expected values such as ScalingCurve() or"
+                f" Compare(to=RECIPE) of scaling.analyses ({', '.join(KINDS)})"
+            )
+        try:
+            from_plan(json.loads(json.dumps(to_plan(each))))
+        except (InputError, TypeError, ValueError) as error:
+            raise InputError(f"study '{study}': analyses has {each!r}: {error}") from error
 
 
 def to_plan(analysis: Analysis) -> dict[str, Any]:
@@ -120,8 +129,17 @@ def to_plan(analysis: Analysis) -> dict[str, Any]:
 
 
 def from_plan(entry: Mapping[str, Any]) -> Analysis | None:
-    """Return the analysis of an entry of a plan; None for one that a newer version wrote."""
-    kind = KINDS.get(entry.get("kind", ""))
+    """Return the analysis of an entry of a plan; None for one that a newer version wrote.
+
+    Raises InputError for an entry that is damaged.
+    """
+    name = entry.get("kind") if isinstance(entry, Mapping) else None
+    if not isinstance(name, str):
+        raise InputError(
+            f"an analysis of the plan is {str(entry)[:40]!r}, expected an object with a kind such"
+            " as 'ScalingCurve': run `scaling sweep` again and the plan is written anew"
+        )
+    kind = KINDS.get(name)
     if kind is None:
         return None
     return from_plain(kind, {k: v for k, v in entry.items() if k != "kind"}, kind.__name__)

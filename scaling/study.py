@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
-from scaling.analyses import Analysis, check_analyses, to_plan
+from scaling.analyses import Analysis, Compare, Ladder, check_analyses, to_plan
 from scaling.cell import (
     Cell,
     Member,
@@ -24,7 +24,7 @@ from scaling.data.selection import DatasetInfo, Split
 from scaling.errors import InputError
 from scaling.models.architecture import MODEL
 from scaling.recipes.recipe import Recipe
-from scaling.recipes.registry import OF_SIZE, find_recipe, is_built_in
+from scaling.recipes.registry import ALIASES, OF_SIZE, find_recipe, is_built_in
 
 __all__ = [
     "OF_SIZE",
@@ -167,7 +167,7 @@ def plan(
         "name": study.name,
         "question": study.question,
         "notes": list(study.notes),
-        "analyses": [to_plan(analysis) for analysis in study.analyses],
+        "analyses": [to_plan(_stored(analysis, study.grids)) for analysis in study.analyses],
         "command": command,
         "cells": [
             {
@@ -185,6 +185,22 @@ def plan(
             for job, cost in zip(jobs, seconds, strict=True)
         ],
     }
+
+
+def _stored(analysis: Analysis, grids: Sequence[Grid]) -> Analysis:
+    """Return an analysis with recipes under the names that cells have, which are never aliases."""
+    own = {each.name for grid in grids for each in grid.recipe if isinstance(each, Recipe)}
+
+    def stored(name: str) -> str:
+        return name if name in own else ALIASES.get(name, name)
+
+    match analysis:
+        case Compare(to=to):
+            return replace(analysis, to=stored(to))
+        case Ladder(published=runs, compare_to=to):
+            named = runs and tuple(replace(run, recipe=stored(run.recipe)) for run in runs)
+            return replace(analysis, published=named, compare_to=to and stored(to))
+    return analysis
 
 
 def _cells(grid: Grid, found: dict[str, tuple[str, DatasetInfo]]) -> Iterable[tuple[Cell, str]]:

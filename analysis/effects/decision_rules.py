@@ -211,7 +211,7 @@ def parameter_direction(low: float, high: float) -> str:
 def width_direction(low: float, high: float | None) -> str:
     """Return how a sentence ends on the interaction of width and data, by its interval."""
     if not excludes_zero(low, high):
-        return ", which includes none"
+        return ", and the interval includes no change"
     return f": width is worth {'less' if low > 0 else 'more'} with more data"
 
 

@@ -22,6 +22,7 @@ from analysis.report.sections.registry import (
     BY_KIND,
     measure_folder,
     measure_studies,
+    sections_missing,
     shown_sections,
 )
 from analysis.report.tuning_figure import response_figure
@@ -113,8 +114,8 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
 
 def _render(template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes, bytes]]) -> str:
     parts = _parts(numbers)
-    lead = ""  # without curves, the first section's first words open the page
-    if parts and parts[0].section.text and not numbers["curves"]:
+    lead = ""  # without curves, the first words of the first study's section open the page
+    if numbers["sections"] and parts[0].section.text and not numbers["curves"]:
         lead, *rest = parts[0].section.text
         parts[0] = replace(parts[0], section=replace(parts[0].section, text=tuple(rest)))
     return render(
@@ -124,6 +125,7 @@ def _render(template: str, numbers: dict[str, Any], drawn: dict[str, tuple[bytes
         title=title(numbers),
         parts=parts,
         lead=lead,
+        sections_missing=sections_missing(numbers),
         sectioned={data["study"] for data in numbers["sections"]}
         - {study["name"] for study in numbers["studies"] if study["has_curves"]},
     )

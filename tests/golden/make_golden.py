@@ -1,9 +1,9 @@
 """Make the golden test's files anew: `python tests/golden/make_golden.py [--train]`.
 
-Without --train only what the commands say of the stored folders is written again; with it the
-folders are trained again first (five minutes on a core), with times and bits of this machine.
-Either prints each leaf that changes. Do this for a deliberate change of the statistics that the
-log of the analysis explains, never to silence a figure that moved by itself.
+Without --train only what the commands say of the stored folders is written again. With it the
+folders are trained again first, which takes six minutes on two quiet cores; their times and last
+bits are then those of this machine. Either prints each leaf that changes. Do this for a deliberate
+change of the statistics that its commit explains, never because a figure moved by itself.
 """
 
 import argparse

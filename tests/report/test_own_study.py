@@ -35,7 +35,7 @@ ALL = (
 
 
 def study(*analyses: Analysis, **axes: object) -> Study:
-    """Five recipes of its own at three sizes and two widths."""
+    """Return a study of five recipes of its own, at three sizes and two widths."""
     grid = {"dataset": ("mnist",), "n_train": (500, 1000, 2000), "width": (1.0, 2.0)}
     grid |= {"recipe": RECIPES, "seeds": (0, 1)} | axes
     return Study(name="mine", question="Which?", grids=(Grid(**grid),), analyses=analyses)  # type: ignore[arg-type]
@@ -59,13 +59,13 @@ def test_it_gets_curves_comparisons_a_width_section_and_an_interaction(
     assert widths["compared"] == 15
     assert {row["base"] for row in recipes["rows"]} == {None, "plain"}
     assert len(widths["crossed"]) == 5
-    assert [part["id"] for part in numbers["sections"]] == ["mine", "mine-2"]
+    assert [part["id"] for part in numbers["sections"]] == ["mine", "mine.2"]
     for heading in ("mine: against “plain”", "mine: against the smallest width"):
-        assert re.search(rf'<h2 id="mine(-2)?">{heading}</h2>', page)
+        assert re.search(rf'<h2 id="mine(\.2)?">{heading}</h2>', page)
     assert 'src="data:image/svg' in page
     chosen = "chose by the shape of its grid: scaling curves over the number of training images;"
     assert (chosen in page) == (not analyses)
-    for name in ("mine", "mine-2", "error_vs_n_train"):
+    for name in ("mine", "mine.2", "error_vs_n_train"):
         assert (tmp_path / "figures" / f"{name}.png").exists()
 
 

@@ -1,5 +1,6 @@
 """Paired effects, against simulations in which the true effect is known; verdicts and Holm."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,6 @@ from analysis.effects.decision_rules import (
     SUPPORTED,
     UNDECIDED,
     Judgement,
-    Rule,
     all_of,
     helps,
     helps_a_lot,
@@ -173,7 +173,7 @@ def effect_of(low: float, high: float, n_seeds: int = 10) -> Effect:
     ],
 )
 def test_verdicts_follow_the_written_rules(
-    rule: Rule, low: float, high: float, verdict: str
+    rule: Callable[[Effect], Judgement], low: float, high: float, verdict: str
 ) -> None:
     judged = rule(effect_of(low, high))
     assert judged.verdict == verdict

@@ -36,7 +36,7 @@ def measure(evidence: Evidence, place: Place, analysis: Factorial) -> Data | Non
     recipes = [cell["recipe"] for cell in evidence.results.plans[place.study]["cells"]]
     planned = [tuple(name for name, _ in recipe["tricks"]) for recipe in recipes]
     tricks = max(planned, key=len)
-    by_tricks = cells_by_tricks(alike := _alike(cells))
+    by_tricks = cells_by_tricks(alike := _alike(cells, tricks))
     missing = count_missing(tricks, by_tricks)
     data: Data = {
         "title": analysis.title,
@@ -68,18 +68,22 @@ def measure(evidence: Evidence, place: Place, analysis: Factorial) -> Data | Non
     return data
 
 
-def _alike(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Cells that are as the first in all but their tricks, one for each set of tricks."""
+def _alike(cells: Sequence[CellResult], tricks: Sequence[str]) -> list[CellResult]:
+    """Return the cells that are as the first in all but `tricks`, one for each set of these."""
     first = cells[0]
     found: dict[frozenset[str], list[CellResult]] = {}
     for cell in cells:
-        if all(cell.facts.get(name) == first.facts.get(name) for name in SAME):
+        same = all(cell.facts.get(name) == first.facts.get(name) for name in SAME)
+        if same and set(cell.tricks) <= set(tricks):
             found.setdefault(frozenset(cell.tricks), []).append(cell)
     one = [only_one(several) for several in found.values()]
     return [cell for cell in one if cell is not None]
 
 
 def show(data: Data) -> Section:
+    if not data["n_tricks"]:
+        lead = "No recipe of the study has a trick: the study has no combinations to compare."
+        return Section(title=data["title"], text=(lead,))
     if not data["tricks"]:
         return Section(
             title=data["title"],
@@ -105,7 +109,7 @@ def show(data: Data) -> Section:
             f" intervals by Bonferroni at {100 * data['interactions'][0]['level']:.0f} %): "
             + "; ".join(
                 f"{_name(row['tricks'][0])} with {_name(row['tricks'][1])}"
-                f" {link(change(row), row_anchor(data['study'], i, 2))}"
+                f" {link(change(row), row_anchor(data['id'], i, 2))}"
                 for i, row in enumerate(data["interactions"], 1)
             )
             + "."
@@ -179,4 +183,9 @@ def _name(trick: str) -> str:
     return {"adamw": "AdamW", "relu": "ReLU", "shift": "shifts"}.get(trick, trick.replace("_", "-"))
 
 
-FACTORIAL = StudySection(measure=measure, show=show, draw=draw)
+FACTORIAL = StudySection(
+    measure=measure,
+    show=show,
+    draw=draw,
+    needs="which needs finished cells",
+)

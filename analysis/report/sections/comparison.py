@@ -160,6 +160,11 @@ def show(data: Data) -> Section:
         f" the same seeds and test images: {fewer} with fewer misses, {more} with more; each"
         " interval stands for itself, without a correction for their number."
     )
+    if not data["compared"]:
+        text = (
+            f"No cell could be compared with {data['against']}: no other finished cell is that"
+            " baseline on the same seeds and test images."
+        )
     table = Table(
         caption=f"Test errors, and their change against {data['against']}; {level} intervals",
         columns=(
@@ -203,4 +208,9 @@ def show(data: Data) -> Section:
     )
 
 
-COMPARISON = StudySection(measure=measure, show=show, draw=draw)
+COMPARISON = StudySection(
+    measure=measure,
+    show=show,
+    draw=draw,
+    needs="which needs finished cells",
+)

@@ -126,4 +126,9 @@ def draw(data: Data) -> Mapping[str, Figure]:
     return {data["id"]: fig}
 
 
-EPOCHS = StudySection(measure=measure, show=show, draw=draw)
+EPOCHS = StudySection(
+    measure=measure,
+    show=show,
+    draw=draw,
+    needs="which needs finished cells with validation images (split `tune`) at several epochs",
+)

@@ -10,6 +10,7 @@ from analysis.claims.claim import Evidence, effect_row
 from analysis.present.formatting import NONE, change, count, done_of_planned, ends, yes
 from analysis.present.labels import labels
 from analysis.present.links import link, row_anchor
+from analysis.present.style import recipe_title
 from analysis.reference.published import published_runs
 from analysis.report.sections.ladder_plot import draw
 from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
@@ -38,7 +39,7 @@ def measure(evidence: Evidence, place: Place, analysis: Ladder) -> Data | None:
     left = [cell for cell in cells if not any(cell is other for other in shown)]
     named = labels([cell.facts for cell in [*shown, *left]])
     for cell, title in zip(left, named[len(shown) :], strict=True):
-        rows.append(_row(title, _meant(cell, cells, runs), cell))
+        rows.append(_row(title, _meant(cell, cells, runs), cell, _drawn(runs, cell.dataset)))
     to = analysis.compare_to
     base = _first(evidence, study, recipe=to, width=1.0) if to else None
     suspects = _suspects(evidence, base, cells) if base else []
@@ -65,8 +66,16 @@ def _meant(
     return None if later & set(cell.tricks) or cell.recipe in LATER else next(alike, None)
 
 
-def _row(what: str, run: PublishedRun | None, cell: CellResult | None) -> Data:
-    n_drawn = DRAWN if run is None else run.n_test
+def _drawn(published: Sequence[PublishedRun], dataset: str) -> int:
+    """Return the test images of published runs on this data set, where all have as many."""
+    sizes = {run.n_test for run in published if run.dataset == dataset}
+    return sizes.pop() if len(sizes) == 1 else DRAWN
+
+
+def _row(
+    what: str, run: PublishedRun | None, cell: CellResult | None, n_drawn: int = DRAWN
+) -> Data:
+    n_drawn = n_drawn if run is None else run.n_test
     row: Data = {
         "row": None if run is None else run.row,
         "what": what,
@@ -199,7 +208,7 @@ def show(data: Data) -> Section:
         ),
     )
     suspects = Table(
-        caption="Against the recipe of 1989 on the same digits, paired by seed and test image",
+        caption=f"Against {_baseline(data)} on the same digits, paired by seed and test image",
         columns=(
             "recipe",
             "#test misses",
@@ -232,6 +241,11 @@ def show(data: Data) -> Section:
         tables=(test, train, *([suspects] if data["suspects"] else [])),
         pictures=(picture,) if any(row["misses"] for row in rows) else (),
     )
+
+
+def _baseline(data: Data) -> str:
+    to = str(data["analysis"]["compare_to"])
+    return "the recipe of 1989" if to == "1989" else f"the recipe “{recipe_title(to)}”"
 
 
 def _test_row(row: Data) -> tuple[str, ...]:
@@ -277,4 +291,9 @@ def _lead(data: Data) -> str:
     )
 
 
-LADDER = StudySection(measure=measure, show=show, draw=draw)
+LADDER = StudySection(
+    measure=measure,
+    show=show,
+    draw=draw,
+    needs="which needs finished cells without validation images, or published runs of the data",
+)

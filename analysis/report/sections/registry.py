@@ -4,6 +4,7 @@ A new section is one entry here: of STUDY_SECTIONS if a study asks for it by an 
 FOLDER_SECTIONS.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from analysis.report.sections import (
 from analysis.report.sections.ablation import FACTORIAL
 from analysis.report.sections.comparison import COMPARISON
 from analysis.report.sections.epochs import EPOCHS
+from analysis.report.sections.ids import unique_ids
 from analysis.report.sections.interaction import INTERACTION
 from analysis.report.sections.ladder import LADDER
 from analysis.report.sections.screening import SCREENING
@@ -49,6 +51,8 @@ STUDY_SECTIONS: dict[type[Analysis], StudySection] = {
 }
 BY_KIND = {kind.__name__: section for kind, section in STUDY_SECTIONS.items()}
 
+HEADINGS = ("missing", "errors", "changes", "fits", "learning", "tuning", "methods")  # of the page
+FIGURES = ("error_vs_n_train", "learning_curves", future.FORMS, future.TRENDS)
 FOLDER_SECTIONS = (
     FolderSection(
         id="claims",
@@ -120,40 +124,66 @@ FOLDER_SECTIONS = (
     ),
     FolderSection(id="digits", key="digits", show=claims_table.show_digits),
 )
+OWN_IDS = (*HEADINGS, *FIGURES, *(section.id for section in FOLDER_SECTIONS))
 
 
 def measure_studies(evidence: Evidence) -> list[Data]:
     """Return the numbers of each analysis that a study asks for and that has finished cells."""
     order = {kind: place for place, kind in enumerate(STUDY_SECTIONS)}
-    wanted = [
-        (order[type(analysis)], place, analysis)
-        for study, plan in evidence.results.plans.items()
-        for place, analysis in _places(study, read_as(plan).analyses)
-    ]
+    wanted = _places(evidence.results.plans)
     found = []
-    for _, place, analysis in sorted(wanted, key=lambda each: each[0]):
+    for place, analysis in sorted(wanted, key=lambda each: order[type(each[1])]):
         section = STUDY_SECTIONS[type(analysis)]
         if data := section.measure(evidence, place, analysis):
             about = {"study": place.study, "id": place.id, "analysis": to_plan(analysis)}
             found.append(about | data)
-    return found
+    return _told_apart(found)
 
 
-def _places(study: str, analyses: Iterable[Analysis]) -> list[tuple[Place, Analysis]]:
-    """Return each analysis that has a section, with its id: the study's name, then numbered."""
-    found: list[tuple[Place, Analysis]] = []
+def _places(plans: Mapping[str, Mapping[str, Any]]) -> list[tuple[Place, Analysis]]:
+    """Return each analysis that has a section, with that section's study and id."""
+    sections = {study: _with_interaction(read_as(plan).analyses) for study, plan in plans.items()}
+    tunings = [f"tuning_{study}" for study, plan in plans.items() if "tuning" in plan]
+    ids = unique_ids({s: len(mine) for s, mine in sections.items()}, taken=[*OWN_IDS, *tunings])
+    return [
+        (Place(study=study, id=ids[study, number], interaction=interaction), analysis)
+        for study, mine in sections.items()
+        for number, (analysis, interaction) in enumerate(mine, 1)
+    ]
+
+
+def _with_interaction(analyses: Iterable[Analysis]) -> list[tuple[Analysis, bool]]:
+    """Return the analyses that have a section, and whether it shows an interaction too."""
+    found: list[tuple[Analysis, bool]] = []
     for analysis in analyses:
-        if isinstance(analysis, Interaction) and found and isinstance(found[-1][1], Compare):
-            place, compare = found[-1]  # the comparison's section shows it
-            found[-1] = (Place(study=study, id=place.id, interaction=True), compare)
+        if isinstance(analysis, Interaction) and found and isinstance(found[-1][0], Compare):
+            found[-1] = (found[-1][0], True)
         elif type(analysis) in STUDY_SECTIONS:
-            number = len(found) + 1
-            found.append((Place(study=study, id=_id(study, number)), analysis))
+            found.append((analysis, False))
     return found
 
 
-def _id(study: str, number: int) -> str:
-    return study if number == 1 else f"{study}-{number}"
+def _told_apart(sections: list[Data]) -> list[Data]:
+    """Return the sections with the study's name before a title that several studies share."""
+    studies = {(data["title"], data["study"]) for data in sections}
+    shared = Counter(title for title, _ in studies)
+    return [
+        data | {"title": f"{data['study']}: {data['title']}"} if shared[data["title"]] > 1 else data
+        for data in sections
+    ]
+
+
+def sections_missing(numbers: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each analysis of a study that no finished cell serves."""
+    lines = []
+    for study in numbers["studies"]:
+        shown = [s["analysis"]["kind"] for s in numbers["sections"] if s["study"] == study["name"]]
+        kinds = dict.fromkeys(analysis["kind"] for analysis in study["analyses"])
+        for kind in kinds:
+            within = kind == "Interaction" and "Compare" in shown  # the comparison's section has it
+            if kind in BY_KIND and kind not in shown and not within:
+                lines.append(f"{study['name']}: no section for {kind}, {BY_KIND[kind].needs}.")
+    return lines
 
 
 def measure_folder(evidence: Evidence) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def show(data: Data) -> Section:
     best = data["rows"][0]
     text = (
         f"Fewest validation misses: “{_label(best)}” with"
-        f" {link(percent(best['val_error']), row_anchor(data['study'], 1))}. The best of"
+        f" {link(percent(best['val_error']), row_anchor(data['id'], 1))}. The best of"
         " several looks better than it is: its test error is for a study of its own."
     )
     table = Table(
@@ -96,4 +96,9 @@ def draw(data: Data) -> Mapping[str, Figure]:
     return {data["id"]: fig}
 
 
-SCREENING = StudySection(measure=measure, show=show, draw=draw)
+SCREENING = StudySection(
+    measure=measure,
+    show=show,
+    draw=draw,
+    needs="which needs finished cells with validation images (split `tune`)",
+)

@@ -51,9 +51,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySection:
-    """How the section of an analysis is made. `measure` returns None where nothing is finished."""
+    """How the section of an analysis is made.
+
+    `measure` returns None where no finished cell is of use; `needs` names those that are.
+    """
 
     measure: Callable[[Evidence, Place, Any], Data | None]
+    needs: str  # "which needs ..."
     show: Callable[[Data], Section]
     draw: Callable[[Data], Mapping[str, Figure]] = lambda _: {}
 
