@@ -79,7 +79,11 @@ def test_the_directions_of_two_folders() -> None:
 
 
 def test_the_direction_of_width() -> None:
-    assert width_direction(-0.1, 0.1) == width_direction(-0.1, None) == ", which includes none"
+    assert (
+        width_direction(-0.1, 0.1)
+        == width_direction(-0.1, None)
+        == ", and the interval includes no change"
+    )
     assert width_direction(0.1, None) == ": width is worth less with more data"
     assert width_direction(-0.2, -0.1) == ": width is worth more with more data"
 
