@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from scaling.engines import available_cores
 from scaling.errors import InputError
 
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # we name failures, one line each
+ANSWER_S = 10.0  # assumed: a cluster that takes longer to accept a connection is no use
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing large goes through it
 
 
@@ -49,8 +51,9 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
     else:
         keep_private()
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"no Ray cluster answers at '{address}' ({' '.join(str(error).split())[:200]}):"
                 " start one with `ray start --head`, or use --address local"
@@ -87,6 +90,14 @@ def settings() -> dict[str, str]:
         name: str(Path(value).absolute()) if name.endswith("_DIR") and value else value
         for name, value in ours.items()
     }
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens at HOST:PORT: Ray would wait for minutes (measured)."""
+    named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    host, colon, port = named.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
 
 
 def _running() -> bool:

@@ -1,6 +1,7 @@
 """A sweep joins the Ray that runs, or says in one line why it cannot."""
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -62,18 +63,37 @@ def test_it_joins_a_cluster_that_runs(
 
 
 def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something listens there, but it is no cluster that would have us."""
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
 
     def refuse(**_: object) -> None:
         raise ConnectionError("refused\nby host")
 
     monkeypatch.setattr(ray, "init", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with (
+            pytest.raises(InputError, match=rf"{address}.*refused.*ray start --head") as error,
+            connect.connected(address),
+        ):
+            pass
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("named", ["by itself", "in RAY_ADDRESS"])
+def test_an_address_where_nothing_listens_is_refused_before_ray_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray waits for minutes"))
+    address = f"127.0.0.1:{free_port()}"
+    if named == "in RAY_ADDRESS":
+        monkeypatch.setenv("RAY_ADDRESS", address)
     with (
-        pytest.raises(InputError, match=r"127.0.0.1:1.*ray start --head") as error,
-        connect.connected("127.0.0.1:1"),
+        pytest.raises(InputError, match=r"no Ray cluster answers at '.*refused.*--address local"),
+        connect.connected("auto" if named == "in RAY_ADDRESS" else address),
     ):
         pass
-    assert "\n" not in str(error.value)
 
 
 def test_a_local_folder_on_several_nodes_is_refused_unless_shared(
