@@ -15,7 +15,7 @@ from analysis.present.style import styled
 from analysis.results.cell_results import CellResult, Cells
 from analysis.results.load import Results
 
-# By source, test_set_id and n_test: images (n_test, 16, 16) and labels (n_test,); None: unavailable.
+# By source, test_set_id and n_test: images (n_test, 16, 16) and labels (n_test,), or None.
 TestImages = Callable[[str, str, int], tuple[NDArray[Any], NDArray[Any]] | None]
 SHOWN = 40
 ACROSS = 10

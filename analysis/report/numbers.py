@@ -145,7 +145,7 @@ def _fall(curve: Curve) -> dict[str, Any] | None:
 
 
 def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
-    """Compare the last curve with the first at the largest size of both, paired over images and seeds."""
+    """Compare the last curve with the first at their largest size, paired over images and seeds."""
     if len(curves) < 2:
         return None
     first, last, titles = curves[0], curves[-1], curve_titles(curves)

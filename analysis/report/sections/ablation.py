@@ -106,8 +106,9 @@ def show(data: Data) -> Section:
     ]
     if data["interactions"]:
         text.append(
-            "Interactions of pairs, relative to the product of their single effects (below 0: they"
-            f" help each other; intervals by Bonferroni at {100 * data['interactions'][0]['level']:.0f} %): "
+            "Interactions of pairs, relative to the product of their single effects (below 0:"
+            " they help each other; intervals by Bonferroni at"
+            f" {100 * data['interactions'][0]['level']:.0f} %): "
             + "; ".join(
                 f"{_name(row['tricks'][0])} with {_name(row['tricks'][1])}"
                 f" {link(change(row), row_anchor(data['id'], i, 2))}"
@@ -144,7 +145,7 @@ def show(data: Data) -> Section:
 
 
 def _left_out(data: Data) -> tuple[str, ...]:
-    """Return a sentence on cells that are no combination, such as those of other epochs or rates."""
+    """Return a sentence on cells that are no combination, such as those of other rates."""
     n = data["left_out"]
     return (
         (f"{n} cells differ from these in more than their tricks and are left out.",) if n else ()

@@ -36,9 +36,7 @@ def by_width(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None
 
 
 def by_tricks(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
-    """Return the cell with the most of its tricks and no other trick; for another model the usual
-    model's cell.
-    """
+    """Return the cell with the most of its tricks and no other; for another model, the usual's."""
     alike = _alike(cell, among, ALIKE)
     if cell.model != USUAL:
         return only_one([other for other in alike if other.model == USUAL], like=cell)

@@ -52,7 +52,7 @@ def show(data: Data) -> Section:
     if data["models"]:
         text.append(
             f"{data['models']:,} models took {_hours(data['actual_s'])} core hours,"
-            f" {data['ratio']:.2f} times the {_hours(data['predicted_s'])} that the plans predicted."
+            f" {data['ratio']:.2f} times the {_hours(data['predicted_s'])} of the plans."
         )
         tables.append(
             Table(
