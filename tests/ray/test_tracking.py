@@ -1,4 +1,4 @@
-"""Metrics in TensorBoard and MLflow: what the event files hold is what is stored."""
+"""Test tracking in TensorBoard and MLflow: their files hold the stored metrics."""
 
 import shutil
 import struct
@@ -28,7 +28,7 @@ from scaling.study import Grid, Study
 
 
 def events(folder: Path) -> Iterator[tuple[str, int, float]]:
-    """Tag, step and value of every scalar in TensorBoard's files: length, crc, event, crc."""
+    """Return tag, step and value of every scalar in TensorBoard's files."""
     for path in sorted(folder.glob("events.out.tfevents.*")):
         body = path.read_bytes()
         while body:
@@ -69,7 +69,7 @@ def test_every_stored_epoch_is_in_the_event_file_of_its_model(
 
 
 class Recorder(LoggerCallback):
-    """A logger that notes what it is told, as MLflow's would."""
+    """Record the calls of a logger, as MLflow's would get them."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -146,7 +146,7 @@ def test_a_server_is_asked_for_the_runs_that_it_has(
         token: str | None = None
 
     class Client:
-        """As much of MLflow's client as is asked for, a run a page."""
+        """Simulate MLflow's client as far as it is called, with one run a page."""
 
         def __init__(self, tracking_uri: str) -> None:
             assert tracking_uri == "sqlite:///here"

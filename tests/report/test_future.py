@@ -1,4 +1,4 @@
-"""2055: the arithmetic of trends and their tests, the forms that stay, and what the report says."""
+"""Test the section on 2055: the arithmetic of trends, their backtests, the forms, the text."""
 
 import copy
 import math
@@ -36,7 +36,7 @@ N_TEST = 10_000
 
 
 def curve(errors: np.ndarray, sizes: np.ndarray = SIZES, seeds: int = 5, sd: float = 0.03) -> Curve:
-    """A curve of these errors, with noise of this size in every cell."""
+    """Return a curve of these errors, with noise of this size in every cell."""
     rng = np.random.default_rng(0)
     drawn = errors * np.exp(rng.normal(0, sd, (1000, len(sizes))))
     return Curve(
@@ -65,7 +65,7 @@ def trend(rate: float, years: str, low: float | None = None, high: float | None 
 
 
 def test_a_trend_is_tested_on_what_came() -> None:
-    """Ten times in ten years from 100 is 1,000, where 10,000 came."""
+    """Ten times in ten years from 100 is 1,000; the outcome is 10,000."""
     found = put_to_test(trend(0.1, "1979-1994", 0.05, 0.15), 100.0, 10_000.0, 10)
     assert found.projected == pytest.approx(1000)
     assert found.missed == pytest.approx(1)
@@ -157,7 +157,7 @@ def test_the_best_curve_comes_first_and_that_of_1989_beside_it() -> None:
 
 @pytest.fixture
 def nothing(tmp_path: Path) -> Results:
-    """A study of which no model is trained."""
+    """Store a study without trained models."""
     fill_study(tmp_path, find_study("ladder"), truth, seeds=(0,), leave_out=lambda *_: True)
     return load(tmp_path)
 
@@ -192,7 +192,7 @@ def test_the_sentence_has_the_range_and_what_cannot_be_determined(cells: Cells) 
 def test_whatever_there_is_it_can_be_shown(
     cells: Cells, shape: Curve | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also a curve of one size, of which nothing is said but what is missing."""
+    """This includes a curve of one size: the text names the missing study."""
     monkeypatch.setattr("analysis.forecasts.form_tests.DRAWN", 50)
     few = curve(np.array([0.05]), SIZES[:1], seeds=1)
     data = plain(project_2055([shape or few], cells))
@@ -213,7 +213,7 @@ def test_whatever_there_is_it_can_be_shown(
 
 
 def test_every_number_that_is_printed_is_in_numbers_json(cells: Cells) -> None:
-    """Also powers of ten, and times in whatever unit they are read best."""
+    """This includes powers of ten, and times in any unit."""
     own = Seconds(seconds=1.07, year=2026.9, engine="e", runs=20, faster=84.1, by_hardware=(2, 5))
     data = plain(project_2055([WITH_FLOOR], cells))
     data["measured"] = asdict(own)
