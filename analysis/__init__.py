@@ -1,4 +1,4 @@
-"""Parquet in, conclusions out: `from analysis import load, fit, report`. No torch, no Ray."""
+"""Analyse Parquet files: `from analysis import load, fit, report`. Needs neither torch nor Ray."""
 
 from analysis.forecasts.preregistered import Outlook, forecast
 from analysis.laws.fit import Fit, fit

@@ -1,4 +1,4 @@
-"""What the command line asks of the analysis, as plain rows."""
+"""Return the results of the analysis to the command line, as plain rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -40,7 +40,7 @@ Progress = Callable[[str], None]
 
 
 def fit_results(results: Results, form: str | None = None) -> list[dict[str, Any]]:
-    """A row for each curve and form of a results folder."""
+    """Return a row for each curve and form of a results folder."""
     alone = tuple(name for name, found in FORMS.items() if found.variables == 1)
     forms = alone if form is None else (find_form(form).name,)
     return [
@@ -49,7 +49,7 @@ def fit_results(results: Results, form: str | None = None) -> list[dict[str, Any
 
 
 def fit_points(path: str, *, x: str | None, y: str | None, **options: Any) -> list[dict[str, Any]]:
-    """A row for each group of anybody's points. Raises InputError for what cannot be fitted."""
+    """Return a row for each group of points. Raises InputError for points that cannot be fitted."""
     if not (x and y):
         raise InputError("fit --points FILE needs --x COL (sizes) and --y COL (errors)")
     rows: list[dict[str, Any]] = plain(fit_each(path, x=x, y=y, **options))
@@ -57,7 +57,7 @@ def fit_points(path: str, *, x: str | None, y: str | None, **options: Any) -> li
 
 
 def validate_results(results: Results, rolling: Rolling, progress: Progress) -> dict[str, Any]:
-    """Scores of extrapolation within a results folder's own curves."""
+    """Return scores of extrapolation within a results folder's own curves."""
     curves = [series_of(curve) for curve in find_curves(results, ())]
     scores: dict[str, Any] = plain(validate(curves, rolling=rolling, progress=progress))
     return scores
@@ -74,7 +74,7 @@ def validate_points(
     rolling: Rolling,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Scores of extrapolation on anybody's points. Raises InputError for what cannot be judged."""
+    """Return scores of extrapolation on points of a file. Raises InputError for unusable points."""
     if not (x and y):
         raise InputError("validate --points FILE needs --x COL (sizes) and --y COL (errors)")
     curves = read_series(path, x=x, y=y, se=se, group=group, split=split)
@@ -86,7 +86,7 @@ def validate_points(
 def predict_cells(
     results: Results, plan: Mapping[str, Any], *, wanted: Sequence[str], fit_to: int | None
 ) -> list[dict[str, Any]]:
-    """Forecasts of the plan's cells, written into the results folder; a row for each cell."""
+    """Write forecasts of the plan's cells into the results folder; return a row for each cell."""
     rows: list[dict[str, Any]] = plain(forecast_cells(results, plan, wanted=wanted, fit_to=fit_to))
     return rows
 
@@ -94,13 +94,13 @@ def predict_cells(
 def write_report(
     results: Results, html: str | None = None, test_images: TestImages | None = None
 ) -> list[str]:
-    """Write the report; the paths of its three files, or of the page where that is all."""
+    """Write the report; return the paths of its three files, or of the page alone."""
     report(results, html=html, test_images=test_images)
     return _written(results.store, html, "report.html", "report.md", "numbers.json")
 
 
 def write_comparison(a: Results, b: Results, html: str | None = None) -> list[str]:
-    """Write what sets folder B apart from A, into A; the paths of its three files, as above."""
+    """Write a comparison of folder B with A into A; return the paths of its three files."""
     compare_folders(a, b, html=html)
     return _written(a.store, html, PAGE, TEXT, NUMBERS)
 
@@ -113,7 +113,7 @@ def _written(store: Store, html: str | None, page: str, *others: str) -> list[st
 
 
 def write_tuning(store: Store, name: str) -> tuple[dict[str, Any], list[str]]:
-    """Write what a tuning found and its figure; the summary, and the paths of the files."""
+    """Write a tuning's results and its figure; return the summary and the paths of the files."""
     results = load(store)
     (tuned,) = (tuned for tuned in find_tunings(results) if tuned.name == name)
     paths = [f"tuning/{name}.json"]

@@ -1,7 +1,7 @@
-"""How a study is read: frozen values that its plan stores and its report obeys.
+"""Define the analyses of a study: frozen values that its plan stores and its report shows.
 
-A study names them: `Study(..., analyses=(ScalingCurve(), Compare(to="1989")))`. For a study that
-names none the report chooses by the shape of its grid, and says so.
+A study names them: `Study(..., analyses=(ScalingCurve(), Compare(to="1989")))`. For a study without
+analyses the report chooses by the shape of its grid, and prints its choice.
 """
 
 import json
@@ -12,21 +12,21 @@ from typing import Any, Literal, TypeAlias, get_args
 from scaling.errors import InputError
 from scaling.plain import from_plain
 
-SMALLEST_WIDTH = "<smallest width>"  # no recipe is called so
+SMALLEST_WIDTH = "<smallest width>"  # not the name of any recipe
 FEWER_TRICKS = "<fewer tricks>"
 Axis = Literal["n_train", "n_macs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingCurve:
-    """Error against the number of training images, a curve for each recipe, with fitted laws."""
+    """Show error against the number of training images, a curve for each recipe, with laws."""
 
     x: Literal["n_train"] = "n_train"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compare:
-    """Each cell against its baseline, on the same seeds and test images.
+    """Compare each cell with its baseline, on the same seeds and test images.
 
     `to` is the recipe of the baseline, which has the same size and width; or SMALLEST_WIDTH: the
     same recipe in the smallest network; or FEWER_TRICKS: the recipe with the most of the cell's
@@ -41,9 +41,9 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """Whether `one` is worth more the larger `other` is: the four corners of a grid.
+    """Test whether the effect of `one` grows with `other`, by the four corners of a grid.
 
-    The section of the comparison before it shows it, if the study has one.
+    The section of a comparison directly before it shows it; else it has a section of its own.
     """
 
     one: Literal["width"] = "width"
@@ -52,14 +52,14 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factorial:
-    """What each trick is worth, averaged over all orders: every combination was trained."""
+    """Average the effect of each trick over all orders; needs every combination of the tricks."""
 
-    title: str = "What each trick is worth"
+    title: str = "The worth of each trick"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedRun:
-    """A published result: misses are true counts, None where they are not known."""
+    """Hold a published result: misses are true counts, None where they are unknown."""
 
     row: str
     what: str
@@ -76,10 +76,10 @@ class PublishedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
-    """Published runs beside the distribution that was measured.
+    """Compare published runs with the distribution of single runs that was measured.
 
-    Without `published`, the runs of 1989 and 2022 on the study's data sets. With `compare_to`, a
-    table shows what each other recipe changes in the misses of that one.
+    Without `published`, these are the runs of 1989 and 2022 on the study's data sets. With
+    `compare_to`, a table shows the change of the misses from that recipe to each other one.
     """
 
     title: str = "The ladder"
@@ -89,14 +89,14 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epochs:
-    """The best number of epochs of each recipe and size, chosen by validation images."""
+    """Find the best number of epochs of each recipe and size, by validation images."""
 
     title: str = "Epochs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """Candidates by their validation errors, before any of them is tested."""
+    """Rank candidates by their validation errors, before any test."""
 
     title: str = "Screening"
 
@@ -124,12 +124,12 @@ def check_analyses(study: str, analyses: Any) -> None:
 
 
 def to_plan(analysis: Analysis) -> dict[str, Any]:
-    """Return an analysis as what JSON holds."""
+    """Return an analysis as a JSON object."""
     return {"kind": type(analysis).__name__, **asdict(analysis)}
 
 
 def from_plan(entry: Mapping[str, Any]) -> Analysis | None:
-    """Return the analysis of an entry of a plan; None for one that a newer version wrote.
+    """Return the analysis of an entry of a plan; None for one of a newer version.
 
     Raises InputError for an entry that is damaged.
     """

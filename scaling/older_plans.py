@@ -1,4 +1,4 @@
-"""How plans are read that were stored before plans named their analyses (2026-11-28)."""
+"""List the analyses of plans that were stored before plans named them (2026-11-28)."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from scaling.analyses import (
     Screening,
 )
 
-# The same as the studies of these names have now in jobs/studies; a test compares them.
+# The same as in the studies of these names in jobs/studies; a test compares them.
 READ_AS: Mapping[str, tuple[Analysis, ...]] = {
     "ablation": (Factorial(),),
     "best": (
@@ -41,7 +41,7 @@ READ_AS: Mapping[str, tuple[Analysis, ...]] = {
     "negative": (
         Compare(
             to=FEWER_TRICKS,
-            title="What does not help",
+            title="Tricks that do not help",
             against="the same recipe without the trick",
         ),
     ),

@@ -1,4 +1,4 @@
-"""What is to be trained: grids, studies, the jobs that they come down to, and what these cost."""
+"""Define studies and their grids, resolve them into jobs, and predict the cost of these."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +51,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What every model of a grid is trained on before, with the same seed."""
+    """Pretrain every model of a grid on this, with the same seed."""
 
     dataset: str
     n_train: int
@@ -60,7 +60,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Every combination of the axes; recipes are names or values, epochs None the recipe's own."""
+    """Combine all values of the axes; recipes are names or values, epochs None the recipe's own."""
 
     dataset: tuple[str, ...] = ("auto",)
     n_train: tuple[int, ...]
@@ -73,14 +73,14 @@ class Grid:
     model: tuple[str, ...] = (MODEL,)
     lr: float | None = None  # in place of the recipe's
     batch_size: int | None = None
-    start: Start | None = None  # trained on something else first
+    start: Start | None = None  # pretraining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A question, the grids that answer it, and how its report reads them.
+    """State a question, the grids that answer it, and the analyses of its report.
 
-    `notes` are printed in the report. Without `analyses` it chooses by the shape of the grids.
+    The report prints `notes`. Without `analyses` it chooses by the shape of the grids.
     """
 
     name: str
@@ -97,34 +97,34 @@ class Study:
         check_analyses(self.name, self.analyses)
 
     def override(self, **axes: Any) -> "Study":
-        """The same study with axes of every grid replaced; None leaves one as it is."""
+        """Return the study with axes of every grid replaced; None leaves an axis unchanged."""
         changes = {axis: value for axis, value in axes.items() if value is not None}
         if not changes:
             return self
-        said = "; ".join(f"{axis} {_listed(value)}" for axis, value in changes.items())
+        changed = "; ".join(f"{axis} {_listed(value)}" for axis, value in changes.items())
         return replace(
             self,
             grids=tuple(replace(grid, **changes) for grid in self.grids),
-            notes=(f"This is not the study as defined, but with {said}.",),
+            notes=(f"This is not the study as defined, but with {changed}.",),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A cell with its members; `source` and `note` are provenance, not identity."""
+    """Hold a cell with its members; `source` and `note` are provenance, not identity."""
 
     cell: Cell
     members: tuple[Member, ...]
     source: str  # the name of a data set, or the path of an .npz file on every node
-    note: str = ""  # what the data are, for people
-    start_source: str = ""  # the same of the data that its models begin on, if any
+    note: str = ""  # a description of the data, for the report
+    start_source: str = ""  # the same for the pretraining data, if any
 
 
 def resolve(study: Study, lookup: Callable[[str], tuple[str, DatasetInfo]]) -> tuple[Job, ...]:
-    """The jobs of a study, each cell and member once.
+    """Return the jobs of a study, each cell and member once.
 
-    `lookup` turns what a grid calls a data set into its source and description.
-    Raises InputError for what cannot be trained: an unknown recipe, too many images.
+    `lookup` turns a grid's name of a data set into its source and description.
+    Raises InputError for an unknown recipe and for too many images.
     """
     named = [name for grid in study.grids for name in grid.dataset]
     named += [grid.start.dataset for grid in study.grids if grid.start]
@@ -147,10 +147,10 @@ def resolve(study: Study, lookup: Callable[[str], tuple[str, DatasetInfo]]) -> t
 def predicted_seconds(
     job: Job, us_per_example: Callable[[Cell, int], tuple[float, float]]
 ) -> float:
-    """Core seconds of one job: training, and evaluation about nine times.
+    """Return the core seconds of one job: training, and evaluation about nine times.
 
-    `us_per_example` gives microseconds for training one of so many members of a cell on one
-    example, and for evaluating one.
+    `us_per_example` takes a cell and its number of members. It returns the microseconds of one
+    member for training on one example and for evaluating one.
     """
     cell = job.cell
     train_us, evaluate_us = us_per_example(cell, len(job.members))
@@ -162,7 +162,7 @@ def predicted_seconds(
 def plan(
     study: Study, jobs: Sequence[Job], seconds: Sequence[float], command: str = ""
 ) -> dict[str, Any]:
-    """What OUT/studies/NAME.json holds; it says what belongs together."""
+    """Return the contents of OUT/studies/NAME.json, which names the models of a study."""
     return {
         "name": study.name,
         "question": study.question,
@@ -227,7 +227,7 @@ def _cells(grid: Grid, found: dict[str, tuple[str, DatasetInfo]]) -> Iterable[tu
 def _start_cell(
     start: Start, found: dict[str, tuple[str, DatasetInfo]], common: dict[str, Any]
 ) -> Cell:
-    """What is trained first: tested on nothing that anybody looks at, hence on one image."""
+    """Return the cell of the pretraining, whose test no report shows: it is of one image."""
     recipe = find_recipe(start.recipe) if isinstance(start.recipe, str) else start.recipe
     info = found[start.dataset][1]
     return make_cell(info, recipe, n_train=start.n_train, n_test=1, **common)

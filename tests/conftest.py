@@ -1,4 +1,4 @@
-"""Shared by all tests: a cache of their own, no network, one small Ray for the session."""
+"""Provide to all tests a cache of their own, no network, and one small Ray."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from scaling.data.selection import Dataset
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests neither read nor write the user's cache."""
+    """Use a cache of the tests' own in place of the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCALING_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -25,7 +25,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
-    """One Ray of two slots for the tests of a file; a sweep uses the Ray of its process."""
+    """Provide one Ray of two slots to the tests of a file; a sweep uses the Ray of its process."""
     from jobs.execution import connect  # Ray takes a second to import
 
     with connect.connected("local", 2):
@@ -34,7 +34,7 @@ def local_ray() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of real digits; tests that need it are skipped where it is missing."""
+    """Return the folder of real digits; skip tests that need it where it is missing."""
     named = os.environ.get("SCALING_DATA_DIR", "")
     if not (named and Path(named).is_dir()):
         pytest.skip("needs real digits: SCALING_DATA_DIR names no folder")
@@ -43,20 +43,20 @@ def data_dir() -> Path:
 
 @pytest.fixture
 def no_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine that has no real digits and cannot get them."""
+    """Simulate a machine without real digits or a network."""
     monkeypatch.delenv("SCALING_DATA_DIR", raising=False)
     monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "empty-cache"))
 
 
 @pytest.fixture
 def tiny_npz(tmp_path: Path) -> Path:
-    """A file of anybody's own: 300 + 100 images of 8x8 in which a bright row tells the class."""
+    """Write a user's own file: 300 + 100 images of 8x8 in which a bright row marks the class."""
     return write_rows(tmp_path / "rows.npz")
 
 
 @pytest.fixture(scope="session")
 def rows_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same for tests that share what they train on."""
+    """Write the same file for tests that share their training data."""
     return write_rows(tmp_path_factory.mktemp("data") / "rows.npz")
 
 
@@ -104,13 +104,13 @@ def strokes_data() -> Dataset:
 
 @pytest.fixture
 def random_data() -> Dataset:
-    """Noise with labels, for what does not depend on the images."""
+    """Return noise with labels, for tests that do not depend on the images."""
     return noise()
 
 
 @pytest.fixture(scope="session")
 def honest(rows_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of two cells: two models of the compiled engine, three of the population engine."""
+    """Train a folder of two cells: two models of the compiled engine, three of the population."""
     from honest import POPULATION, TRAIN, run
 
     out = tmp_path_factory.mktemp("verify") / "out"
@@ -121,5 +121,5 @@ def honest(rows_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copied(honest: Path, tmp_path: Path) -> Path:
-    """The same, to be spoilt."""
+    """Copy that folder, to be damaged."""
     return Path(shutil.copytree(honest, tmp_path / "out"))

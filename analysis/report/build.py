@@ -1,4 +1,4 @@
-"""The report of a results folder: report.html (self-contained), report.md, numbers.json."""
+"""Build the report of a results folder: report.html (self-contained), report.md, numbers.json."""
 
 import json
 from collections.abc import Mapping
@@ -35,10 +35,10 @@ def report(
     html: str | Path | None = None,
     test_images: TestImages | None = None,
 ) -> dict[str, Any]:
-    """Write the report into the results folder (the page to `html`, if given); its numbers.
+    """Write the report into the results folder, its page to `html` if given; return its numbers.
 
-    Where that folder cannot be written, `html` gets the page all the same.
-    With `test_images` it also shows the digits that the best recipe gets wrong.
+    A folder that cannot be written is no obstacle to a page in `html`. With `test_images` the
+    report also shows the digits that the best recipe misses.
     Raises InputError for a folder without a study, and where the report cannot be written.
     """
     results = out if isinstance(out, Results) else load(out)
@@ -69,19 +69,19 @@ def report(
 
 
 def title(numbers: dict[str, Any]) -> str:
-    """Names the data, so that drawn digits are never taken for real ones."""
+    """Return a title that names the data, so that drawn digits are never taken for real ones."""
     names = [data["name"] for data in numbers["datasets"]]
     known = {
         "mnist": "MNIST at 16×16",
         "usps": "zip-code digits (USPS)",
         "strokes": "strokes (digits drawn by our own generator, not real ones)",
     }
-    what = "Test error against training images on "
+    subject = "Test error against training images on "
     if numbers["tunings"] and not numbers["curves"]:
-        what = "Tuning by validation images on "
+        subject = "Tuning by validation images on "
     if numbers["sections"] and not numbers["curves"]:
-        what = "Test errors of the network of 1989 and its successors on "
-    return what + ", ".join(known.get(n, n) for n in names)
+        subject = "Test errors of the network of 1989 and its successors on "
+    return subject + ", ".join(known.get(n, n) for n in names)
 
 
 def _figures(evidence: Evidence, numbers: Mapping[str, Any]) -> dict[str, Figure]:
@@ -97,7 +97,7 @@ def _figures(evidence: Evidence, numbers: Mapping[str, Any]) -> dict[str, Figure
 
 
 def _parts(numbers: Mapping[str, Any]) -> list[Part]:
-    """Return every section as it is printed, made of nothing but the numbers."""
+    """Return every section in its printed form, made of the numbers alone."""
     notes = {s["name"]: s["notes"] for s in numbers["studies"] if not s["has_curves"]}
     parts = [
         Part(

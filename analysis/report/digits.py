@@ -1,6 +1,6 @@
-"""The test digits that the best recipe still gets wrong, with their labels and what it saw in them.
+"""Find and draw the test digits that the best recipe misses, with their labels and predictions.
 
-Results hold no images: whoever has them passes a function that gives those of a test set.
+Results hold no images: the caller passes a function that returns those of a test set.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from analysis.present.style import styled
 from analysis.results.cell_results import CellResult, Cells
 from analysis.results.load import Results
 
-# By source, test_set_id and n_test: images (n_test, 16, 16) and labels (n_test,), None if not had.
+# By source, test_set_id and n_test: images (n_test, 16, 16) and labels (n_test,), or None.
 TestImages = Callable[[str, str, int], tuple[NDArray[Any], NDArray[Any]] | None]
 SHOWN = 40
 ACROSS = 10
@@ -24,10 +24,10 @@ ACROSS = 10
 def hardest(
     results: Results, cells: Cells, test_images: TestImages
 ) -> tuple[dict[str, Any], NDArray[Any]] | None:
-    """The digits that at least half of the best cell's models miss, and their images.
+    """Return the digits that at least half of the best cell's models miss, and their images.
 
-    The best cell is the finished one with the lowest mean error on the largest test set; None
-    without one, or without its images.
+    The best cell is the finished one with the lowest mean error on the largest test set. Returns
+    None without such a cell, and without its images.
     """
     best = _best(cells)
     if best is None:
@@ -66,7 +66,7 @@ def hardest(
 
 
 def _title(best: CellResult, cells: Cells) -> str:
-    """The best cell's title among all cells of its size."""
+    """Return the best cell's title among all cells of its size."""
     alike = [cell for cell in _trained(cells) if cell.n_train == best.n_train]
     return labels([cell.facts for cell in alike], shown=("n_test", "test_set_id"))[
         next(i for i, cell in enumerate(alike) if cell is best)
@@ -88,14 +88,14 @@ def _best(cells: Cells) -> CellResult | None:
 
 
 def _favourite(predicted: NDArray[np.uint8], label: int) -> int:
-    """The wrong answer that most models give."""
+    """Return the wrong answer that most models give."""
     counts = np.bincount(predicted[predicted != label], minlength=10)
     return int(counts.argmax())
 
 
 @styled
 def draw(data: dict[str, Any], images: NDArray[Any]) -> Figure:
-    """The digits in rows, each below its label and what most models take it for."""
+    """Return a figure of the digits in rows, each below its label and its commonest prediction."""
     down = -(-len(images) // ACROSS)
     tile, label = images.shape[1] + 4, 7  # pixels: a digit with its margin, and room for words
     sheet = np.full((down * (tile + label), ACROSS * tile), images.min(), float)

@@ -1,4 +1,4 @@
-"""Figures of curves: error against training images, and against epochs."""
+"""Draw the figures of curves: error against training images, and against epochs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,9 +18,9 @@ PANELS_ACROSS = 3
 
 @styled
 def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] = ()) -> Figure:
-    """Test error against the number of training images, a panel for each test set.
+    """Draw test error against the number of training images, a panel for each test set.
 
-    `ahead` are forecasts beyond the largest size, by label; drawn where few curves share a panel.
+    `ahead` are forecasts beyond the largest size, by label. A panel of many curves omits them.
     """
     fans = {fan["curve"]: fan["points"] for fan in ahead}
     panels = [
@@ -54,7 +54,7 @@ def scaling_figure(curves: Sequence[Curve], ahead: Sequence[Mapping[str, Any]] =
 
 
 def _legend(fig: Figure, ax: Any) -> float:
-    """The legend of a panel, in it or below it; the inches that it takes below."""
+    """Draw the legend in its panel or below it; return its height below the panel in inches."""
     handles, labels = ax.get_legend_handles_labels()
     how: Any = {"frameon": False, "handlelength": 2.5}
     if fits_inside(fig, labels):
@@ -68,7 +68,7 @@ def _legend(fig: Figure, ax: Any) -> float:
 
 @styled
 def learning_figure(curves: Sequence[Curve], metrics: Any) -> Figure:
-    """Test error after each evaluated epoch, the mean over seeds, a panel for each recipe."""
+    """Draw the mean test error over seeds after each evaluated epoch, a panel for each recipe."""
     across = min(len(curves), PANELS_ACROSS)
     down = -(-len(curves) // across)
     fig = Figure(figsize=(max(1.6 + 2.8 * across, 5.0), 0.4 + 2.8 * down), layout="constrained")
@@ -125,7 +125,7 @@ def _draw_curve(ax: Any, curve: Curve, style: Mapping[str, Any], label: str) -> 
 def _draw_fans(
     ax: Any, fans: Sequence[Sequence[Mapping[str, float]]], colours: Any, sizes: Sequence[float]
 ) -> None:
-    """Forecasts beyond the observed sizes: dashed, hatched, and outside of what is shaded."""
+    """Draw forecasts beyond the observed sizes: dashed and hatched, outside of the shaded range."""
     for colour, fan in zip(colours, fans, strict=False):
         if fan:
             x, y, low, high = (

@@ -1,4 +1,4 @@
-"""Every number of the report, computed once: numbers.json is this, and the templates print it."""
+"""Compute every number of the report once, for numbers.json and for the templates."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ def _section_of(study: str | None, sections: Sequence[Mapping[str, Any]]) -> str
 
 
 def fit_row(group: dict[str, Any], fit: Fit) -> dict[str, Any]:
-    """A fit as `scaling fit --json` gives it."""
+    """Return a fit as a row of `scaling fit --json`."""
     return plain(fit.as_row(group))  # type: ignore[no-any-return]
 
 
@@ -125,7 +125,7 @@ def _misses(models: pd.DataFrame, n_train: int) -> Any:
 
 
 def _fall(curve: Curve) -> dict[str, Any] | None:
-    """From the smallest to the largest size: how many times more images, how many fewer misses."""
+    """Return the ratios of images and of misses between the smallest and the largest size."""
     if len(curve.n_train) < 2:
         return None
     drawn = curve.replicates[:, 0] / curve.replicates[:, -1]
@@ -146,7 +146,7 @@ def _fall(curve: Curve) -> dict[str, Any] | None:
 
 
 def _comparison(curves: list[Curve]) -> dict[str, Any] | None:
-    """The last curve against the first at their largest size, paired over images and seeds."""
+    """Compare the last curve with the first at their largest size, paired over images and seeds."""
     if len(curves) < 2:
         return None
     first, last, titles = curves[0], curves[-1], curve_titles(curves)
@@ -187,13 +187,13 @@ def _failures(results: Results) -> list[dict[str, Any]]:
 
 
 def _absent(results: Results, cells: Sequence[Mapping[str, Any]]) -> int:
-    """Planned models that are neither finished nor failed."""
+    """Return the number of planned models that are neither finished nor failed."""
     runs = [member["run_id"] for cell in cells for member in cell["members"]]
     return sum(r not in results.state.finished and not results.state.failed(r) for r in runs)
 
 
 def _missing(results: Results) -> list[dict[str, Any]]:
-    """Planned cells that lack models, which have not failed."""
+    """Return the planned cells with models that are neither finished nor failed."""
     rows = []
     for cell in results.cells:
         if absent := _absent(results, [cell]):
@@ -216,7 +216,7 @@ def _quantiles(drawn: Any) -> list[float | None]:
 
 
 def plain(value: Any) -> Any:
-    """What JSON can hold: NaN and infinities become null."""
+    """Return a value that JSON can hold: NaN and infinities become null."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -13,7 +13,7 @@ from scaling.store.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """The files of a report; `unwritable` says why none but the page can be written, if so."""
+    """Write the files of a report; `unwritable` is the reason why only the page can be written."""
 
     store: Store
     html: Path | None
@@ -22,7 +22,7 @@ class Output:
     def write(self, page: tuple[str, str], files: Iterable[tuple[str, bytes]]) -> None:
         """Write the page, by its name in the results folder, and the other files.
 
-        Raises InputError where that fails, though it was possible when this was made.
+        Raises InputError where writing fails, though `find_output` found it possible.
         """
         name, text = page
         try:
@@ -39,15 +39,15 @@ class Output:
 
 
 def find_output(store: Store, html: str | Path | None) -> Output:
-    """Find out where a report of these results can be written, before it is made.
+    """Return the places where a report of these results can be written, before any work.
 
-    A results folder that cannot be written is no obstacle where the page goes elsewhere.
-    Raises InputError where the page can be written nowhere.
+    A results folder that cannot be written is no obstacle to a page elsewhere.
+    Raises InputError where the page cannot be written.
     """
     if html is not None:
         _check(Path(html), str(html))
         _check_beside(Path(html), store)
-    unwritable = store.unwritable_reason("studies")  # where it holds its plans
+    unwritable = store.unwritable_reason("studies")  # the folder of its plans
     if unwritable is not None and html is None:
         raise InputError(
             f"the report cannot be written to {store.out} ({unwritable}): make that folder"
@@ -57,7 +57,7 @@ def find_output(store: Store, html: str | Path | None) -> Output:
 
 
 def _check(path: Path, given: str) -> None:
-    """Raises InputError unless a file can be written there."""
+    """Raise InputError unless a file can be written there."""
     wanted = "expected a file such as report.html in a folder that is there and writable"
     try:
         path = path if path.exists() else path.resolve()  # a link that leads nowhere yet stays one
@@ -72,12 +72,12 @@ def _check(path: Path, given: str) -> None:
         elif not path.exists():
             path.touch()
             path.unlink()
-    except (OSError, RuntimeError, ValueError) as error:  # of links that lead to each other, too
+    except (OSError, RuntimeError, ValueError) as error:  # also links that lead to each other
         raise InputError(f"--html {given} cannot be written ({error}); {wanted}") from error
 
 
 def _check_beside(path: Path, store: Store) -> None:
-    """Raises InputError where the page would replace results, or other files of the report."""
+    """Raise InputError where the page would replace results, or other files of the report."""
     if not store.is_local:
         return
     whole, root = path.resolve(), store.root.resolve()
@@ -89,7 +89,7 @@ def _check_beside(path: Path, store: Store) -> None:
 
 
 def _replace(path: Path, body: bytes) -> None:
-    """Write a file so that it is whole or as before; a pipe or a device is written to as it is."""
+    """Replace a file as a whole or not at all; write directly to a pipe or a device."""
     special = path.exists() and not stat.S_ISREG(path.stat().st_mode)
     path = path if special else path.resolve()  # a link stays one
     if special or not os.access(path.parent, os.W_OK):

@@ -1,4 +1,4 @@
-"""Templates and what they may use; the same for every page."""
+"""Render templates with the same filters and globals for every page."""
 
 import base64
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Drawn = Mapping[str, tuple[bytes, bytes]]  # by name, a figure as SVG and as PNG
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A section as the templates print it, with its anchor and the notes of its study."""
+    """Hold a section with its anchor and the notes of its study, for the templates."""
 
     id: str
     section: Section
@@ -25,7 +25,7 @@ class Part:
 
 
 def render(template: str, drawn: Drawn, **values: Any) -> str:
-    """A page (.html), all of it escaped and with its figures inside, or a text (.md)."""
+    """Return a page (.html) with all text escaped and its figures embedded, or a text (.md)."""
     page = ".html" in template
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -40,7 +40,7 @@ def render(template: str, drawn: Drawn, **values: Any) -> str:
     environment.filters.update(
         factor=formatting.factor, link=link, text=to_html if page else strip_links
     )
-    environment.filters.update(oneline=lambda said: " ".join(said.split()))
+    environment.filters.update(oneline=lambda text: " ".join(text.split()))
     environment.globals.update(row_anchor=row_anchor, table_anchor=table_anchor)
     images = {
         name: "data:image/svg+xml;base64," + base64.b64encode(svg).decode()

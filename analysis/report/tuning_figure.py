@@ -1,4 +1,4 @@
-"""The figure of a tuning: validation error against each tuned value."""
+"""Draw the figure of a tuning: validation error against each tuned value."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ OFF_SCALE = 2.5  # times the worse of best and published: errors beyond would fl
 
 @styled
 def response_figure(tuned: Tuning) -> Figure:
-    """A panel for each tuned value: every suggestion, the best and the published one."""
+    """Draw a panel for each tuned value: every suggestion, the best and the published one."""
     space = tuned.space
     fig = Figure(figsize=(1.2 + 3.9 * len(space), 4.6), layout="constrained")
     axes = fig.subplots(1, len(space), sharey=True, squeeze=False)[0]
@@ -79,7 +79,7 @@ def _draw(ax: Any, tuned: Tuning, value: Mapping[str, Any], top: float | None) -
 
 
 def _shown(tried: TuningTrial) -> float:
-    """The error, or half a miss where there is none, which has no place on a logarithmic axis."""
+    """Return the error, or that of half a miss in place of 0, for the logarithmic axis."""
     return max(tried.error, error_floor(tried.n_val))
 
 
@@ -89,7 +89,7 @@ def _at_the_top(ax: Any, x: float, marker: str, colour: Any) -> None:
 
 
 def _top(tuned: Tuning) -> float | None:
-    """Where the y axis ends; None where everything is in sight of the best."""
+    """Return the end of the y axis; None where all errors are near that of the best."""
     named = [_shown(tried) for tried in (tuned.best, tuned.published) if tried is not None]
     top = OFF_SCALE * max(named)
     return top if any(_shown(tried) > top for tried in tuned.done) else None
@@ -110,7 +110,7 @@ def _x_axis(ax: Any, value: Mapping[str, Any]) -> None:
 
 
 def _handles(tuned: Tuning) -> list[Any]:
-    """What the marks mean, with the values of the two that matter."""
+    """Return the legend of the marks, with the values of the best and the published one."""
     line: Any = {"ls": "", "mec": "white"}
     handles: list[Any] = []
     if best := tuned.best:

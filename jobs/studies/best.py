@@ -1,4 +1,4 @@
-"""How low the error can go at unchanged inference cost: claim C17."""
+"""Find the lowest error at unchanged inference cost: claim C17."""
 
 from scaling.analyses import Compare
 from scaling.study import Grid, Study
@@ -23,9 +23,8 @@ STUDY = Study(
         ),
     ),
     notes=(
-        "The recipe `best` is the one of lowest validation error in the study `screening`: GELU, a"
+        "The recipe `best` has the lowest validation error in the study `screening`: GELU, a"
         " learning rate that begins twice as high and falls to zero along a cosine, and four times"
-        " the epochs. More training is part of it: the cost of inference is unchanged, that of"
-        " training is not.",
+        " the epochs. It costs as much at inference, but more training.",
     ),
 )

@@ -1,4 +1,4 @@
-"""What more data is worth, at both ends of the ladder."""
+"""Measure the worth of more data, at both ends of the ladder."""
 
 from scaling.analyses import ScalingCurve
 from scaling.study import Grid, Study
@@ -18,6 +18,6 @@ STUDY = Study(
     ),
     notes=(
         "Each recipe trains for its published number of epochs at every size, so that more images"
-        " also mean more updates; the study `epochs` parts the two.",
+        " also mean more updates; the study `epochs` separates the two.",
     ),
 )

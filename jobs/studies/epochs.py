@@ -1,4 +1,4 @@
-"""How long to train: what is the data's part in a curve, and what the number of updates'."""
+"""Find the best training length: the share of data and of updates in a learning curve."""
 
 from scaling.analyses import Epochs
 from scaling.study import Grid, Study
@@ -7,8 +7,8 @@ EPOCHS = (5, 10, 20, 40, 80, 160, 320)
 
 STUDY = Study(
     name="epochs",
-    question="How many epochs are best for each number of training images, and how much of what"
-    " data seems to give is given by more updates?",
+    question="How many epochs are best for each number of training images, and how much of the"
+    " apparent gain from data is due to more updates?",
     analyses=(Epochs(),),
     grids=(
         Grid(

@@ -1,4 +1,4 @@
-"""The grid: training images by width by both ends of the ladder."""
+"""Train a grid: training images by width by both ends of the ladder."""
 
 from scaling.analyses import Compare, Interaction
 from scaling.study import Grid, Study

@@ -1,4 +1,4 @@
-"""The published rows of the 2022 write-up, each with the noise that one run did not show."""
+"""Repeat the published rows of the 2022 write-up, with the noise that one run does not show."""
 
 from scaling.analyses import Ladder
 from scaling.recipes.ladder import LADDER

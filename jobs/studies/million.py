@@ -1,4 +1,4 @@
-"""A million digits, predicted from 50,000: the forecast is written down before it is trained."""
+"""Predict a million digits from 50,000: the forecast is stored before the training."""
 
 from scaling.analyses import ScalingCurve
 from scaling.study import Grid, Study
@@ -10,8 +10,8 @@ RECIPES = ("1989", "dropout_relu")
 
 STUDY = Study(
     name="million",
-    question="Does a curve fitted to at most 50,000 drawn digits say what 200,000 and a million"
-    " give?",
+    question="Does a curve fitted to at most 50,000 drawn digits predict the errors at 200,000 and"
+    " at a million?",
     analyses=(ScalingCurve(),),
     grids=(
         Grid(

@@ -1,4 +1,4 @@
-"""What the write-up says did not help: claims C7 (ReLU alone), C8 and C9."""
+"""Test the tricks that did not help in the write-up: claims C7 (ReLU alone), C8 and C9."""
 
 from scaling.analyses import FEWER_TRICKS, Compare
 from scaling.study import Grid, Study
@@ -11,11 +11,11 @@ CONVNET_LR, VIT_LR = 4e-3, 8e-3
 STUDY = Study(
     name="negative",
     question="Do ReLU alone, weight normalization and a vision transformer of the same size fail"
-    " to help, as the write-up says?",
+    " to help, as the write-up reports?",
     analyses=(
         Compare(
             to=FEWER_TRICKS,
-            title="What does not help",
+            title="Tricks that do not help",
             against="the same recipe without the trick",
         ),
     ),
@@ -26,7 +26,7 @@ STUDY = Study(
             recipe=("augment", "relu_alone", "dropout_relu"),
             seeds=SEEDS,
         ),
-        Grid(  # by the slower engine
+        Grid(  # trained by the slower engine
             dataset=("mnist",),
             n_train=(7291,),
             recipe=("weight_norm",),
@@ -53,7 +53,7 @@ STUDY = Study(
         ),
     ),
     notes=(
-        "The transformer and the convnet beside it are trained at the same batch size, their"
-        " learning rates chosen on validation images among as many.",
+        "The transformer and the convnet beside it are trained at the same batch size. Their"
+        " learning rates were chosen on validation images, among equally many.",
     ),
 )

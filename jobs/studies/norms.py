@@ -1,4 +1,4 @@
-"""Whether what deep networks cannot do without helps a small one more as it grows: claim C10."""
+"""Test whether norms and residual connections help a small network more as it grows: claim C10."""
 
 from scaling.analyses import Compare
 from scaling.study import Grid, Study
@@ -25,7 +25,7 @@ STUDY = Study(
         ),
     ),
     notes=(
-        "A quarter of the images of 1989 and 30 epochs, as these recipes are trained by the slower"
-        " engine; learning rates are the modern recipe's for all.",
+        "A quarter of the images of 1989 and 30 epochs, as the slower engine trains these recipes."
+        " All have the learning rate of the modern recipe.",
     ),
 )

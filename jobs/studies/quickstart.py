@@ -1,4 +1,4 @@
-"""How does the error fall with more data, in 1989 and with the tricks of 2022? In minutes."""
+"""Measure in minutes how the error falls with more data, in 1989 and with the tricks of 2022."""
 
 from scaling.analyses import ScalingCurve
 from scaling.study import Grid, Study

@@ -1,4 +1,4 @@
-"""Five improvements of the modern recipe, reported in 2025 on one seed each: claim C21."""
+"""Repeat five improvements of the modern recipe, reported in 2025 on one seed each: claim C21."""
 
 from scaling.analyses import Compare
 from scaling.study import Grid, Study

@@ -1,4 +1,4 @@
-"""Candidates for the best recipe at unchanged inference cost, on validation images only."""
+"""Screen candidates for the best recipe at unchanged inference cost, by validation images only."""
 
 from scaling.analyses import Screening
 from scaling.study import Grid, Study
@@ -39,7 +39,7 @@ STUDY = Study(
             lr=6e-4,
             seeds=(0, 1, 2),
         ),
-        Grid(  # what gained by that, twice as long again
+        Grid(  # the recipes that gained by it, twice as long again
             dataset=("mnist",),
             n_train=(7291,),
             split="tune",

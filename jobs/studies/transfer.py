@@ -1,4 +1,4 @@
-"""Nobody trains from scratch, in small: pretrain on MNIST, go on with zip codes. Claim C20."""
+"""Compare pretraining on MNIST with training from scratch, on zip codes: claim C20."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ from scaling.study import Grid, Start, Study
 
 N_TRAIN = (10, 30, 100, 300, 911, 1823, 7291)
 SEEDS = tuple(range(10))
-# As many presentations at every size that few images are seen often enough: about 100,000, and
-# the published 80 epochs where that is more.
+# About 100,000 presentations at every size, so that few images are seen often enough; at least
+# the published 80 epochs.
 EPOCHS = {n: max(80, 100_000 // n) for n in N_TRAIN}
 FIRST = Start(dataset="mnist", n_train=60000, recipe=replace(find_recipe("modern"), epochs=20))
 
@@ -30,7 +30,7 @@ def _grids(name: str, recipe: str, start: Start | None) -> tuple[Grid, ...]:
 
 STUDY = Study(
     name="transfer",
-    question="How many zip-code digits is it worth to have learned on MNIST before?",
+    question="How many zip-code digits is pretraining on MNIST worth?",
     analyses=(
         Compare(
             to="scratch",
@@ -45,8 +45,9 @@ STUDY = Study(
         *_grids("linear_probe", "linear_probe", FIRST),
     ),
     notes=(
-        "Each seed begins with a network trained on MNIST's 60,000 images for 20 epochs of the"
-        " modern recipe (`fine_tune`, and `linear_probe` where only the output layer goes on"
-        " learning) or with random weights (`scratch`); about 100,000 presentations at each size.",
+        "Each seed of `fine_tune` and `linear_probe` begins with a network trained on MNIST's"
+        " 60,000 images for 20 epochs of the modern recipe; in `linear_probe` only the output layer"
+        " is trained further. `scratch` begins with random weights. Each size has about 100,000"
+        " presentations.",
     ),
 )

@@ -1,11 +1,11 @@
-"""A larger network: what it gains, and what it costs when it is used. Claim C13."""
+"""Measure the gain of a larger network and its cost of inference: claim C13."""
 
 from scaling.analyses import SMALLEST_WIDTH, Compare
 from scaling.study import Grid, Study
 
 STUDY = Study(
     name="width",
-    question="What does a wider network gain on the 7,291 images of 1989, and at what cost of"
+    question="How much does a wider network gain on the 7,291 images of 1989, and at what cost of"
     " inference?",
     analyses=(
         Compare(
@@ -30,7 +30,7 @@ STUDY = Study(
             recipe=("dropout_relu",),
             seeds=(0, 1, 2),
         ),
-        # The published rate of 1989 is too high for this width: it does not always learn.
+        # The published rate of 1989 is too high for this width: training sometimes fails.
         Grid(
             dataset=("mnist",),
             n_train=(7291,),

@@ -1,4 +1,4 @@
-"""The ladder on the data of the 1989/1990 papers, beside the paper's own 10 and 102 misses."""
+"""Train the ladder on the data of the 1989/1990 papers, beside their own 10 and 102 misses."""
 
 from scaling.analyses import Ladder
 from scaling.recipes.ladder import LADDER
@@ -23,8 +23,8 @@ STUDY = Study(
     notes=(
         "The digits are the data of the 1989/1990 papers as published later; they may differ from"
         " the files of 1989 in their preparation, and all 7,291 of them are used, so that seeds"
-        " differ in the order, the weights and the luck alone.",
-        "The suspects are the paper's choices that the reproduction of 2022 made otherwise or had"
-        " to guess: each alone, and all four together (`paper`).",
+        " differ only in initial weights and in the order of the images.",
+        "The suspects are the paper's choices that the reproduction of 2022 changed or guessed:"
+        " each alone, and all four together (`paper`).",
     ),
 )

@@ -46,13 +46,13 @@ def config(address: str, gpus: int) -> str:
 
 
 def scales(folder: str) -> bool:
-    """Whether the autoscaler of the Ray in a folder has looked at its head."""
+    """Return whether the autoscaler of the Ray in a folder has looked at its head."""
     logs = Path(folder).glob("ray/session_2*/logs/monitor.log")
     return any(f"1 {HEAD_TYPE}" in log.read_text() for log in logs)
 
 
 def of_folder(folder: str) -> list[int]:
-    """The processes that have this folder in their arguments: all of a Ray's."""
+    """Return the processes of one Ray: those with this folder in their arguments."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, check=True)
     rows = [line.split(maxsplit=1) for line in listed.stdout.decode().splitlines()]
     return [int(pid) for pid, *args in rows if folder in str(args) and int(pid) != os.getpid()]
@@ -60,7 +60,7 @@ def of_folder(folder: str) -> list[int]:
 
 @pytest.fixture(scope="module")
 def growing() -> Iterator[str]:
-    """The address of a cluster with an autoscaler, in a folder and at ports of its own."""
+    """Yield the address of a cluster with an autoscaler, in a folder and at ports of its own."""
     ports = [free_port() for _ in range(3)]
     address = f"127.0.0.1:{ports[0]}"
     with folder_of_a_ray() as short:

@@ -1,4 +1,4 @@
-"""Nodes, workers and drivers that are killed: in the end every model is there once, bit for bit."""
+"""Test killed nodes, workers and drivers: every model is stored once, bit for bit."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A sweep joins the Ray that runs, or says in one line why it cannot."""
+"""Test that a sweep joins the running Ray, or explains in one line why it cannot."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ from scaling.errors import InputError
 
 @pytest.fixture(scope="module")
 def ray_head() -> Iterator[tuple[str, str]]:
-    """`ray start --head` as a user would, without our settings; its address and dashboard."""
+    """Run `ray start --head` as a user would, without our settings; yield address and dashboard."""
     port, dashboard, agent = free_port(), free_port(), free_port()
     command = [Path(sys.executable).parent / "ray", "start", "--head", "--block", "--num-cpus=2"]
     options = [f"--port={port}", f"--dashboard-port={dashboard}", "--object-store-memory=80000000"]

@@ -1,4 +1,4 @@
-"""jobs/clusters/slurm.sh, with a Slurm and a Ray that say what they were asked for."""
+"""Test jobs/clusters/slurm.sh with a Slurm and a Ray that print their arguments."""
 
 import subprocess
 from pathlib import Path

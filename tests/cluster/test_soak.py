@@ -53,7 +53,7 @@ def test_a_hundred_kills(words: list[str], tmp_path: Path) -> None:
 def disturb(
     three: Nodes, words: list[str], out: Path, rng: random.Random, kills: dict[str, int]
 ) -> None:
-    """Run a study to its end, whatever it takes; while there are kills left, kill."""
+    """Run a study to its end, with restarts; kill as long as kills are left."""
     driver = Driver(three.address, words, out)
     while True:
         time.sleep(rng.uniform(0.5, 3))
@@ -74,7 +74,7 @@ def disturb(
 
 
 def strike(three: Nodes, victim: str, rng: random.Random) -> bool:
-    """Kill a worker or a node, which is replaced; False where there is nothing to kill."""
+    """Kill a worker or a node, which is replaced; return False if neither exists."""
     number = rng.randrange(victim != "worker", len(three.raylets))
     if victim == "worker":
         training = three.trials(number)

@@ -1,4 +1,4 @@
-"""Studies on a real head that wants a token: submitted, refused, repeated; and no secret leaks."""
+"""Test studies on a real head with a token: submitted, refused, repeated, without leaks."""
 
 import os
 import signal

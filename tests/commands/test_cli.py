@@ -1,4 +1,4 @@
-"""The command line: what it prints, and that every mistake is one line and exit status 2."""
+"""Test the command line: its output, and one line with exit status 2 for every mistake."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SMALL = ["--n-train", "40", "--epochs", "2"]
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line on stderr of a command that exits 2."""
+    """Return the one line on stderr of a command that exits 2."""
     try:
         status = main([str(word) for word in words])
     except SystemExit as exit_:
@@ -31,7 +31,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 @pytest.fixture
 def trained(tiny_npz: Path, tmp_path: Path) -> Path:
-    """A results folder with one cell of two models."""
+    """Store a results folder with one cell of two models."""
     out = tmp_path / "out"
     words = ["train", "--dataset", tiny_npz, *SMALL, "--seeds", "2", "--out", out]
     assert main([str(word) for word in words]) == 0

@@ -1,4 +1,4 @@
-"""Where a report is written: refused before the work, whole or not at all, in every locale."""
+"""Test the writing of a report: checked before the work, whole or not at all, in every locale."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Every command where neither the install nor HOME can be written, and where only the cache can."""
+"""Test every command without a writable install or HOME, and with a writable cache only."""
 
 import ctypes
 import json
@@ -45,7 +45,7 @@ def obey_modes() -> None:
 
 @pytest.fixture(scope="module")
 def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a copy of the install and an empty home, both of which nobody can write."""
+    """Provide a folder with a copy of the install and an empty home, both read-only."""
     if not sys.platform.startswith("linux"):
         pytest.skip("drops capabilities of Linux")
     folder = tmp_path_factory.mktemp("read-only")
@@ -70,7 +70,7 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def scaling(
     place: Path, cache: Path, *commands: list[str], **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Commands from the read-only install, in one process that knows little but its cache."""
+    """Run commands from the read-only install, in one process of few variables."""
     return subprocess.run(
         [sys.executable, "-c", RUN, json.dumps(commands)],
         env={

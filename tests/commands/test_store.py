@@ -1,4 +1,4 @@
-"""Parquet: the contract's columns, atomic writes, torn files, and readers other than ours."""
+"""Test the Parquet files: columns of the contract, atomic writes, torn files, other readers."""
 
 import errno
 import json
@@ -35,7 +35,7 @@ test_loss, test_misses, wall_s, cpu_s, created_at, git_commit, host, versions, s
 
 @pytest.fixture
 def filled(tmp_path: Path, random_data: Dataset) -> tuple[Store, Cell]:
-    """Two models of one cell, stored."""
+    """Store two models of one cell."""
     recipe = replace(find_recipe("modern"), epochs=3)
     cell = make_cell(random_data.info, recipe, n_train=20, n_test=50)
     store = Store(tmp_path / "out")
@@ -175,7 +175,7 @@ def test_what_is_finished_is_known_without_reading_rows(
 
 
 def test_a_file_of_several_models_is_looked_into(filled: tuple[Store, Cell]) -> None:
-    """As after somebody has put many small files into one."""
+    """Merge many small files into one, as a user may do."""
     store, _ = filled
     runs = store.state().finished
     for kind in ("metrics", "predictions"):

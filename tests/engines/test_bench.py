@@ -155,7 +155,7 @@ def test_the_ratio_is_taken_within_rounds() -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Effort:
-    """A benchmark of a few seconds."""
+    """Run a benchmark of a few seconds."""
     effort = Effort(
         widths=(1,),
         rounds=3,

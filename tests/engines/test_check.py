@@ -1,4 +1,4 @@
-"""`scaling check`: it names what does not hold, survives whatever a task does, and needs little."""
+"""Test `scaling check`: it names failures, survives any task, and needs three packages."""
 
 import fcntl
 import json
@@ -52,7 +52,7 @@ sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
 
 
 def run_check(tmp_path: Path, *words: str, **environment: str) -> tuple[int, dict[str, Any]]:
-    """The exit status and the figures of a check where nothing but its three packages is."""
+    """Return exit status and figures of a check with its three packages alone."""
     (tmp_path / "sitecustomize.py").write_text(HIDING)
     root = Path(__file__).parents[2]
     path = tmp_path / "check.json"

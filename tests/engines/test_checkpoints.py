@@ -1,4 +1,4 @@
-"""A training that is cut and goes on ends as if it had not been: every engine and optimizer."""
+"""Test that a training that is cut and restored ends as one that was not, in every engine."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The compiled engine: the same model as autograd gives, weight by weight, and said when not."""
+"""Test the compiled engine against autograd, weight by weight, and its refusals."""
 
 from dataclasses import replace
 

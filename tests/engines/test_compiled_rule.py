@@ -1,4 +1,4 @@
-"""The compiled engine in its place: what it can train, what it says, what it stores on disk."""
+"""Test the compiled engine's coverage of recipes, its messages, and its files on disk."""
 
 import os
 import subprocess
@@ -90,7 +90,7 @@ np.savez(sys.argv[2], **result.weights)
 
 
 def in_a_process(tmp_path: Path, name: str, **environment: str) -> tuple[str, str, Weights]:
-    """What a process of its own says on stdout and stderr, and the weights that it trained."""
+    """Return stdout and stderr of a process of its own, and the weights that it trained."""
     path = tmp_path / "weights.npz"
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, name, str(path)],

@@ -1,4 +1,4 @@
-"""What a GPU needs of the engines, on a machine without one."""
+"""Test on a machine without a GPU what a GPU needs of the engines."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The reference engine: exact, deterministic, independent of everything but its arguments."""
+"""Test the reference engine: exact, deterministic, a function of its arguments alone."""
 
 from dataclasses import replace
 from itertools import pairwise

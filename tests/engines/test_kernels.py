@@ -1,4 +1,4 @@
-"""Kernels on disk: no two bear on each other, and one that is not what it was is never used."""
+"""Test kernels on disk: independent of each other, and never used when damaged."""
 
 import os
 import platform

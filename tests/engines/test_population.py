@@ -1,4 +1,4 @@
-"""The population engine: each member as the reference trains it, whoever trains beside it."""
+"""Test the population engine: each member equals the reference, in any company."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The population engine: what is one member's own, and what many in lock-step come to."""
+"""Test the members of a population: what is separate, and the effect of lock-step."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What the population engine is made of: draws, losses, products, recordings, Muon."""
+"""Test the parts of the population engine: draws, losses, products, recordings, Muon."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Models that begin with trained weights: which ones, in every engine, and by what identity."""
+"""Test pretraining: the initial weights, in every engine, and their identity."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every trick, one by one: it changes what is trained, trains, says where it is from."""
+"""Test every trick: it changes the training, trains, and names its source."""
 
 import math
 import re
@@ -78,7 +78,7 @@ def test_recipes_are_stored_under_their_own_names() -> None:
 
 
 def test_the_five_improvements_of_2025_are_the_reported_ones() -> None:
-    """Claim C21; each differs from the modern recipe in what is named, and in nothing else."""
+    """Claim C21: each differs from the modern recipe in the named change only."""
     modern = find_recipe("modern")
     assert find_recipe("more_dropout").dropout == 0.35
     assert find_recipe("less_decay").weight_decay == 0.005

@@ -1,4 +1,4 @@
-"""`scaling verify`: honest folders hold, and one forged value is named with its model."""
+"""Test `scaling verify`: honest folders hold, and one forged value is named with its model."""
 
 import math
 import shutil

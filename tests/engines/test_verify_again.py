@@ -1,4 +1,4 @@
-"""`scaling verify` trains again: when bits must be equal, and what the paired test decides."""
+"""Test the retraining of `scaling verify`: equality of bits, and the paired test."""
 
 import shutil
 from pathlib import Path

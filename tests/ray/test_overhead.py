@@ -1,4 +1,4 @@
-"""What Ray costs is measured as shares of cores and time."""
+"""Test the cost of Ray, as shares of cores and time."""
 
 import time
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Cores and GPUs: what goes where, what a trial asks for, and what a cluster can do."""
+"""Test cores and GPUs: placement, the requests of trials, and the limits of a cluster."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The Optuna study of a tuning: published values first, resumed where it was, counted once."""
+"""Test the Optuna study of a tuning: published values first, resumed, counted once."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A study on a real Ray: stores everything once, resumes after being killed, names failures."""
+"""Test a study on a real Ray: it stores every model once, resumes, and names failures."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`scaling tune` on a real Ray: stored, resumed after a kill, shown, and no part of any curve."""
+"""Test `scaling tune` on a real Ray: stored, resumed after a kill, and no part of any curve."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The claims table: verdicts on folders whose truth is known, and on what was not run."""
+"""Test the claims table: verdicts for a known truth, and for studies that were not run."""
 
 import csv
 import os
@@ -23,7 +23,7 @@ OF_FACTS = {"C14", "C15", "C16"}  # they rest on no study
 
 
 def needed(cell: Cell) -> bool:
-    """Cells that claims rest on, of studies with many more."""
+    """Return whether claims rest on a cell, for studies with many more cells."""
     if cell.dataset == "usps":
         return cell.n_train in (10, 911, 7291)
     of_1989 = cell.recipe.name == "1989" and cell.recipe.epochs in (20, 40, 80, 160)

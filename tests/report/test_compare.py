@@ -1,4 +1,4 @@
-"""Two results folders side by side: what was planted is found, and nothing where there is none."""
+"""Test the comparison of two results folders: it finds planted differences, and no others."""
 
 import json
 import re
@@ -125,7 +125,7 @@ def test_another_recipe_is_compared_with_the_only_one_there(tmp_path: Path) -> N
     ids=["disjoint", "empty", "one seed", "other seeds"],
 )
 def test_it_says_what_cannot_be_said(tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    """And each is a page with its text and its numbers."""
+    """Each comparison is a page with its text and its numbers."""
     a, b = folder(tmp_path / "a"), folder(tmp_path / "b", **change)
     paths = write_comparison(load(a), load(b))
     assert [Path(path).name for path in paths] == [

@@ -1,4 +1,4 @@
-"""Whether width is worth more with more data: found where it is planted, and only there."""
+"""Test the interaction of width and data: found where it is planted, and only there."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The report says whether it matters what trained a model, where one cell has both kinds."""
+"""Test the section on engines, for cells whose models two engines have trained."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def both(seed: int) -> tuple[str, str]:
 
 
 def fill(out: Path, seeds: int, factor: float = 1.0) -> None:
-    """Half of the members by either engine; the second has this factor more misses."""
+    """Train half of the members by each engine; the second makes this factor more misses."""
     for odd in (0, 1):
         fill_study(
             out,

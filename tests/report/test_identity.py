@@ -33,7 +33,7 @@ QUICK = {("grid", 0), ("negative", 0), ("ladder", 0), ("screening", 0)}
 
 
 def seeds(*quick: int, slow: Sequence[int]) -> list[Any]:
-    """Studies by number, those that take longer for the whole suite only."""
+    """Return studies by number, with those that take longer for the whole suite only."""
     return [*quick, *(pytest.param(seed, marks=pytest.mark.slow) for seed in slow)]
 
 
@@ -110,7 +110,7 @@ def test_two_recipes_of_one_name_are_two_curves(tmp_path: Path) -> None:
 
 
 def test_plans_without_newer_fields_are_of_the_same_curve(tmp_path: Path) -> None:
-    """And the identity that a plan gives is the cell's own."""
+    """The identity that a plan gives is the cell's own."""
     folder(tmp_path, "ce", SAME_NAME)
     before = [curve.planned_cell for curve in find_curves(load(tmp_path), ())]
     path = tmp_path / "studies" / "mine.json"
@@ -136,7 +136,7 @@ def test_plans_without_newer_fields_are_of_the_same_curve(tmp_path: Path) -> Non
 def test_a_cell_at_two_rates_is_of_two_curves(
     tmp_path: Path, seeds_of: dict[float, tuple[int, ...]]
 ) -> None:
-    """Where seeds occur twice none is dropped; where none does, rates are not mixed."""
+    """Seeds that occur twice are all kept; without these, rates are not mixed."""
     grids = tuple(
         Grid(dataset=("mnist",), n_train=(911, 1823), recipe=("ce",), seeds=those, lr=lr)
         for lr, those in seeds_of.items()
@@ -187,7 +187,7 @@ def test_forecasts_are_of_the_curve_that_the_cell_is_on(tmp_path: Path) -> None:
 
 
 def test_the_recipe_of_a_claim_is_the_one_that_its_name_stands_for(tmp_path: Path) -> None:
-    """Not the first of the plan; where none is it, the claim says that it cannot be told."""
+    """A claim does not take the first cell of the plan: it reports that the cell is ambiguous."""
     impostors = [replace(find_recipe("gelu"), dropout=rate) for rate in (0.4, 0.5)]
     for recipes, told in (((*impostors, "gelu"), True), (impostors, False)):
         out = tmp_path / str(told)
@@ -236,7 +236,7 @@ def test_labels_say_the_least_that_tells_things_apart() -> None:
 
 
 def _planned(cell: Cell) -> dict[str, Any]:
-    """A cell as a plan has it."""
+    """Return a cell as a plan holds it."""
     job = Job(cell=cell, members=(), source="")
     entry: dict[str, Any] = plan(Study(name="x", question="?", grids=()), [job], [0.0])["cells"][0]
     return entry

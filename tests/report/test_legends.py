@@ -1,4 +1,4 @@
-"""Figures keep their axes, however long the labels are and however many."""
+"""Test that figures keep their axes, whatever the length and the number of labels."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,7 +37,7 @@ SIZES = (911, 1823, 3646, 7291)
 
 
 def shares(fig: Figure) -> tuple[float, float]:
-    """The part of its width and height that a figure's axes span."""
+    """Return the shares of its width and height that a figure's axes span."""
     fig.draw_without_rendering()
     boxes = [ax.get_position() for ax in fig.axes if ax.get_visible()]
     columns, rows = ({round(getattr(box, end), 2) for box in boxes} for end in ("x0", "y0"))
@@ -54,7 +54,7 @@ def names(count: int, length: int) -> list[str]:
 
 
 def cells(titles: list[str]) -> list[dict[str, Any]]:
-    """Rows of a comparison, of some sizes each."""
+    """Return rows of a comparison, of some sizes each."""
     row = {"model": "lecun1989", "width": 1.0, "batch_size": 1, "epochs": 3, "n_macs": 1, **CHANGE}
     row |= {"n_test": 1000, "base": "1989", "seeds": 2, "planned": 2, "change": CHANGE}
     row |= {"against": "1989", "error": 0.1, "low": 0.08, "high": 0.12}

@@ -1,4 +1,4 @@
-"""Test images that are all right: what so many of them allow is said, and nothing beyond it."""
+"""Test models without misses: the report gives the bound that so many test images allow."""
 
 import json
 import math
@@ -35,7 +35,7 @@ Rate = Callable[[str, int, int], float]  # of a recipe, size and seed
 def fill(
     out: Path, rate: Rate, *, n_test: int, seeds: int, widths: tuple[float, ...] = (1,)
 ) -> Path:
-    """A results folder of models that miss images at these rates."""
+    """Store a results folder of models that miss images at these rates."""
     info = DatasetInfo(name="mnist", version="1", n_train=60_000, n_test=n_test, n_val=10, note="n")
     grid = Grid(n_train=SIZES, recipe=RECIPES, epochs=(3,), width=widths, seeds=tuple(range(seeds)))
     study = Study(name="mine", question="How?", grids=(grid,))
@@ -87,7 +87,7 @@ NONE: dict[str, Rate] = {
 
 
 def intervals(value: Any) -> Iterator[tuple[str, float | None, float | None, float | None]]:
-    """Every estimate among the numbers with the ends of its interval."""
+    """Return every estimate among the numbers with the ends of its interval."""
     if isinstance(value, list):
         for item in value:
             yield from intervals(item)
@@ -251,7 +251,7 @@ def test_a_change_holds_its_estimate_and_has_no_end_from_nothing(
 
 
 def test_more_seeds_and_sizes_do_not_make_a_floor_of_nothing() -> None:
-    """Twenty seeds at five sizes on the same 400 images say what one model at one size says."""
+    """Twenty seeds at five sizes on the same 400 images bound the error as one model does."""
     none = {s: np.zeros(400, bool) for s in range(20)}
     (drawn,) = crossed_bootstrap([[none] * 5], replicates=4000)
     assert np.ptp(drawn, axis=1).max() == 0  # one draw for all, as they share their images
@@ -273,7 +273,7 @@ def test_a_trick_without_a_miss_is_worth_at_least_something() -> None:
 
 @pytest.mark.slow
 def test_every_study_says_no_more_than_its_test_images_allow(tmp_path: Path) -> None:
-    """All sections and claims, where the modern recipes miss nothing and the old one does."""
+    """Show all sections and claims, where the modern recipes alone miss nothing."""
     for study in STUDIES.values():
         fill_study(tmp_path, study, none_with_tricks, seeds=range(2), only=few)
     numbers = report(tmp_path)

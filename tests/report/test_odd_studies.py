@@ -1,4 +1,4 @@
-"""Odd studies: their names, their analyses and their plans, and how the report copes with them."""
+"""Test odd studies: their names, analyses and plans, and the report's answer to them."""
 
 import re
 from collections import Counter
@@ -54,7 +54,7 @@ def shown(data: dict[str, Any]) -> Any:
 
 
 def test_no_two_parts_of_a_page_share_an_anchor(tmp_path: Path) -> None:
-    """Whatever the studies are called, and however many sections and tables each has."""
+    """The names of studies and the numbers of sections and tables are free."""
     two = (Compare(to="plain"), Interaction("width", "n_train"), Compare(to=SMALLEST_WIDTH))
     fill_study(tmp_path, study(*two, n_train=(500, 1000), width=(1.0, 2.0)), error_of)
     for name in ("mine-2", "mine-1-3", "mine.2", "planning", "methods"):

@@ -1,4 +1,4 @@
-"""What the report says of larger sizes: fans, profiles of floor and exponent, how far it held."""
+"""Test forecasts in the report: fans, profiles of floor and exponent, and coverage."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A study of a user's own gets every section that its grid allows, or those that it names."""
+"""Test a user's own study: it has the sections that its grid allows, or those that it names."""
 
 import re
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_published_runs_of_its_own_stand_beside_its_own(tmp_path: Path) -> None:
 
 
 def entry(**fields: object) -> dict[str, object]:
-    """A cell of a plan with as much as its reading looks at."""
+    """Return a cell of a plan, with the fields that its reading uses."""
     recipe = {"name": "a", "tricks": [], "epochs": 9} | dict(fields.pop("recipe", {}))  # type: ignore[call-overload]
     whole = {"dataset": "d", "test_set_id": "t", "split": "none", "width": 1.0, "n_train": 100}
     return {**whole, **fields, "recipe": recipe}

@@ -1,4 +1,4 @@
-"""The report says what was predicted to be spent and what was, of whatever part is known."""
+"""Test the section on predicted and measured cost, whatever part of them is known."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ STUDY = find_study("data").override(n_train=(911, 1823))
 
 
 def filled(out: Path) -> Store:
-    """Four cells of three models, each of which was to take a third of a second and took 1.5."""
+    """Store four cells of three models, predicted at a third of a second, measured at 1.5."""
     fill_study(out, STUDY, lambda _: 0.05, seeds=range(3))
     return Store(out)
 
@@ -49,7 +49,7 @@ def test_models_that_are_not_there_are_in_neither_sum(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_knows_no_cost_has_no_such_part(tmp_path: Path) -> None:
-    """As plans of tunings, and of before there were costs in them."""
+    """Plans of tunings and older plans have no costs."""
     store = filled(tmp_path)
     plan = store.read_plans()["data"]
     for cell in plan["cells"]:

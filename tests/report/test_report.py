@@ -1,4 +1,4 @@
-"""The report: says what was measured, survives what went wrong, and stands alone in a browser."""
+"""Test the report: it shows the measurements, survives damage, and is one page."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 @pytest.fixture(scope="module")
 def filled(whole: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That folder with a comparison with one of other seeds besides."""
+    """Add to that folder a comparison with a folder of other seeds."""
     out, other = whole[0], tmp_path_factory.mktemp("other")
     fill(other, sizes=(911, 1823), seeds=(5, 6), leave_out=1)
     write_comparison(load(out), load(other))
@@ -126,7 +126,7 @@ def test_rows_of_an_earlier_definition_are_left_out(tmp_path: Path) -> None:
 
 
 def test_models_that_perfectly_agree_do_not_break_it(tmp_path: Path) -> None:
-    """No misses at all: errors of zero have no logarithm."""
+    """Without misses the errors are zero and have no logarithm."""
     fill(tmp_path)
     results = load(tmp_path)
     perfect = replace(
@@ -175,7 +175,7 @@ def test_no_number_is_printed_that_is_not_among_the_numbers(
 def test_a_browser_shows_the_figures_and_nothing_runs_over_the_edge(
     filled: Path, tmp_path: Path, name: str, images: int, width: int, dark: bool
 ) -> None:
-    """The page as rendered: images load, links lead somewhere, nothing comes from outside."""
+    """Render the page: images load, links have targets, and nothing comes from outside."""
     seen = look((filled / f"{name}.html").read_text(), tmp_path, width=width, dark=dark)
     assert len(seen["images"]) == images  # seven: also two of outlook and two of 2055
     assert min(seen["images"]) > 300

@@ -1,4 +1,4 @@
-"""The report by study: every part is there, says what its numbers say, and survives gaps."""
+"""Test the report by study: every section exists, prints its own numbers, and survives gaps."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def test_every_link_of_the_page_leads_to_a_row(whole: tuple[Path, dict[str, Any]
 def test_every_number_that_is_printed_is_in_numbers_json(
     whole: tuple[Path, dict[str, Any]], study: str
 ) -> None:
-    """In prose, tables and captions, up to rounding; fixed levels and margins aside."""
+    """This holds in prose, tables and captions, up to rounding, apart from levels and margins."""
     data = next(d for d in whole[1]["sections"] if d["study"] == study)
     section = BY_KIND[data["analysis"]["kind"]].show(data)
     printed = [*section.text, *(picture.caption for picture in section.pictures)]
@@ -164,7 +164,7 @@ def test_it_survives_what_is_missing(tmp_path: Path, fill: Callable[[Path], None
 
 @pytest.mark.parametrize("fill", [_one_seed, _a_third])
 def test_every_part_survives_few_models(tmp_path: Path, fill: Callable[[Path], None]) -> None:
-    """All but the writing of figures, which takes long."""
+    """Figures are not written, as that takes long."""
     fill(tmp_path)
     found = gather_evidence(load(tmp_path))
     for data in measure_studies(found):
@@ -205,7 +205,7 @@ def test_plans_of_before_are_read_as_their_studies_are_now() -> None:
 
 
 def test_a_factorial_needs_every_combination_that_was_planned(tmp_path: Path) -> None:
-    """Half of them without one trick would look like a whole factorial of the others."""
+    """Half of the combinations, without one trick, look like a whole factorial of the others."""
     lacks = "adamw"
     fill_study(
         tmp_path,
@@ -247,7 +247,7 @@ def test_a_benchmark_in_the_folder_is_shown(tmp_path: Path) -> None:
 
 
 def test_what_was_predicted_stands_beside_what_came(tmp_path: Path) -> None:
-    """And what the tricks are worth: in this truth they halve the error, which falls as n^-0.4."""
+    """In this truth the tricks halve the error, which falls as n^-0.4."""
     study = find_study("data")
 
     def half(cell: Cell) -> float:

@@ -1,4 +1,4 @@
-"""What a notebook or a REPL shows of results, fits and reports."""
+"""Test what notebooks and the REPL show of results, fits and reports."""
 
 import json
 import struct
@@ -21,7 +21,7 @@ def pixels(png: bytes) -> tuple[int, int]:
 
 
 def test_a_plot_shows_itself_in_a_notebook_and_saves_itself_in_a_script(tmp_path: Path) -> None:
-    """IPython shows what has a `_repr_png_`, if it is installed or not."""
+    """IPython calls `_repr_png_`, whether it is installed or not."""
     drawn = fit(*POINTS).plot()
     assert min(pixels(drawn._repr_png_())) > 300
     drawn.savefig(tmp_path / "fit.png", dpi=50)

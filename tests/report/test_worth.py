@@ -1,4 +1,4 @@
-"""What a trick is worth in data, and what a budget of compute buys."""
+"""Test effective data and the compute-optimal frontier."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ SIZES = np.array([911, 1823, 3646, 7291, 14582, 29164, 50000], float)
 
 
 def drawn(errors: np.ndarray, seed: int, sd: float = 0.02) -> np.ndarray:
-    """Replicates in which both curves share half of their noise, as crossed draws do."""
+    """Return replicates in which both curves share half of their noise, as crossed draws do."""
     shared = np.random.default_rng(0).normal(0, sd, (500, 1))
     own = np.random.default_rng(seed).normal(0, sd, (500, len(errors)))
     return np.asarray(errors * np.exp(shared + own))
@@ -138,7 +138,7 @@ def test_a_frontier_needs_a_surface() -> None:
 
 
 def test_the_report_has_the_frontier_of_what_was_trained_over_widths(tmp_path: Path) -> None:
-    """Of cells on no surface it has the points, and of fewer than three widths nothing."""
+    """Cells on no surface are points of it; with fewer than three widths there is no frontier."""
     grid, epochs = find_study("grid"), find_study("epochs")
     fill_study(tmp_path, grid, truth, seeds=range(2), only=lambda c: c.recipe.name == "1989")
     fill_study(

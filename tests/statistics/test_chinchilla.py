@@ -1,4 +1,4 @@
-"""The joint fit against an independent one: Besiroglu et al. 2024 (arXiv 2404.10102)."""
+"""Test the joint fit against Besiroglu et al. 2024 (arXiv 2404.10102)."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ PUBLISHED_ERRORS = (124.5, 1293, 0.0257, 0.0154, 0.0206)
 
 @pytest.fixture(scope="module")
 def points() -> pd.DataFrame:
-    """The runs without the five highest losses, with D = C / 6 N."""
+    """Return the runs without the five highest losses, with D = C / 6 N."""
     folder = os.environ.get("SCALING_REFERENCE_DIR")
     if not folder or not (Path(folder) / "chinchilla_points.csv").exists():
         pytest.skip("needs chinchilla_points.csv: SCALING_REFERENCE_DIR names no such folder")

@@ -1,4 +1,4 @@
-"""How often intervals hold in simulation: where the form is true, and where none is."""
+"""Test the coverage of intervals in simulations where a form is true, and where none is."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ DESIGNS = {  # sizes that are fitted: our studies', and those of LCDB's curves
 
 
 def coverage(curve: Curve, x: np.ndarray, count: int) -> dict[str, list[float]]:
-    """How often the default forecast's intervals hold what is measured, at each of RATIOS."""
+    """Return the coverage of the default forecast's intervals at each of RATIOS."""
     rng = np.random.default_rng(0)
     every = np.concatenate([x, x[-1] * np.array(RATIOS)])
     windows = []
@@ -36,7 +36,7 @@ def coverage(curve: Curve, x: np.ndarray, count: int) -> dict[str, list[float]]:
 
 
 def test_forecasts_from_few_noisy_sizes_know_what_they_do_not_know() -> None:
-    """Six sizes of a plain power law: a form that is lucky at one of them is not believed."""
+    """Six sizes of a plain power law: a form with a lucky fit at one of them gets little weight."""
     found = coverage(power_law, DESIGNS["octaves"], 60)
     assert min(found["held"]) >= 0.85
     assert min(found["held_before"]) >= 0.7
@@ -45,7 +45,7 @@ def test_forecasts_from_few_noisy_sizes_know_what_they_do_not_know() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("design", DESIGNS)
 def test_widened_intervals_hold_where_no_form_is_true(design: str) -> None:
-    """80 to 98 % over all families; of the worst of them at least 70 %, which is what does hold."""
+    """Coverage is 80 to 98 % over all families, and at least 70 % in the worst."""
     found = {name: coverage(curve, DESIGNS[design], 50) for name, curve in FALSE.items()}
     for name, shares in found.items():
         print(design, name, shares)
@@ -59,7 +59,7 @@ def test_widened_intervals_hold_where_no_form_is_true(design: str) -> None:
 @pytest.mark.parametrize("form", ["power_law", "power_law_floor", "logistic"])
 @pytest.mark.parametrize("design", DESIGNS)
 def test_nominal_intervals_hold_where_the_form_is_true(form: str, design: str) -> None:
-    """Before any widening, at 2, 4 and 8 times the largest size, within three standard errors."""
+    """Without widening, at 2, 4 and 8 times the largest size, within three standard errors."""
     count, truth, x = 80, np.array(SURFACES[form][0]), DESIGNS[design]
     at = x[-1] * np.array(RATIOS)
     exact, ahead = (FORMS[form].predict(sizes, truth)[0] for sizes in (x, at))

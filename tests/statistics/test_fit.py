@@ -1,4 +1,4 @@
-"""Fits recover what they were made from, in any unit, and say when they cannot."""
+"""Test that fits recover their truth in any unit, and report when they cannot."""
 
 from functools import partial
 
@@ -36,7 +36,7 @@ def test_fits_do_not_depend_on_the_units(
 
 @pytest.mark.parametrize("form", ["power_law_floor", "bnsl1"])
 def test_intervals_do_not_depend_on_the_units(form: str) -> None:
-    """In large units an end is as large; only what stops at a bound of the search is unbounded."""
+    """In large units an end is as large; only an end at a bound of the search is unbounded."""
     y = FORMS["power_law_floor"].predict(SIZES, np.array(TRUTH["power_law_floor"]))[0]
     y = y * np.exp(np.random.default_rng(1).normal(0, 0.03, 7))
     small, large = (fit(SIZES * times, y, 0.03 * y, form=form).intervals for times in (1e-5, 1e16))
@@ -113,7 +113,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(form: str) -> None:
 
 
 def test_weights_follow_the_standard_errors() -> None:
-    """A point of great noise that is far off moves nothing."""
+    """A noisy outlier moves nothing."""
     y = 3 * SIZES**-0.4
     y[3] *= 3
     se = 0.01 * y

@@ -1,4 +1,4 @@
-"""Forecasts are made before the answer is known, kept, and held against it."""
+"""Test forecasts: they are made and stored before the measurement, then compared with it."""
 
 import json
 from pathlib import Path

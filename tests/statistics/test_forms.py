@@ -1,4 +1,4 @@
-"""Each form recovers its own parameters, over surfaces, noise and designs; slopes are right."""
+"""Test that each form recovers its parameters, over surfaces, noise and designs."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Likelihoods: profiles where noise is known, counts where only counts are."""
+"""Test likelihoods: profiles for known noise, counts for data of counts only."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_a_profile_needs_a_parameter_and_noise() -> None:
 
 @pytest.mark.parametrize("spread", [0.0, 0.5, 3.0])
 def test_the_dispersion_of_counts_may_be_below_or_above_one(spread: float) -> None:
-    """Counts with `spread` times the binomial sd, at 40 sizes."""
+    """Return counts with `spread` times the binomial sd, at 40 sizes."""
     x = np.geomspace(100, 50000, 40)
     p, n = 0.02 + 2 * x**-0.5, 10_000
     rng = np.random.default_rng(3)

@@ -1,4 +1,4 @@
-"""Anybody's files: what cannot be read or means nothing is said in a line, with what to do."""
+"""Test users' files of points: an unusable one is one line, with the remedy."""
 
 import gzip
 from decimal import Decimal
@@ -66,7 +66,7 @@ def test_a_bad_file_is_said_in_a_line(
 def test_an_interval_that_is_unknown_is_not_called_unbounded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three points for three parameters leave nothing to tell the noise by."""
+    """Three points for three parameters leave no degree of freedom for the noise."""
     path = write(tmp_path / "p.csv", "".join(GOOD.splitlines(keepends=True)[:4]))
     assert main(["fit", "--points", path, "--x", "x", "--y", "y"]) == 0
     out = capsys.readouterr().out

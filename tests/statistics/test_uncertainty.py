@@ -1,4 +1,4 @@
-"""The noise of test images and of seeds, against simulations where both are known."""
+"""Test the noise of test images and of seeds, in simulations where both are known."""
 
 import time
 
@@ -14,7 +14,7 @@ N_IMAGES = 2000
 def simulate(
     rng: np.random.Generator, n_seeds: int, seed_sd: float, error: float = 0.05
 ) -> dict[int, np.ndarray]:
-    """Misses of models on images of differing difficulty; `seed_sd` is relative to the error."""
+    """Draw misses on images of differing difficulty; `seed_sd` is relative to the error."""
     difficulty = rng.beta(0.1, 0.1 * (1 / error - 1), N_IMAGES)
     factors = np.exp(rng.normal(0, seed_sd, n_seeds))
     return {s: rng.uniform(size=N_IMAGES) < difficulty * f for s, f in enumerate(factors)}
@@ -66,7 +66,7 @@ def test_the_bootstrap_has_the_variance_of_the_two_sources() -> None:
 
 
 def test_cells_share_the_noise_of_their_test_images() -> None:
-    """Two recipes that miss the same images: their ratio is known far better than either."""
+    """Two recipes miss the same images: their ratio is known far better than either error."""
     rng = np.random.default_rng(4)
     base = simulate(rng, 4, 0.0)
     better = {s: w & (rng.uniform(size=N_IMAGES) < 0.8) for s, w in base.items()}
@@ -95,7 +95,7 @@ def test_replicates_are_positive_even_without_misses() -> None:
 
 @pytest.mark.slow
 def test_every_curve_of_two_thousand_models_is_resampled_two_thousand_times() -> None:
-    """20 curves of 10 sizes and 10 seeds on 10,000 images; what it took is printed (`-s`)."""
+    """Resample 20 curves of 10 sizes and 10 seeds on 10,000 images; `-s` prints the time."""
     rng = np.random.default_rng(0)
     sizes, n_images = np.geomspace(500, 50_000, 10), 10_000
     errors = 0.01 + 3 * sizes**-0.5

@@ -1,4 +1,4 @@
-"""Extrapolation is judged: windows, scores, the combination, and how far its intervals hold."""
+"""Test the backtest of extrapolation: windows, scores, the ensemble, and coverage."""
 
 import json
 import os
@@ -101,7 +101,7 @@ def test_the_combination_beats_the_baselines_on_a_floor_it_knows() -> None:
 
 
 def test_a_form_that_runs_away_is_cut() -> None:
-    """Whatever one form says, the combination stays within half an exponent of the rest."""
+    """Whatever one form predicts, the ensemble stays within half an exponent of the others."""
     x = np.geomspace(100, 800, 25)
     y = floored(x)
     y[-1] *= 0.7  # invites a break

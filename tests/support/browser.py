@@ -1,4 +1,4 @@
-"""A page as a headless Chromium renders it: what it shows, asks for, and complains of."""
+"""Render a page in a headless Chromium and report its contents, requests and errors."""
 
 import json
 import re
@@ -29,7 +29,7 @@ paper: colour('backgroundColor'), ink: colour('color')}) })</script></body>"""
 
 
 def look(page: str, tmp_path: Path, *, width: int, dark: bool) -> dict[str, Any]:
-    """What a window of this width sees of a page; `console` has what was written there."""
+    """Return the contents of a page in a window of this width; `console` has its messages."""
     probed = tmp_path / "probed.html"
     probed.write_text(page.replace("</body>", PROBE))
     found = subprocess.run(

@@ -1,4 +1,4 @@
-"""An S3 server on loopback for tests: moto's, behind a gate that can be told to fail."""
+"""Run an S3 server on loopback for tests: moto's, behind a gate that can be set to fail."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>by the test</Messag
 
 @dataclass
 class Bucket:
-    """Where the server is, what was asked of it, and what it is to refuse."""
+    """Hold the server's address, its requests so far, and those that it shall refuse."""
 
     endpoint: str = ""
     asked: list[str] = field(default_factory=list)  # "PUT /results/x?partNumber=1"
@@ -26,7 +26,7 @@ class Bucket:
         return f"s3://{bucket}/{path}?endpoint_override={self.endpoint}&scheme=http"
 
     def objects(self) -> dict[str, int]:
-        """Size of each object by its name, asked of the server directly; folders are left out."""
+        """Return the size of each object by name, from the server itself; folders are left out."""
         listed = requests.get(f"http://{self.endpoint}/{BUCKET}?list-type=2", timeout=10).text
         pairs = re.findall(r"<Key>([^<]*)</Key>.*?<Size>(\d+)</Size>", listed, re.DOTALL)
         return {name: int(size) for name, size in pairs if not name.endswith("/")}
@@ -34,7 +34,7 @@ class Bucket:
 
 @contextmanager
 def s3_server() -> Iterator[Bucket]:
-    """An empty bucket for the time of a block."""
+    """Provide an empty bucket for the time of a block."""
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 

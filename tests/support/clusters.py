@@ -1,4 +1,4 @@
-"""The clusters that `ray up` is told of, one file each, and the versions that are pinned."""
+"""Read the cluster files for `ray up`, one a file, and the pinned versions."""
 
 import re
 from pathlib import Path

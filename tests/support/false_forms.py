@@ -19,19 +19,19 @@ def _exponent(rng: np.random.Generator) -> float:
 
 
 def _bend(u: np.ndarray, at: float, width: float) -> np.ndarray:
-    """0 before `at`, a slope of 1 after it."""
+    """Return 0 before `at`, with a slope of 1 after it."""
     return width * np.logaddexp(0, (u - at) / width)
 
 
 def one_break(rng: np.random.Generator, u: np.ndarray) -> np.ndarray:
-    """Inside of what is fitted or, as often, ahead of it."""
+    """Draw a place inside of the fitted sizes or, as often, ahead of them."""
     first, second = _exponent(rng), _exponent(rng)
     at, width = rng.uniform(-AHEAD, AHEAD), rng.uniform(0.1, 0.5)
     return -first * u - (second - first) * _bend(u, at, width)
 
 
 def two_breaks(rng: np.random.Generator, u: np.ndarray) -> np.ndarray:
-    """One inside of what is fitted, the other ahead."""
+    """Draw one place inside of the fitted sizes, and one ahead."""
     first, second, third = (_exponent(rng) for _ in range(3))
     inside, ahead, width = rng.uniform(-AHEAD, 0), rng.uniform(0, AHEAD), rng.uniform(0.1, 0.5)
     bent = -first * u - (second - first) * _bend(u, inside, width)

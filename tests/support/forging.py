@@ -1,4 +1,4 @@
-"""Results folders with one thing changed, for tests of who notices."""
+"""Change one thing in a results folder, for tests of `scaling verify`."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def first(out: Path, kind: str = "metrics", number: int = 0) -> Path:
 
 
 def put(name: str, value: Any, row: int = -1) -> Change:
-    """Another value in one row."""
+    """Write another value into one row."""
 
     def change(rows: list[dict[str, Any]]) -> None:
         value_of_row = value(rows[row][name]) if callable(value) else value
@@ -46,7 +46,7 @@ def put(name: str, value: Any, row: int = -1) -> Change:
 
 
 def put_all(name: str, value: Any) -> Change:
-    """The same value in all rows."""
+    """Write the same value into all rows."""
 
     def change(rows: list[dict[str, Any]]) -> None:
         for row in range(len(rows)):
@@ -56,7 +56,7 @@ def put_all(name: str, value: Any) -> Change:
 
 
 def other_class(wrong: bool) -> Change:
-    """Another prediction for one image: a wrong class for another one, or for the right one."""
+    """Write another prediction for one image: another wrong class, or one for the right."""
 
     def change(rows: list[dict[str, Any]]) -> None:
         (row,) = rows
@@ -70,7 +70,7 @@ def other_class(wrong: bool) -> Change:
 
 
 def flip_bit(rows: list[dict[str, Any]]) -> None:
-    """One image more or less is correct."""
+    """Make one image more or less correct."""
     (row,) = rows
     correct = unpack_correct(row["correct"], row["n_test"])
     correct[3] = not correct[3]
@@ -78,7 +78,7 @@ def flip_bit(rows: list[dict[str, Any]]) -> None:
 
 
 def miss_more(out: Path, run_id: str, count: int) -> None:
-    """So many more misses, in rows and bits and predictions alike: only training can tell."""
+    """Add misses in rows, bits and predictions alike: only training detects them."""
 
     def in_bits(rows: list[dict[str, Any]]) -> None:
         (row,) = rows
@@ -95,7 +95,7 @@ def miss_more(out: Path, run_id: str, count: int) -> None:
 
 
 def digests(out: Path) -> dict[str, str]:
-    """What changes when anything in a folder does."""
+    """Return a state that changes when anything in a folder does."""
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in out.rglob("*")

@@ -1,4 +1,4 @@
-"""Generated studies whose recipes share names, and whether a report names all that it shows."""
+"""Generate studies whose recipes share names, and check that a report names each of its rows."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ def error_of(cell: Cell) -> float:
 
 
 def generated(name: str, seed: int, sizes: tuple[int, ...] = (911, 1823)) -> Study:
-    """A study of three grids, each of some values of every axis."""
+    """Return a study of three grids, each of some values of every axis."""
     rng = np.random.default_rng(seed)
 
     def some(values: Sequence[Any], most: int) -> tuple[Any, ...]:
@@ -70,7 +70,7 @@ def generated(name: str, seed: int, sizes: tuple[int, ...] = (911, 1823)) -> Stu
 
 
 def tables(text: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """Each table of a report with the heading it stands under; columns of one name are numbered."""
+    """Return each table of a report with its heading; columns of one name are numbered."""
     heading, lines = "", text.splitlines()
     for i, line in enumerate(lines):
         if line.startswith("#"):
@@ -105,7 +105,7 @@ def check_tables(text: str) -> None:
 
 
 def check_legend(figure: Any) -> None:
-    """No two things of a figure have one label, or one colour and marker."""
+    """Check that no two things of a figure have one label, or one colour and marker."""
     for ax in figure.axes:
         handles, names = ax.get_legend_handles_labels()
         assert len(set(names)) == len(names)

@@ -1,4 +1,4 @@
-"""Honest results for the tests of `scaling verify`, and what it says of a folder."""
+"""Store honest results for the tests of `scaling verify`, and run it on a folder."""
 
 import json
 import math

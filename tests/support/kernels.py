@@ -1,4 +1,4 @@
-"""Processes of their own that load kernels in some order and train with each: for the tests."""
+"""Load kernels in processes of their own, in some order, and train with each."""
 
 import json
 import os
@@ -45,7 +45,7 @@ print(json.dumps([first, again]))
 
 
 def digests(kinds: Sequence[Kind], **environment: str) -> tuple[list[str], list[str], str]:
-    """What each kind trains as soon as it is loaded, and once all are; and what was said."""
+    """Return each kind's training after its own load and after all loads, and messages."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(kinds)],
         capture_output=True,
@@ -59,5 +59,5 @@ def digests(kinds: Sequence[Kind], **environment: str) -> tuple[list[str], list[
 
 
 def rotations(kinds: Sequence[Kind]) -> list[list[Kind]]:
-    """Orders in which every kind comes before and after every other one."""
+    """Return orders in which every kind comes before and after every other one."""
     return [[*kinds[i:], *kinds[:i]] for i in range(len(kinds))]

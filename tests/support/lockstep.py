@@ -1,4 +1,4 @@
-"""Short trainings by the population engine, for the tests that compare members."""
+"""Run short trainings of the population engine, for the tests that compare members."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def train(
 
 
 def assert_equal(one: Trained | NumericFailure, other: Trained | NumericFailure) -> None:
-    """Bit for bit, times apart."""
+    """Compare bit for bit, apart from times."""
     assert isinstance(one, Trained)
     assert isinstance(other, Trained)
     assert one.member == other.member

@@ -1,4 +1,4 @@
-"""Well-formed digits of nobody's, and what an inspection says of a file of them."""
+"""Write well-formed digits of a user's own, and inspect a file of them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ TO_SCALE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def digits(seed: int, n_train: int = 30, n_test: int = 20, side: int = 16) -> Arrays:
-    """Light strokes on a dark, slightly noisy paper, 0 to 1; each class is tested and trained."""
+    """Draw light strokes on dark, slightly noisy paper, 0 to 1, with every class in both sets."""
     rng = np.random.default_rng(seed)
     made = {}
     for part, n in (("train", n_train), ("test", n_test)):

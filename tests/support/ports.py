@@ -1,4 +1,4 @@
-"""Where servers that tests start listen, and where a Ray keeps its files."""
+"""Choose the ports of test servers and the folders of their Rays."""
 
 import socket
 import tempfile

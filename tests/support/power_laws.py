@@ -1,4 +1,4 @@
-"""A results folder of models whose errors follow known power laws."""
+"""Store results of models whose errors follow known power laws."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def fill(
     leave_out: int = 0,
     fail: bool = False,
 ) -> Path:
-    """A results folder of models whose errors follow known power laws."""
+    """Store a results folder of models whose errors follow known power laws."""
     study = Study(
         name="quickstart",
         question="How?",

@@ -1,4 +1,4 @@
-"""The numbers of a printed text, and whether a table of numbers has them."""
+"""Find the numbers of a printed text that a table of numbers lacks."""
 
 import re
 from typing import Any
@@ -57,7 +57,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _among(token: str, known: Any) -> bool:
-    """Within half of the last digit that is said; of whole numbers as `1,234` within half of 1."""
+    """Return whether a known number is within half of the last printed digit."""
     mantissa, _, exponent = token.replace(",", "").partition("e")
     digits = len(mantissa.partition(".")[2])
     half = 0.501 * 10.0 ** (int(exponent or 0) - digits)

@@ -1,4 +1,4 @@
-"""For tests: several real Ray nodes on this machine, sweeps on them, and ways to disturb those."""
+"""Run several real Ray nodes on this machine, sweeps on them, and failures."""
 
 import json
 import os
@@ -42,19 +42,19 @@ class Nodes:
         self._hear()
 
     def add(self) -> None:
-        """One more node."""
+        """Start one more node."""
         self._tell("add")
 
     def remove(self, number: int) -> None:
-        """As if the machine of a node (the head is 0) were switched off."""
+        """Stop a node (the head is 0) as if its machine were switched off."""
         self._tell("remove", number)
 
     def kill_raylet(self, number: int) -> None:
-        """SIGKILL of a node's one process that matters; its workers find out, and the head."""
+        """Kill a node's main process; its workers and the head find out."""
         os.kill(self.raylets[number], signal.SIGKILL)
 
     def trials(self, number: int) -> list[int]:
-        """The processes of a node that train."""
+        """Return the processes of a node that train."""
         listed = subprocess.run(["ps", "-A", "-o", "ppid=,pid=,args="], capture_output=True)
         rows = [line.split(maxsplit=2) for line in listed.stdout.decode().splitlines()]
         mine = [row for row in rows if row[0] == str(self.raylets[number])]
@@ -80,7 +80,7 @@ class Nodes:
 
 
 def serve(count: int) -> None:
-    """Nodes that come and go as the lines of the input say; each is answered by those there are."""
+    """Start and stop nodes as the input's lines request; answer each with the nodes."""
     from ray.cluster_utils import Cluster
 
     head = {**NODE, "_system_config": QUICK, "include_dashboard": False}
@@ -105,7 +105,7 @@ def serve(count: int) -> None:
 
 @contextmanager
 def nodes(count: int) -> Iterator[Nodes]:
-    """So many nodes, in a folder of their own, which nobody else's Ray looks into."""
+    """Start so many nodes, in a folder of their own, unseen by any other Ray."""
     with (
         folder_of_a_ray() as short,
         pytest.MonkeyPatch.context() as patch,
@@ -121,7 +121,7 @@ def nodes(count: int) -> Iterator[Nodes]:
 
 
 class Driver:
-    """`scaling sweep` of a study on a cluster, in a process of its own."""
+    """Run `scaling sweep` of a study on a cluster, in a process of its own."""
 
     def __init__(self, address: str, words: Sequence[str], out: Path) -> None:
         command = [sys.executable, "-m", "jobs.sweep", *words, "--out", str(out)]
@@ -149,7 +149,7 @@ class Driver:
         self.process.communicate()
 
     def said(self, timeout: float = 240) -> str:
-        """Everything it printed, once it has ended."""
+        """Return all printed lines, once it has ended."""
         return self.process.communicate(timeout=timeout)[0]
 
 
@@ -158,7 +158,7 @@ def stored(out: Path) -> list[Path]:
 
 
 def results(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All that the results say, in an order that does not depend on who came first."""
+    """Return all results in an order that does not depend on the order of arrival."""
     metrics = pd.read_parquet(out / "metrics").drop(columns=PROVENANCE)
     predictions = pd.read_parquet(out / "predictions")
     return (
@@ -168,7 +168,7 @@ def results(out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def assert_same(out: Path, expected: Path) -> None:
-    """Every model once, and not a bit of any is another."""
+    """Check that every model is stored once, bit for bit."""
     for got, wanted in zip(results(out), results(expected), strict=True):
         pd.testing.assert_frame_equal(got, wanted, check_exact=True)
 

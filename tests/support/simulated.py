@@ -1,4 +1,4 @@
-"""Results folders with a known truth: what each model misses is drawn, not trained."""
+"""Store results with a known truth: the misses of each model are drawn, not trained."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -27,7 +27,7 @@ INFO = {
 
 
 def difficulties(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Factors of mean 1 by which images are missed more or less often than the error says."""
+    """Return factors of mean 1 by which images are missed more or less often than the error."""
     drawn = rng.gamma(0.5, 2.0, n)
     return np.minimum(drawn / drawn.mean(), 8.0)
 
@@ -35,7 +35,7 @@ def difficulties(rng: np.random.Generator, n: int) -> np.ndarray:
 def misses(
     rng: np.random.Generator, error: float, hardness: np.ndarray, seed_factor: float
 ) -> np.ndarray:
-    """Which images one model misses; in the mean over models, `error` of them."""
+    """Draw the images that one model misses; in the mean over models, `error` of them."""
     return rng.uniform(size=len(hardness)) < error * hardness * seed_factor
 
 
@@ -101,7 +101,7 @@ def measured(
     tricks: Sequence[str] = (),
     test_set_id: str = "simulated",
 ) -> CellResult:
-    """A cell with these misses by seed, as a results folder would give it."""
+    """Return a cell with these misses by seed, as a results folder would give it."""
     seeds = sorted(wrong)
     counts = [int(wrong[seed].sum()) for seed in seeds]
     runs = [f"{recipe}-{'-'.join(tricks)}-s{seed}-{next(_NUMBERS)}" for seed in seeds]

@@ -1,4 +1,4 @@
-"""A results folder of a few drawn models that agree on the labels, and its published file."""
+"""Store a few drawn models that agree on the labels, and publish them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ def fill(
     n_train: tuple[int, ...] = (30, 60),
     fail: int | None = None,
 ) -> Store:
-    """A results folder of drawn models, three epochs each; the seed `fail` fails."""
+    """Store a results folder of drawn models, three epochs each; the seed `fail` fails."""
     grid = Grid(n_train=n_train, recipe=("1989", "ce"), epochs=(5,), seeds=seeds, split="tune")
     study = Study(name=name, question="?", grids=(grid,))
     jobs = resolve(study, lambda _: ("mnist", INFO))
@@ -68,7 +68,7 @@ def fill(
 
 
 def published(tmp_path: Path, **changes: Any) -> tuple[Store, Path]:
-    """The same, published; training cannot confirm drawn models, so that is not asked."""
+    """Publish the same folder, without the retraining that drawn models cannot pass."""
     store, into = fill(tmp_path / "out", **changes), tmp_path / "published"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publish, "VERIFIED", 0)

@@ -1,4 +1,4 @@
-"""Parameters of each form to be recovered from points on its surface."""
+"""List parameters of each form, to be recovered from points on its surface."""
 
 SURFACES = {
     "last_value": [[0.1]],

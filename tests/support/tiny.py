@@ -1,4 +1,4 @@
-"""A study of a second: two sizes, two recipes, two seeds of anybody's own digits."""
+"""Define a study of a second: two sizes, two recipes, two seeds of a user's own digits."""
 
 from dataclasses import replace
 from pathlib import Path

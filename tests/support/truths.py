@@ -1,4 +1,4 @@
-"""Studies of models whose true errors are known: by tricks, images and width."""
+"""Define studies of models with known true errors: by tricks, images and width."""
 
 import math
 
@@ -20,7 +20,7 @@ FACTORS = {
 
 
 def truth(cell: Cell) -> float:
-    """Tricks multiply; more images and wider networks help, norms when the network is wide."""
+    """Return a cell's error: tricks multiply, images and width help, norms help wide networks."""
     error = 0.18 * (cell.n_train / 7291) ** -0.4 * cell.width**-0.3
     error *= math.prod(FACTORS.get(name, 1.0) for name, _ in cell.recipe.tricks)
     if cell.model == "micro_vit":
@@ -51,7 +51,7 @@ STUDIES = {study.name: study for study in (*SECTIONED, *OTHERS)}
 
 
 def few(cell: Cell) -> bool:
-    """Enough cells of each study for its part of the report."""
+    """Return whether a cell is among those that suffice for its section of the report."""
     sizes, widths = (10, 7291, 14582, 50000), (1, 4)
     if cell.split == "tune" and cell.recipe.name not in ("1989", "dropout_relu", "ema"):
         return False

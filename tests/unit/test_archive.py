@@ -186,7 +186,7 @@ def test_a_file_of_weights_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _npz(models: dict[str, Any]) -> bytes:
-    """As anybody else may have written it."""
+    """Another program may have written the file so."""
     body = io.BytesIO()
     arrays = {
         f"{run}/{name}": array for run, found in models.items() for name, array in found.items()

@@ -1,4 +1,4 @@
-"""What one trial trains: every model once, the longest first, no core idle."""
+"""Test batches: every model once, the longest first, no core idle."""
 
 import pickle
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Where data come from: real files, damaged ones, mirrors that work, lie, or are silent."""
+"""Test the sources of data: real files, damaged ones, mirrors that work, fail or hang."""
 
 import functools
 import gzip

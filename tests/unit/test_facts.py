@@ -1,4 +1,4 @@
-"""The table of outside figures: read, sourced, and as the reference has them."""
+"""Test the table of outside figures: readable, with sources, equal to the reference."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""The progress line: quiet for what is quick, an estimate for what is long."""
+"""Test the progress line: silent for short work, an estimate for long work."""
 
 import re
 import subprocess

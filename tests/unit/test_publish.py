@@ -1,4 +1,4 @@
-"""Published studies: small immutable files that give back what was stored, or one line of error."""
+"""Test published studies: small immutable files that restore the results, or one line of error."""
 
 import hashlib
 import io
@@ -38,12 +38,12 @@ PUBLISHED = Path(__file__).parents[2] / "docs" / "published"
 
 @pytest.fixture
 def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training cannot confirm models that were drawn and not trained."""
+    """Skip the retraining: models were drawn, not trained."""
     monkeypatch.setattr(publish, "VERIFIED", 0)
 
 
 def contents(store: Store) -> tuple[Any, ...]:
-    """Everything that tools read of a folder, in one order."""
+    """Return everything that tools read of a folder, in one order."""
     kinds = {kind: store.read(kind).table for kind in ("metrics", "predictions", "failures")}
     order = {"metrics": [("run_id", "ascending"), ("epoch", "ascending")]}
     rows = {

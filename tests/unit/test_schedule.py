@@ -1,4 +1,4 @@
-"""Schedules keep the bounds that list scheduling has, and a dry run says them of a cluster."""
+"""Test schedules against the bounds of list scheduling, and the dry run of a cluster."""
 
 from itertools import product
 

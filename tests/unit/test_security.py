@@ -1,4 +1,4 @@
-"""What is read is never run: no pickle in results or data, and no address but loopback of ours."""
+"""Test that results and data are never executed: no pickle, and only loopback addresses."""
 
 import ast
 import io

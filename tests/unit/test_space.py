@@ -1,4 +1,4 @@
-"""What can be tuned: ranges hold the published value, widen by a rule, and round to names."""
+"""Test the search space: ranges hold the published value, widen by a rule, and round to names."""
 
 from dataclasses import replace
 

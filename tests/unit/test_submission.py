@@ -1,4 +1,4 @@
-"""What is asked of a cluster for a study, without a cluster: names, places, code, the log."""
+"""Test submission without a cluster: names, places, code, the log."""
 
 import argparse
 import os
@@ -32,7 +32,7 @@ from scaling.errors import InputError
 
 @dataclass
 class Client:
-    """As much of Ray's client as a submission needs; `log` is told in pieces that may break off."""
+    """Simulate Ray's client for a submission; `log` comes in pieces that may break off."""
 
     jobs: list[Any] = field(default_factory=list)
     log: list[list[str]] = field(default_factory=list)
@@ -81,7 +81,7 @@ def parsed(*words: str) -> argparse.Namespace:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Client:
-    """A head on this machine that takes whatever is submitted."""
+    """Simulate a head on this machine that accepts every submission."""
     found = Client()
     monkeypatch.setattr(submit_module, "reach", lambda _: head(found))
     monkeypatch.setattr(submit_module, "AGAIN_S", 0.0)

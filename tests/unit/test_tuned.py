@@ -1,4 +1,4 @@
-"""What a tuning found: the best values, or that nothing distinguishes the suggestions."""
+"""Test the results of a tuning: the best values, or no distinguishable suggestion."""
 
 import re
 from collections.abc import Sequence

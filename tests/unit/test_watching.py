@@ -1,4 +1,4 @@
-"""Watching a study from what is stored: what is read, what is said, and how fast it goes."""
+"""Test watching a study by its stored results: reading, messages and rates."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What each trick is worth, averaged over the orders in which it could have been found."""
+"""Report the worth of each trick, averaged over the orders of adding the tricks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,14 @@ WAYS = {
     "alone": "added to 1989 alone",
     "last": "added last, to all others",
 }
-SAME = (  # what a trick's worth is not averaged over
+SAME = (  # fields in which all combinations agree
     *("dataset", "data_version", "test_set_id", "n_train", "split", "width"),
     *("model", "model_version", "start", "epochs", "batch_size"),
 )
 
 
 def measure(evidence: Evidence, place: Place, analysis: Factorial) -> Data | None:
+    """Return the effects of tricks and pairs; without effects where a combination is missing."""
     cells = evidence.cells.find(place.study)
     if not cells:
         return None
@@ -89,7 +90,7 @@ def show(data: Data) -> Section:
             title=data["title"],
             text=(
                 f"{data['missing']} of {data['combinations']} combinations have no finished model:"
-                " the averages over all orders need every one.",
+                " the averages over all orders need all combinations.",
                 *_left_out(data),
             ),
         )
@@ -105,8 +106,9 @@ def show(data: Data) -> Section:
     ]
     if data["interactions"]:
         text.append(
-            "Pairs that together differ from the product of each (below 0: they help each other;"
-            f" intervals by Bonferroni at {100 * data['interactions'][0]['level']:.0f} %): "
+            "Interactions of pairs, relative to the product of their single effects (below 0:"
+            " they help each other; intervals by Bonferroni at"
+            f" {100 * data['interactions'][0]['level']:.0f} %): "
             + "; ".join(
                 f"{_name(row['tricks'][0])} with {_name(row['tricks'][1])}"
                 f" {link(change(row), row_anchor(data['id'], i, 2))}"
@@ -122,7 +124,7 @@ def show(data: Data) -> Section:
         ),
     )
     pairs = Table(
-        caption="Pairs of tricks together, against the product of each",
+        caption="Interactions of pairs, relative to the product of their single effects",
         columns=("trick", "with", "change of the test error"),
         rows=tuple(
             (_name(row["tricks"][0]), _name(row["tricks"][1]), change(row))
@@ -143,7 +145,7 @@ def show(data: Data) -> Section:
 
 
 def _left_out(data: Data) -> tuple[str, ...]:
-    """Names the cells that are no combination, such as those of other lengths or rates."""
+    """Return a sentence on cells that are no combination, such as those of other rates."""
     n = data["left_out"]
     return (
         (f"{n} cells differ from these in more than their tricks and are left out.",) if n else ()
@@ -174,7 +176,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
 
 
 def _average(row: Data) -> float:
-    """Return the key that orders tricks; a change from no miss at all comes last."""
+    """Return the key that orders tricks; a change from a base without misses comes last."""
     change = row["average"]["change"]
     return math.inf if change is None else float(change)
 

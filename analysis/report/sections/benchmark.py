@@ -1,4 +1,4 @@
-"""How fast the engines are: what `scaling bench --out OUT` measured and left in the folder."""
+"""Report the speed of the engines, from the results of `scaling bench --out OUT`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ SHOWN = (
     *("engine", "recipe", "width", "us", "us_range"),
     *("loop_us", "ratio", "floor_us", "floor_ratio"),
 )
-PRESENTATIONS = 23 * 7291  # cited: what 1989 trained for
+PRESENTATIONS = 23 * 7291  # cited: the epochs and images of 1989
 
 
 def read_bench(store: Store) -> Data | None:
-    """The rows of a benchmark, or None where there is none. Raises InputError for a damaged one."""
+    """Return the rows of a benchmark; None without one. Raises InputError for a damaged one."""
     body = store.read_file(FILE)
     if body is None:
         return None
@@ -93,9 +93,7 @@ def show(data: Data) -> Section:
         caption="Training one example of one model, by width. Dashed: the plain PyTorch loop of"
         " the write-up. Dotted: the floating-point operations alone.",
     )
-    return Section(
-        title="How fast the engines are", text=(text,), tables=(table,), pictures=(picture,)
-    )
+    return Section(title="Speed of the engines", text=(text,), tables=(table,), pictures=(picture,))
 
 
 @styled

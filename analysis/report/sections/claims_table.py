@@ -1,4 +1,4 @@
-"""What is not of one study: the table of claims, and the digits that are still missed."""
+"""Show the table of claims, and the digits that the best recipe misses."""
 
 from collections.abc import Sequence
 
@@ -10,23 +10,23 @@ from analysis.report.sections.section import Data, Picture, Section, Table
 
 
 def show_claims(claims: Sequence[Data]) -> Section:
-    """Claims with their verdicts and the figures they rest on, with links to their sections.
+    """Return the claims with their verdicts, figures and links to sections.
 
-    Those that nothing was run for are by the command that would.
+    Claims whose study was not run are grouped by the command that runs it.
     """
     tested = [row for row in claims if row["p"] is not None]
     hold = sum(row["holds_after_holm"] for row in tested)
     text = [
         "“Helps” is supported where the 90 % interval of the relative change of the error lies"
         f" below 0, “no gain” only where it lies within ±{100 * MARGIN:.0f} % or shows harm, “a"
-        f" lot” where it lies below −{100 * MARGIN:.0f} %; the margin is older than the runs, the"
-        " other rules were written during them (LOG.md)."
+        f" lot” where it lies below −{100 * MARGIN:.0f} %. The margin was set before the runs, the"
+        " other rules during them (LOG.md)."
     ]
     if tested:
         counts = [link(str(n), table_anchor("claims")) for n in (len(tested), hold)]
         text.append(
-            "p is two-sided and of the decision as it stands, p (Holm) after Holm's correction over"
-            f" the {counts[0]} claims with a test, of which {counts[1]} hold at"
+            "p is two-sided and belongs to the verdict as printed. p (Holm) has Holm's correction"
+            f" over the {counts[0]} claims with a test, of which {counts[1]} hold at"
             f" {100 * ALPHA:.0f} %."
         )
     judged, left = [], dict[str, list[Data]]()
@@ -58,7 +58,7 @@ def show_claims(claims: Sequence[Data]) -> Section:
 
 
 def show_digits(data: Data) -> Section:
-    """The digits that the best recipe misses, with label and prediction."""
+    """Return the digits that the best recipe misses, with label and prediction."""
     n = len(data["digits"])
     text = (
         f"“{data['title']}” with {data['n_train']:,} training images"
@@ -68,11 +68,11 @@ def show_digits(data: Data) -> Section:
     )
     picture = Picture(
         name="digits",
-        alt="Test digits that the best recipe gets wrong",
-        caption=f"The {n} that most models miss: label → what most of them take it for.",
+        alt="Test digits that the best recipe misses, each with its label and prediction",
+        caption=f"The {n} digits that most models miss: label → most frequent wrong prediction.",
     )
     return Section(
-        title="What the best recipe still gets wrong",
+        title="Digits that the best recipe misses",
         text=(text,),
         pictures=(picture,) if n else (),
     )

@@ -1,4 +1,4 @@
-"""A study that compares recipes, widths or sizes: each cell against the one it is measured by."""
+"""Compare each cell of a study with its baseline: another recipe, width or set of tricks."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,20 +21,20 @@ ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
 
 
 def by_recipe(name: str, cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
-    """The cell that differs in its recipe only, which has this name."""
+    """Return the cell with the recipe of this name that differs in nothing else."""
     alike = _alike(cell, among, ALIKE)
     return only_one([other for other in alike if other.recipe == name], like=cell)
 
 
 def by_width(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
-    """The same recipe in the smallest network."""
+    """Return the cell of the same recipe in the smallest network."""
     alike = [other for other in among if differ_only_in(cell, other, "width")]
     least = min(other.width for other in alike)
     return only_one([other for other in alike if other.width == least], like=cell)
 
 
 def by_tricks(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
-    """The recipe with the most of its tricks, and no other; for another model the usual one."""
+    """Return the cell with the most of its tricks and no other; for another model, the usual's."""
     alike = _alike(cell, among, ALIKE)
     if cell.model != USUAL:
         return only_one([other for other in alike if other.model == USUAL], like=cell)
@@ -73,13 +73,14 @@ def against(analysis: Compare) -> str:
 
 
 def measure(evidence: Evidence, place: Place, analysis: Compare) -> Data | None:
+    """Return a row for each cell, with its change against the baseline."""
     cells = evidence.cells.find(place.study)
     if not cells:
         return None
     bases = [baseline(analysis.to)(cell, cells) for cell in cells]
     rows = [_row(evidence, *pair) for pair in zip(cells, bases, strict=True)]
-    told = [name for name in varied(rows) if name in HEADINGS]
-    for row, names in zip(rows, _names(cells, bases, told, analysis.axis), strict=True):
+    shown = [name for name in varied(rows) if name in HEADINGS]
+    for row, names in zip(rows, _names(cells, bases, shown, analysis.axis), strict=True):
         row |= names
     verdicts = [row["verdict"] for row in rows]
     return {
@@ -104,7 +105,7 @@ def _short(analysis: Compare) -> str:
 def _names(
     cells: Sequence[CellResult],
     bases: Sequence[CellResult | None],
-    told: list[str],
+    shown: list[str],
     axis: Axis | None,
 ) -> list[Data]:
     """Add to each row its labels in table and figures, its baseline and its line."""
@@ -118,7 +119,7 @@ def _names(
             "against": None if base is None or base is cell else base_titles[id(base)],
         }
         for cell, base, title, tick in zip(
-            cells, bases, labels(facts, shown=told), labels(facts, shown=TICKS), strict=True
+            cells, bases, labels(facts, shown=shown), labels(facts, shown=TICKS), strict=True
         )
     ]
     if axis is None:
@@ -152,7 +153,7 @@ HEADINGS = {
 
 def show(data: Data) -> Section:
     rows, level = data["rows"], f"{100 * data['level']:.0f} %"
-    told = [name for name in varied(rows) if name in HEADINGS]
+    shown = [name for name in varied(rows) if name in HEADINGS]
     rows_of = table_anchor(data["id"])
     compared, fewer, more = (link(str(data[n]), rows_of) for n in ("compared", "fewer", "more"))
     text = (
@@ -166,10 +167,10 @@ def show(data: Data) -> Section:
             " baseline on the same seeds and test images."
         )
     table = Table(
-        caption=f"Test errors, and their change against {data['against']}; {level} intervals",
+        caption=f"Test errors and their changes against {data['against']}; {level} intervals",
         columns=(
             "recipe",
-            *(HEADINGS[name] for name in told),
+            *(HEADINGS[name] for name in shown),
             "#mean misses",
             "#error",
             "interval",
@@ -180,7 +181,7 @@ def show(data: Data) -> Section:
         rows=tuple(
             (
                 row["title"],
-                *(f"{row[name]:,g}" if name == "width" else f"{row[name]:,}" for name in told),
+                *(f"{row[name]:,g}" if name == "width" else f"{row[name]:,}" for name in shown),
                 f"{row['mean']:,.1f} of {row['n_test']:,}",
                 percent(row["error"]),
                 interval([row["low"], row["high"]], percent=True),

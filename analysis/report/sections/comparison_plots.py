@@ -1,4 +1,4 @@
-"""Figures of comparisons: changes with their intervals, or errors along sizes and costs."""
+"""Draw comparisons: changes with their intervals, or errors along sizes and costs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,15 +12,19 @@ from analysis.present.style import change_axis, draw_change, line_styles, log_ax
 from analysis.report.sections.section import Data
 from analysis.stats.bootstrap import error_floor
 
-TICKS = ("n_train", "width", "batch_size")  # said beside a cell's title in a forest
-ALONG = {"n_train": "n_train", "n_macs": "width"}  # by axis, what a line's cells differ in
-BESIDE = {  # and the fields beside a line's title
+TICKS = ("n_train", "width", "batch_size")  # shown beside a cell's title in a forest plot
+ALONG = {
+    "n_train": "n_train",
+    "n_macs": "width",
+}  # by axis, the field in which a line's cells differ
+BESIDE = {  # by axis, the fields beside a line's title
     "n_train": ("model", "width", "batch_size"),
     "n_macs": ("batch_size", "n_train"),
 }
 
 
 def varied(rows: Sequence[Data]) -> list[str]:
+    """Return the fields in which the rows differ."""
     names = ("model", "n_train", "width", "batch_size", "epochs", "n_macs")
     return [name for name in names if len({row[name] for row in rows}) > 1]
 
@@ -35,13 +39,13 @@ def draw(data: Data) -> Mapping[str, Figure]:
 
 
 def _lines(rows: Sequence[Data], axis: str) -> Figure:
-    """Error against size or cost, a line for what differs in nothing else."""
-    told = [name for name in BESIDE[axis] if name in varied(rows)]
+    """Draw error against size or cost, a line for cells that differ in nothing else."""
+    shown = [name for name in BESIDE[axis] if name in varied(rows)]
     lines: dict[int, list[Data]] = {}
     for row in rows:
         lines.setdefault(row["line"], []).append(row)
     names = [
-        ", ".join([first["line_title"], *(_part(name, first[name]) for name in told)])
+        ", ".join([first["line_title"], *(_part(name, first[name]) for name in shown)])
         for first, *_ in lines.values()
     ]
     fig = Figure(figsize=(6.4, 3.9 + 0.1 * len(lines)), layout="constrained")
@@ -54,7 +58,9 @@ def _lines(rows: Sequence[Data], axis: str) -> Figure:
             [row["high"] - row["error"] for row in line],
         ]
         ax.errorbar(
-            [row[axis] * 1.02 ** (i - len(lines) / 2) for row in line],  # apart, so that bars show
+            [
+                row[axis] * 1.02 ** (i - len(lines) / 2) for row in line
+            ],  # shifted, so that no bar hides another
             [max(row["error"], error_floor(row["n_test"])) for row in line],
             yerr=np.maximum(bars, 0),
             ls="-",
@@ -96,8 +102,8 @@ def _forest(rows: Sequence[Data], margin: float) -> Figure:
 
 
 def _forest_label(row: Data, rows: Sequence[Data]) -> str:
-    told = [name for name in TICKS if name in varied(rows)]
-    parts = [row["tick"], *(_part(name, row[name]) for name in told)]
+    shown = [name for name in TICKS if name in varied(rows)]
+    parts = [row["tick"], *(_part(name, row[name]) for name in shown)]
     several = len({other["against"] for other in rows}) > 1
     against = f"against {row['against']}" if several else ""
     return "\n".join(filter(None, [", ".join(parts), against]))

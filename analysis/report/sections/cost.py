@@ -1,4 +1,4 @@
-"""What was predicted to be spent and what was: core time by engine and width, and whole sweeps."""
+"""Compare predicted and measured cost: core time by engine and width, and whole sweeps."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ RUN = (
 
 
 def measure(results: Results) -> Data | None:
-    """None where no plan says what it costs and no sweep left a record."""
+    """Return the costs; None where no plan predicts a cost and no sweep left a record."""
     models, runs = _models(results), _runs(results)
     if models.empty and not runs:
         return None
@@ -51,16 +51,15 @@ def show(data: Data) -> Section:
     text, tables = [], []
     if data["models"]:
         text.append(
-            f"{data['models']:,} models took {_hours(data['actual_s'])} core hours;"
-            f" the plans had predicted {_hours(data['predicted_s'])},"
-            f" so it took {data['ratio']:.2f} times as long."
+            f"{data['models']:,} models took {_hours(data['actual_s'])} core hours,"
+            f" {data['ratio']:.2f} times the {_hours(data['predicted_s'])} of the plans."
         )
         tables.append(
             Table(
-                caption="Core hours (of a GPU: the time that it was used), and their ratio to what"
-                " was predicted: all together, and from the lowest to the highest cell",
+                caption="Core hours (of a GPU: its hours in use), predicted and measured; ratio of"
+                " the sums, and of the cells from the lowest to the highest",
                 columns=(
-                    *("engine", "on", "#width", "#models", "#predicted", "#taken", "#ratio"),
+                    *("engine", "on", "#width", "#models", "#predicted", "#measured", "#ratio"),
                     "cells",
                 ),
                 rows=tuple(
@@ -83,31 +82,27 @@ def show(data: Data) -> Section:
         if ended:
             took = " to ".join(dict.fromkeys(f"{ratio:.2f}" for ratio in (min(ended), max(ended))))
             text.append(
-                f"{len(ended)} of {len(runs)} sweeps came to their end, in {took} times the"
-                " predicted time."
+                f"{len(ended)} of {len(runs)} sweeps ended, in {took} times the predicted time."
             )
         tables.append(
             Table(
-                caption="Sweeps, in minutes from when Ray was up; those that were stopped have no"
-                " end",
+                caption="Sweeps, in minutes after Ray had started; stopped sweeps have no end",
                 columns=(
-                    *("study", "#cores", "#GPUs", "#trials", "#models", "#predicted", "#taken"),
+                    *("study", "#cores", "#GPUs", "#trials", "#models", "#predicted", "#measured"),
                     *("#ratio", "begun"),
                 ),
                 rows=_run_rows(runs[-SHOWN:]),
             )
         )
-    return Section(
-        title="What was predicted and what it took", text=tuple(text), tables=tuple(tables)
-    )
+    return Section(title="Predicted and measured cost", text=tuple(text), tables=tuple(tables))
 
 
 def _models(results: Results) -> pd.DataFrame:
-    """Trained models that a plan has a cost for, with predicted and actual seconds."""
+    """Return the trained models with a predicted cost, with predicted and measured seconds."""
     predicted: dict[str, float] = {}
     for plan in results.plans.values():
         for cell in plan["cells"]:
-            seconds = cell.get("predicted_s") or 0.0  # tunings and older plans may have none
+            seconds = cell.get("predicted_s") or 0.0  # tunings and older plans may lack it
             for member in cell["members"] if seconds else ():
                 predicted.setdefault(member["run_id"], seconds / len(cell["members"]))
     models = results.models
@@ -129,14 +124,14 @@ def _compared(models: pd.DataFrame) -> Data:
 
 
 def _spread(models: pd.DataFrame) -> list[float]:
-    """The lowest and the highest ratio of a cell."""
+    """Return the lowest and the highest ratio of a cell."""
     sums = models.groupby("cell_id")[["actual_s", "predicted_s"]].sum()
     ratios = sums["actual_s"] / sums["predicted_s"]
     return [float(ratios.min()), float(ratios.max())]
 
 
 def _runs(results: Results) -> list[Data]:
-    """Records of sweeps, the earliest first. Raises InputError for one that is damaged."""
+    """Return the records of sweeps, the earliest first. Raises InputError for a damaged one."""
     found = []
     for path, body in results.store.read_files("runs", ".json"):
         try:
@@ -153,7 +148,7 @@ def _runs(results: Results) -> list[Data]:
 
 
 def _run_rows(runs: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
-    """A row for each sweep; those that began in one minute have their seconds too."""
+    """Return a row for each sweep, with seconds where rows would be the same without them."""
     rows = [_run_row(run, MINUTES) for run in runs]
     if len(set(rows)) < len(rows):
         rows = [_run_row(run, SECONDS) for run in runs]

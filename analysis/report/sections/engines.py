@@ -1,7 +1,7 @@
-"""Whether it matters what trained a model: cells whose members different engines have trained.
+"""Compare engines within cells: do models of different engines miss equally many test images?
 
-Engines share all draws and differ by rounding, which 23 epochs blow up until the weights have
-nothing more in common than those of two seeds; so their misses are compared as distributions.
+Engines share all draws and differ by rounding. Over 23 epochs rounding grows until two weights are
+as far apart as those of two seeds, so the misses are compared as distributions.
 """
 
 from itertools import combinations
@@ -22,11 +22,11 @@ from analysis.results.load import Results
 from analysis.stats.holm import holm
 
 NAME = "engines"
-FEWEST = 3  # members on either side: below, a rank test cannot say anything
+FEWEST = 3  # members on either side: with fewer, a rank test has no power
 
 
 def measure(results: Results) -> Data | None:
-    """Every pair of (engine, device) within every cell that has enough members of both."""
+    """Compare every pair of (engine, device) within every cell that has enough members of both."""
     rows = []
     for cell_id, models in results.study_models.groupby("cell_id", sort=False):
         by_trainer = dict(list(models.groupby(["engine", "device"])["test_misses"]))
@@ -54,9 +54,9 @@ def measure(results: Results) -> Data | None:
 
 
 def compare(one: "pd.Series[int]", other: "pd.Series[int]") -> Data:
-    """Other minus one: the mean difference with its interval (Welch's t), the rank test's p.
+    """Return the mean difference, other minus one, with Welch's interval and the rank test's p.
 
-    All meet the same test images, so seeds are all that differs at random.
+    All models have the same test images, so only seeds differ at random.
     """
     a, b = (np.asarray(misses, float) for misses in (one, other))
     difference = float(b.mean() - a.mean())
@@ -82,16 +82,15 @@ def compare(one: "pd.Series[int]", other: "pd.Series[int]") -> Data:
 def show(data: Data) -> Section:
     level, rows = f"{100 * data['level']:.0f} %", data["rows"]
     text = (
-        f"{len(rows)} {'comparison' if len(rows) == 1 else 'comparisons'} of engines within a"
-        f" cell: {data['differ']} differ in the distribution of their misses at"
+        f"{data['differ']} of {len(rows)} {'comparison' if len(rows) == 1 else 'comparisons'} of"
+        " engines within a cell differ in the distribution of their misses, at"
         f" {1 - data['level']:.1f} after Holm's correction (smallest p"
-        f" {p_value(data['least_p_holm'])}), and {data['beyond']} of the {level} intervals of the"
-        f" mean difference leave out 0, where about {len(rows) * (1 - data['level']):.1f} would"
-        " by chance. Which engine trained a model is in each of its rows."
+        f" {p_value(data['least_p_holm'])}). {data['beyond']} of the {level} intervals of the mean"
+        f" difference exclude 0; about {len(rows) * (1 - data['level']):.1f} would by chance."
+        " Each row of a model names its engine."
     )
     table = Table(
-        caption=f"Test misses by what trained the models; {level} intervals (Welch), p by"
-        " Mann and Whitney",
+        caption=f"Test misses by engine; {level} intervals (Welch), p by Mann and Whitney",
         columns=(
             *("recipe", "#images", "#width", "one", "other", "#misses", "#misses of the other"),
             *("difference", "#p", "#p (Holm)"),
@@ -112,9 +111,9 @@ def show(data: Data) -> Section:
             for row in rows
         ),
     )
-    return Section(title="Whatever trained them", text=(text,), tables=(table,))
+    return Section(title="Agreement of the engines", text=(text,), tables=(table,))
 
 
 def _plain(cell: dict[str, Any]) -> Data:
-    """As JSON holds it."""
+    """Return a cell as JSON holds it."""
     return {key: value.item() if hasattr(value, "item") else value for key, value in cell.items()}

@@ -1,4 +1,4 @@
-"""How long to train: validation error against epochs, and what the best length is worth."""
+"""Report the best number of epochs by validation error, and its effect on the test error."""
 
 from collections.abc import Mapping
 
@@ -19,6 +19,7 @@ from scaling.analyses import Epochs
 
 
 def measure(evidence: Evidence, place: Place, analysis: Epochs) -> Data | None:
+    """Return a row for each recipe and size that was trained for several numbers of epochs."""
     lengths: dict[str, int] = {}
     for run in published_runs():  # the first published run of a recipe is the one on 7,291 images
         lengths.setdefault(run.recipe, run.epochs)
@@ -83,7 +84,7 @@ def show(data: Data) -> Section:
             for row in data["rows"]
         ),
     )
-    text = ["The best number of epochs is that with fewest misses of validation images."]
+    text = ["The best number of epochs has the fewest misses of validation images."]
     if any(row["at_edge"] for row in data["rows"]):
         text.append("Edge: the best is the shortest or longest tried, so a better one may exist.")
     if data["unfinished"]:
@@ -91,8 +92,8 @@ def show(data: Data) -> Section:
     picture = Picture(
         name=data["id"],
         alt="Validation error against the number of epochs, a panel for each number of images",
-        caption="Validation error after full trainings of each length, mean over seeds; ringed:"
-        " the best length, in a square the one nearest to the published.",
+        caption="Validation error after full trainings of each length, mean over seeds. Circle:"
+        " the best length; square: the one nearest to the published.",
     )
     return Section(
         title=data["title"], text=(" ".join(text),), tables=(table,), pictures=(picture,)

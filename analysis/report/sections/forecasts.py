@@ -1,4 +1,4 @@
-"""What was predicted before it was trained, and what a recipe is worth in data."""
+"""Report forecasts beside later measurements, and the effective data of a recipe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -32,7 +32,7 @@ KEPT = (
 
 
 def read_forecasts(results: Results) -> Data | None:
-    """Every forecast with what came of it, or None where nothing was predicted."""
+    """Return every forecast with its later measurement; None without forecasts."""
     found = sorted(score_forecasts(results), key=lambda row: tuple(row[n] for n in ORDER))
     facts = [row["facts"] for row in found]
     curves = [{k: v for k, v in each.items() if k not in OF_A_CURVE} for each in facts]
@@ -53,7 +53,7 @@ def read_forecasts(results: Results) -> Data | None:
 
 
 def measure_worth(curves: Sequence[Curve]) -> list[Data]:
-    """Of each curve that shares its test images and width with one of the recipe of 1989."""
+    """Return the effective data of each curve that has a baseline of 1989 on its test images."""
     found, judged = [], []
     for curve in curves:
         base = only_one([other for other in curves if _is_base(other, curve)], like=curve)
@@ -90,7 +90,7 @@ def show_forecasts(data: Data) -> Section:
         f" predicted before they were trained lie in their {100 * data['level']:.0f} % intervals."
     )
     table = Table(
-        caption="Predicted before training, and what came of it",
+        caption="Forecasts made before training, and the measured errors",
         columns=(
             *("recipe", "#training images", "predicted", "interval", "#measured"),
             *("inside", "fitted to sizes up to", "predicted on"),
@@ -111,8 +111,8 @@ def show_forecasts(data: Data) -> Section:
     )
     picture = Picture(
         name=FORECASTS,
-        alt="Predicted test errors with their intervals, and the measured ones",
-        caption="Bars: predicted with their intervals, before training. Crosses: measured.",
+        alt="Predicted test errors with their intervals, and measured test errors",
+        caption="Bars: forecasts made before training, with intervals. Crosses: measured.",
     )
     return Section(
         title="Predicted and measured", text=(text,), tables=(table,), pictures=(picture,)
@@ -161,13 +161,13 @@ def show_worth(rows: Sequence[Data]) -> Section:
         ),
     )
     text = tuple(
-        f"The worth of “{row['title']}” depends on the number of images: {row['verdict']}."
+        f"The data multiplier of “{row['title']}” against the number of images: {row['verdict']}."
         for row in rows
     )
     picture = Picture(
         name=WORTH,
-        alt="Times the data that the recipe of 1989 would need, against the training images",
-        caption="Nothing is extrapolated: an arrow where the baseline never gets there.",
+        alt="Times the data that the recipe of 1989 would need, against training images",
+        caption="Nothing is extrapolated: an arrow marks errors that the baseline never reaches.",
     )
     return Section(title="Worth in data", text=text, tables=(table,), pictures=(picture,))
 

@@ -1,4 +1,4 @@
-"""The best use of compute: how many images, how wide, how long, for a budget of training FLOP."""
+"""Report the compute-optimal images, width and epochs for a budget of training FLOP."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -28,7 +28,7 @@ EACH = 10**0.5  # from one budget in the table to the next
 
 
 def measure_frontier(cells: Cells) -> Data | None:
-    """The frontier of each recipe that was trained over sizes and widths; None without any."""
+    """Return the frontier of each recipe that was trained over sizes and widths, or None."""
     test_set = largest_test_set(cells)
     if test_set is None:
         return None
@@ -41,7 +41,7 @@ def measure_frontier(cells: Cells) -> Data | None:
 
 
 def _measure(table: pd.DataFrame, recipe: str) -> Data | None:
-    """One recipe's; the surface is of cells without a split, as every width was trained so."""
+    """Return one recipe's frontier, of cells without a split: these exist at every width."""
     fitted = table[table["split"] == "none"]
     if fitted.empty:
         return None
@@ -93,7 +93,7 @@ def _points(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _below(other: pd.DataFrame, found: Sequence[Best]) -> Any:
-    """Which cells of other lengths are better than the frontier's interval at their budget."""
+    """Return which cells of other lengths lie below the frontier's interval at their budget."""
     line = sorted(found, key=lambda one: one.train_flop)
     flop = np.log([one.train_flop for one in line])
     low = np.interp(np.log(other["train_flop"]), flop, [one.low for one in line])
@@ -102,43 +102,42 @@ def _below(other: pd.DataFrame, found: Sequence[Best]) -> Any:
 
 def show_frontier(data: Data) -> Section:
     text = [
-        "For a budget of training FLOP, the number of images and the width of least error, by a"
-        " surface E + A/n^α + B/params^β fitted at each number of epochs that was trained over"
+        "The number of images and the width of least error for a budget of training FLOP. A"
+        " surface E + A/n^α + B/params^β is fitted at each number of epochs that was trained over"
         " sizes and widths. Nothing is extrapolated: sizes and widths are those that were trained."
     ]
-    text += [_said(row, f"{100 * data['level']:.0f} %") for row in data["recipes"]]
+    text += [_sentence(row, f"{100 * data['level']:.0f} %") for row in data["recipes"]]
     return Section(
-        title="The best use of compute",
+        title="Compute-optimal frontier",
         text=tuple(text),
         tables=tuple(_table(row, f"{100 * data['level']:.0f} %") for row in data["recipes"]),
         pictures=(
             Picture(
                 name=FRONTIER,
                 alt="Test error against training FLOP with the compute-optimal frontier",
-                caption="Lines: the least error that a budget buys, by the fitted surface, with its"
-                " interval. Filled: measured cells it was fitted to. Hollow: cells on no"
-                " surface, of other numbers of epochs or with images held out.",
+                caption="Lines: the least error of a budget by the fitted surface, with its"
+                " interval. Filled: cells that the surface was fitted to. Hollow: cells of other"
+                " numbers of epochs, or with held-out images.",
             ),
         ),
     )
 
 
-def _said(row: Data, level: str) -> str:
+def _sentence(row: Data, level: str) -> str:
     last = row["best"][-1]
-    said = (
+    sentence = (
         f"“{row['title']}”, {row['cells']} cells of {_listed(row['epochs'])} epochs,"
-        f" {row['n_low']:,} to {row['n_high']:,} images, widths {_listed(row['widths'])}: with"
-        f" {scientific(last['train_flop'])} FLOP {last['n_train']:,.0f} images at width"
-        f" {last['width']:g} are best, {percent(last['error'])} ({level}: {percent(last['low'])} to"
-        f" {percent(last['high'])})."
+        f" {row['n_low']:,} to {row['n_high']:,} images, widths {_listed(row['widths'])}."
+        f" At {scientific(last['train_flop'])} FLOP, {last['n_train']:,.0f} images at width"
+        f" {last['width']:g} are best. Their error is {percent(last['error'])} ({level}:"
+        f" {percent(last['low'])} to {percent(last['high'])})."
     )
     if row["others"]:
-        said += (
+        sentence += (
             f" {row['below']} of {len(row['others'])} cells that are on no surface (of other"
-            " numbers of epochs, or with images held out for validation) lie below the interval of"
-            " the frontier."
+            " numbers of epochs, or with held-out images) lie below the interval of the frontier."
         )
-    return said
+    return sentence
 
 
 def _table(row: Data, level: str) -> Table:

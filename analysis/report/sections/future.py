@@ -1,4 +1,4 @@
-"""2055: what the fitted law says, how far, and what nobody can know from this study."""
+"""Report on 2055: the fitted law, the range of its forecasts, and the limits of this study."""
 
 from collections.abc import Mapping
 
@@ -36,36 +36,36 @@ def show(data: Data) -> Section:
 
 
 def _sentence(curve: Data, level: str) -> str:
-    """The law with its range, the forecast with its reach, and what cannot be determined."""
+    """Return the law with its range, the forecast with its reach, and what remains undetermined."""
     law, ahead, far = curve["law"], curve["ahead"], curve["far"]
     title = curve["title"]
-    said = f"From {curve['n_low']:,} to {curve['n_high']:,} training images no power law, with a"
-    said += f" floor or without, holds for the test error of “{title}”"
+    text = f"From {curve['n_low']:,} to {curve['n_high']:,} training images no power law, with a"
+    text += f" floor or without, holds for the test error of “{title}”"
     if law is not None:
         alpha, floor = law["params"]["alpha"], law["params"].get("E")
-        said = (
+        text = (
             f"From {curve['n_low']:,} to {curve['n_high']:,} training images the test error of"
             f" “{title}” falls as a power of their number, with exponent"
             f" {link(number(alpha), 'fits')} ({level}: {interval(law['intervals']['alpha'])})"
         )
         if floor is not None:
             ends = interval(law["intervals"]["E"], percent=True)
-            said += f", to a floor of {link(percent(floor), 'fits')} ({ends})"
-    said += (
-        f"; at {number(ahead['times'])} times that it is forecast to be {percent(ahead['error'])}"
-        f" ({percent(ahead['low'])} to {percent(ahead['high'])}, calibrated); and what it is at"
+            text += f", to a floor of {link(percent(floor), 'fits')} ({ends})"
+    text += (
+        f". At {number(ahead['times'])} times as many the forecast is {percent(ahead['error'])}"
+        f" ({percent(ahead['low'])} to {percent(ahead['high'])}, calibrated). The error at"
         f" {scientific(far['n_train'])} images, {scientific(far['times'])} times those of 1989,"
     )
     if far["determined"]:
-        return f"{said} every form that is not rejected puts at {_allowed(far)}."
-    return f"{said} cannot be determined from this study{_because(far)}."
+        return f"{text} is {_allowed(far)} by every form that is not rejected."
+    return f"{text} cannot be determined from this study{_because(far)}."
 
 
 def _because(far: Data) -> str:
     if not far["kept"]:
         return f": all {len(far['forms'])} forms that were tried are rejected"
     return (
-        f": {far['kept']} of {len(far['forms'])} forms are not rejected by the data, and they allow"
+        f": the data do not reject {far['kept']} of {len(far['forms'])} forms, and these allow"
         f" {_allowed(far)}"
     )
 
@@ -76,39 +76,39 @@ def _allowed(far: Data) -> str:
 
 def _too_few(data: Data) -> str:
     return (
-        "What the error would be with more data cannot be determined from this study: it takes a"
-        f" curve of {data['least_sizes']} sizes with misses at least, the longest here has"
+        "The error with more data cannot be determined from this study. A forecast needs a curve of"
+        f" at least {data['least_sizes']} sizes with misses; the longest here has"
         f" {data['most_sizes']} (missing: `scaling sweep data`)."
     )
 
 
 def _of_forms(data: Data, curve: Data) -> str:
     far, (near, ratio) = curve["far"], data["tested_ratios"]
-    said = (
-        f"That is {scientific(far['beyond'])} times the largest set that was trained; intervals"
-        f" that look ahead have been tested on other curves at ratios of {near:g} to {ratio:g}"
-        f" only. A form is rejected below p = {far['p_rejected']:g}, if the sizes do not fit it"
-        " within their noise or its fit without the last octave does not meet what came there."
+    text = (
+        f"That is {scientific(far['beyond'])} times the largest set that was trained; forecast"
+        f" intervals were tested on other curves at ratios of {near:g} to {ratio:g} only. A form is"
+        f" rejected below p = {far['p_rejected']:g}, if the sizes do not fit it within their noise"
+        " or its fit without the last octave does not predict the errors there."
     )
     if curve["seeds"] == 1:
-        said += " With one seed the noise is not known, so that no form can be rejected."
+        text += " With one seed the noise is unknown, so that no form can be rejected."
     if curve["limit"] is not None:
-        said += (
-            f" At a size hardly an image of the test set is missed, which allows {percent(0.0)} to"
-            f" {percent(curve['limit'])}: no floor can be told from none."
+        text += (
+            f" At one size fewer than one test image is missed, which allows {percent(0.0)} to"
+            f" {percent(curve['limit'])}: a floor cannot be distinguished from no floor."
         )
     floors = [f["floor"] for f in far["forms"] if not f["rejected"] and f["floor"] is not None]
     if floors and curve["limit"] is None:
-        said += (
-            f" The floors of those that are not rejected are {percent(min(floors))} to"
+        text += (
+            f" The floors of the forms that are not rejected are {percent(min(floors))} to"
             f" {percent(max(floors))}."
         )
     if far["label_noise"] is not None:
-        said += (
-            f" And {percent(far['label_noise'])} of the test labels are known to be wrong, so that"
-            " near that a test error says nothing of the network."
+        text += (
+            f" {percent(far['label_noise'])} of the test labels are known to be wrong: a test error"
+            " near that share does not measure the network."
         )
-    return said
+    return text
 
 
 def _of_trends(data: Data) -> str:
@@ -119,33 +119,30 @@ def _of_trends(data: Data) -> str:
         for name, c in cited.items()
     )
     return (
-        "The trends below are scenarios and no forecasts. Log-linear fits to systems before"
-        f" {data['before']}, carried on to {data['now']}, missed by so many orders of magnitude"
-        f" (and of systems so many lay in their nominal {100 * data['level']:.0f} % intervals):"
-        f" {missed}; that is cited, as the systems it was made from are no part of this project."
-        f" What is computed here is each trend from the network of {data['then']} on to one of"
-        f" {data['network']} ({data['network_name']}); most had seen years they are tested on,"
-        " which is said beside them."
+        "The trends below are scenarios, not forecasts. Log-linear fits to systems before"
+        f" {data['before']}, extrapolated to {data['now']}, missed by these orders of magnitude"
+        f" (in brackets the coverage of their nominal {100 * data['level']:.0f} % intervals):"
+        f" {missed}. These misses are cited: the systems are not part of this project. This report"
+        f" computes each trend from the network of {data['then']} to one of {data['network']}"
+        f" ({data['network_name']}); most trends were fitted to years they are tested on, and the"
+        " table gives the share of these years."
     )
 
 
 def _of_times(data: Data) -> str:
     published, own = data["published_seconds"], data["measured"]
-    said = (
+    text = (
         f"The training that took {seconds(published['1989'])} in 1989 took"
         f" {seconds(published['2022'])} on a laptop in 2022"
     )
     if own is None:
-        return (
-            f"{said}. No training of it is here to be measured (missing: `scaling sweep ladder`)."
-        )
+        return f"{text}. This folder has no training of it (missing: `scaling sweep ladder`)."
     slowest, fastest = map(number, own["by_hardware"])
     times = table_anchor(FUTURE, len(data["curves"]) + 2)
     return (
-        f"{said}, and takes {seconds(own['seconds'])} of one core here (engine {own['engine']},"
-        f" median of {own['runs']}): {number(own['faster'])} times less, of which"
-        f" hardware's trends give {link(f'{slowest} to {fastest}', times)} times since; the rest is"
-        " software, which no trend of hardware foresaw."
+        f"{text}. Here it takes {seconds(own['seconds'])} of one core (engine {own['engine']},"
+        f" median of {own['runs']}), {number(own['faster'])} times less. Trends of hardware explain"
+        f" {link(f'{slowest} to {fastest}', times)} times since then; the rest is software."
     )
 
 
@@ -154,19 +151,19 @@ def _picture_of_forms(data: Data, level: str) -> Picture:
     return Picture(
         name=FORMS,
         alt="Test error against training images from a thousand to a hundred billion",
-        caption="Grey: the sizes that were trained, with the fitted law. Fan: the calibrated"
+        caption="Grey: the trained sizes, with the fitted law. Fan: the calibrated"
         f" {level} interval to {number(data['curves'][0]['ahead']['times'])} times the largest."
-        " Hatched: all that the forms which are not rejected allow, each by its own interval as if"
-        f" it were true, to {scientific(far['n_train'])} images.",
+        " Hatched: the union of the intervals of all forms that are not rejected, each as if it"
+        f" were true, to {scientific(far['n_train'])} images.",
     )
 
 
 def _picture_of_trends() -> Picture:
     return Picture(
         name=TRENDS,
-        alt="Parameters, data, compute and training time from 1989 by 2022 to 2055",
-        caption="Scenarios, no forecasts. Solid, with the interval of the slope: each trend carried"
-        " on. Dotted, to the crosses: the same trend from 1989, its back-test. Grey: by how much"
-        " fits to systems before 1990 fell short, and as much to either side of one scenario."
-        " Stars: what the write-up of 2022 foresees.",
+        alt="Parameters, data, compute and training time in 1989, 2022 and 2055",
+        caption="Scenarios, not forecasts. Solid, with the interval of the slope: each trend,"
+        " extrapolated. Dotted, to the crosses: the same trend from 1989, its backtest. Grey: the"
+        " shortfall of fits to systems before 1990, and as much to either side of one scenario."
+        " Stars: forecasts of the write-up of 2022.",
     )

@@ -1,4 +1,4 @@
-"""Figures about 2055: the forms that are not rejected, and the trends with their back-tests."""
+"""Draw the figures about 2055: forms that are not rejected, and trends with their backtests."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from analysis.present.style import styled
 from analysis.report.sections.section import Data
 
 GREY, SHADE = "#777777", "#ececec"
-LEFT = 600.0  # images at which the axis begins, below the smallest set there usually is
+LEFT = 600.0  # images at which the axis begins, below the usual smallest set
 TIMES = (1e-12, 1e-9, 1e-6, 1e-3, 1.0, 60.0, 3600.0, 86_400.0)
 PERCENTS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
 
 @styled
 def draw_forms(data: Data) -> Figure:
-    """Error against training images: observed, to ten times that, and far beyond; one a panel."""
+    """Draw error against training images: observed, to ten times that, and far beyond."""
     curves = data["curves"]
     fig = Figure(figsize=(6.4, 0.5 + 3.0 * len(curves)), layout="constrained")
     axes = fig.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
@@ -78,7 +78,7 @@ def _draw_curve(ax: Any, curve: Data, colour: Any) -> None:
 
 
 def _limits(ax: Any, curve: Data) -> None:
-    """From a third of the least that any form allows to above the largest error."""
+    """Set the axes, from below the least error that any form allows to above the largest error."""
     far = curve["far"]
     ax.set_xlim(min(LEFT, 0.7 * curve["n_low"]), 1.6 * far["n_train"])
     errors = [*curve["errors"], curve["ahead"]["low"], curve["ahead"]["high"]]
@@ -98,15 +98,15 @@ def _limits(ax: Any, curve: Data) -> None:
 
 
 def _notes(ax: Any, curve: Data, edge: float, colour: Any) -> None:
-    """What each part of the figure is, in the figure."""
+    """Label each part of the figure."""
     top, far = 0.93 * ax.get_ylim()[1], curve["far"]
     small: Any = {"fontsize": 7.5, "va": "top"}
     ax.text(curve["n_low"] * 1.1, top, "trained", color="#444444", **small)
     times = number(curve["ahead"]["times"])
     ax.text(curve["n_high"] * 1.15, top, f"to {times}×,\ncalibrated", color=colour, **small)
-    said = "every form that is not rejected" if far["determined"] else "cannot be determined"
+    text = "every form that is not rejected" if far["determined"] else "cannot be determined"
     middle = np.sqrt(edge * far["n_train"])
-    ax.text(middle, top, f"{said}\nfrom this study" if not far["determined"] else said,
+    ax.text(middle, top, f"{text}\nfrom this study" if not far["determined"] else text,
             ha="center", color="black", weight="bold", **small)  # fmt: skip
     ax.axvline(far["n_train"], color=GREY, lw=0.8, ls=":")
     if far["label_noise"]:
@@ -117,7 +117,7 @@ def _notes(ax: Any, curve: Data, edge: float, colour: Any) -> None:
 
 @styled
 def draw_trends(data: Data) -> Figure:
-    """1989, 2022 and 2055 in four panels, as scenarios with their back-tests."""
+    """Draw 1989, 2022 and 2055 in four panels, as scenarios with their backtests."""
     fig = Figure(figsize=(7.0, 6.6), layout="constrained")
     axes = fig.subplots(2, 2)
     palette = sns.color_palette("colorblind")
@@ -206,12 +206,12 @@ def _draw_times(ax: Any, data: Data, palette: Any) -> None:
 
 
 def _short(years: str) -> str:
-    """1989-2022.3 as 1989–2022."""
+    """Return years as 1989–2022 for 1989-2022.3."""
     return "–".join(part.partition(".")[0] for part in years.split("-"))
 
 
 def _images(value: float) -> str:
-    """A power of ten in words; not all of them, as they would touch."""
+    """Return a power of ten in words; an empty text for those whose labels would overlap."""
     exponent = round(np.log10(value))
     names = {3: "1,000", 5: "100,000", 7: "10 million", 9: "1 billion", 11: "100 billion"}
     return names.get(exponent, "")

@@ -1,4 +1,4 @@
-"""The tables about 2055: what each form says, each trend with its back-test, and their sources."""
+"""Return the tables about 2055: forms, trends with their backtests, and sources."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from analysis.report.sections.section import Data, Table
 def table_of_forms(curve: Data) -> Table:
     far = curve["far"]
     return Table(
-        caption=f"“{curve['title']}” at {scientific(far['n_train'])} images, by"
-        " each form; intervals of the form itself, as if it were true",
+        caption=f"“{curve['title']}” at {scientific(far['n_train'])} images by form; each interval"
+        " as if that form were true",
         columns=("form", "#p of all sizes", "#p of last octave", "rejected", "#there", "interval"),
         rows=tuple(
             (
@@ -31,8 +31,8 @@ def table_of_forms(curve: Data) -> Table:
 
 def table_of_trends(data: Data) -> Table:
     return Table(
-        caption=f"Scenarios of {data['ahead']} from {data['network']} on, each with its back-test"
-        f" from {data['then']} on; misses in orders of magnitude, positive where more came",
+        caption=f"Scenarios of {data['ahead']} from {data['network']}, each with its backtest from"
+        f" {data['then']}; misses in orders of magnitude, positive where the outcome was larger",
         columns=(
             *("quantity", "trend", "orders a year", f"in {data['ahead']}", "#missed"),
             *("inside", "#years seen", "#cited fits missed", "#their intervals held"),
@@ -57,8 +57,8 @@ def table_of_trends(data: Data) -> Table:
 
 def table_of_times(data: Data) -> Table:
     return Table(
-        caption="One training of 1989 by each trend of hardware; back-test: 3 days in 1989, carried"
-        f" on to {data['now']}, against the 90 s that came (positive: slower than foreseen)",
+        caption="One training of 1989 by each trend of hardware; backtest: 3 days in 1989,"
+        f" extrapolated to {data['now']}, against the measured 90 s (positive: forecast too slow)",
         columns=(
             *("trend", "orders a year", f"3 days by {data['now']}", "#missed", "inside"),
             *("#years seen", f"3 days by {data['ahead']}", f"90 s by {data['ahead']}"),
@@ -80,7 +80,7 @@ def table_of_times(data: Data) -> Table:
 
 
 def table_of_sources(data: Data) -> Table:
-    """Each source once, with what is from it."""
+    """Return each source once, with the trends and backtests from it."""
     of: dict[str, list[str]] = {}
     for found in data["outlooks"]:
         for row in found["scenarios"]:
@@ -90,9 +90,9 @@ def table_of_sources(data: Data) -> Table:
     for row in data["times"]:
         of.setdefault(row["source"], []).append(_named(row))
     return Table(
-        caption="Where the trends and the cited back-tests come from",
-        columns=("source", "what"),
-        rows=tuple((source, "; ".join(what)) for source, what in of.items()),
+        caption="Sources of the trends and of the cited backtests",
+        columns=("source", "trends and backtests"),
+        rows=tuple((source, "; ".join(names)) for source, names in of.items()),
         wraps=True,
     )
 

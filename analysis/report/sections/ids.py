@@ -1,4 +1,4 @@
-"""Ids of the sections of studies: anchors of the page, and names of figures."""
+"""Choose the ids of the sections of studies: anchors of the page, and names of figures."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Whether width is worth more with more data, where a study has both."""
+"""Report whether width changes the error more with more data."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,9 @@ from scaling.analyses import Interaction
 
 
 def rows_of(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
-    """By recipe: what the widest network changes with fewest and with most images, and the second
-    relative to the first. Cells differ in nothing else; without all four corners there is no row.
+    """Return, by recipe, the effect of width with fewest and with most images, and their ratio.
+
+    The cells of a row differ in size and width only. Recipes without all four corners are omitted.
     """
     rows = []
     groups = group_cells(cells, ("n_train", "width"))
@@ -48,7 +49,7 @@ def rows_of(evidence: Evidence, cells: Sequence[CellResult]) -> list[Data]:
 
 
 def sentences(part: str, rows: Sequence[Data], table: int = 2) -> tuple[str, ...]:
-    """Return a sentence for each recipe, whose figures stand in this table of the section."""
+    """Return a sentence for each recipe, linked to its row in this table of the section."""
     return tuple(
         _sentence(row, row_anchor(part, number, table)) for number, row in enumerate(rows, 1)
     )
@@ -59,15 +60,15 @@ def _sentence(row: Data, at: str) -> str:
     return (
         f"{row['title']}: from width {row['widths'][0]:g} to {row['widths'][1]:g}"
         f" the test error changes by {few} with {row['n_train'][0]:,} images and by {many} with"
-        f" {row['n_train'][1]:,}; the second relative to the first: {both}"
+        f" {row['n_train'][1]:,}. The second relative to the first: {both}"
         f"{_verdict(row['interaction'])}."
     )
 
 
 def tables(rows: Sequence[Data], level: str) -> tuple[Table, ...]:
-    """What the sentences say, a row a recipe; no table where there is none."""
+    """Return a table with a row for each recipe; none without rows."""
     table = Table(
-        caption=f"What width changes with few images and with many; {level} intervals",
+        caption=f"Effect of width with few images and with many; {level} intervals",
         columns=(
             *("recipe", "#from width", "#to", "#few images", "change", "#many images", "change"),
             "the second relative to the first",
@@ -89,6 +90,7 @@ def tables(rows: Sequence[Data], level: str) -> tuple[Table, ...]:
 
 
 def measure(evidence: Evidence, place: Place, analysis: Interaction) -> Data | None:  # noqa: ARG001  it has no options yet
+    """Return a row for each recipe with all four corners; None without one."""
     rows = rows_of(evidence, evidence.cells.find(place.study))
     title = f"{place.study}: width and training images"
     return {"title": title, "level": LEVEL, "rows": rows} if rows else None

@@ -1,4 +1,4 @@
-"""The ladder and the zip codes: each published run beside the distribution that was measured."""
+"""Compare each published run with the distribution of single runs that was measured."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ LATER = ("ce", "adamw", "augment", "dropout_relu")
 
 
 def measure(evidence: Evidence, place: Place, analysis: Ladder) -> Data | None:
-    """A row for each published run of the study's data sets, and for each cell without one."""
+    """Return a row for each published run of the study's data sets, and for each other cell."""
     study = place.study
     runs = published_runs() if analysis.published is None else analysis.published
     cells = [cell for cell in evidence.cells.find(study) if cell.split == "none"]
@@ -49,7 +49,7 @@ def measure(evidence: Evidence, place: Place, analysis: Ladder) -> Data | None:
 
 
 def _first(evidence: Evidence, study: str, **where: Any) -> CellResult | None:
-    """The cell that is meant; None where there is none, or where several are possible."""
+    """Return the one cell with these fields; None if it is missing or ambiguous."""
     try:
         return evidence.cells.first(study, **where)
     except Ambiguous:
@@ -59,7 +59,7 @@ def _first(evidence: Evidence, study: str, **where: Any) -> CellResult | None:
 def _meant(
     cell: CellResult, cells: Sequence[CellResult], published: Sequence[PublishedRun]
 ) -> PublishedRun | None:
-    """The paper's own run, for what may be its recipe: without any trick of later years."""
+    """Return the paper's own run, for a cell that may be its recipe: without later tricks."""
     later = {trick for other in cells if other.recipe in LATER for trick in other.tricks}
     runs = (run for run in published if run.recipe == "1989" and run.dataset == cell.dataset)
     alike = (run for run in runs if run.n_train == cell.n_train and run.row == "paper")
@@ -114,10 +114,10 @@ MEASURED = (
 
 
 def _measured(run: PublishedRun | None, cell: CellResult, n_drawn: int) -> Data:
-    """Counts of all test images, and of as many as the published run had."""
+    """Return misses among all test images, and among as many as the published run had."""
     summary, n = cell.summary, cell.n_test
     tail = (1 + LEVEL) / 2
-    # The test set itself is the published one on usps; on others it is a draw like the published.
+    # On usps the test set is the published one; on others it is a draw like the published one.
     comparable = n > n_drawn or cell.dataset == SAME_IMAGES
     new = prediction_interval(cell.misses, n, n_drawn) if comparable else None
     train_n = int(cell.models["train_n"].iloc[0])
@@ -147,7 +147,7 @@ def _measured(run: PublishedRun | None, cell: CellResult, n_drawn: int) -> Data:
 
 
 def _suspects(evidence: Evidence, base: CellResult, cells: Sequence[CellResult]) -> list[Data]:
-    """What each other cell changes in the misses of 1989."""
+    """Return the change of the misses from the baseline to each other cell."""
     rows = []
     others = [c for c in cells if c is not base and _place(c) == _place(base)]
     titles = labels([cell.facts for cell in others])
@@ -230,7 +230,7 @@ def show(data: Data) -> Section:
     name: str = data["id"]
     picture = Picture(
         name=name,
-        alt="Measured test misses of each recipe with the published ones over them",
+        alt="Measured test misses of each recipe, with the published misses over them",
         caption="Dots: one model each. Bars: 95 % of single runs on a fresh subset and as many"
         " random test images as the published run had. Black: mean with its interval."
         " Diamonds: published.",
@@ -271,10 +271,10 @@ def _lead(data: Data) -> str:
     judged = [row for row in data["rows"] if row["inside"] is not None]
     runs = {row["row"] for row in judged}
     if not judged:
-        return "No published run can be compared: that takes two seeds of its cell, on its data."
+        return "No published run can be compared: this needs two seeds of its cell, on its data."
     first, inside, n = judged[0], data["inside"], data["compared"]
     row = row_anchor(data["id"], 1 + data["rows"].index(first))
-    said = (
+    text = (
         f"The published test result lies where 95 % of single runs would for {inside} of {n}"
         " recipes."
         if n > len(runs) == 1
@@ -284,7 +284,7 @@ def _lead(data: Data) -> str:
         " single runs would."
     )
     return (
-        f"{said} “{first['what']}”: published {link(str(first['published']), row)} of"
+        f"{text} “{first['what']}”: published {link(str(first['published']), row)} of"
         f" {first['n_drawn']:,}, measured {link(count(first['mean_drawn'], 1), row)} on average"
         f" over {first['seeds']} seeds ({link(ends(first['interval_drawn'], 1), row)}), in one run"
         f" {link(ends(first['one_run']), row)}."

@@ -1,4 +1,4 @@
-"""The figure of the ladder: published runs over the distributions that were measured."""
+"""Draw the figure of the ladder: published runs over the measured distributions."""
 
 from collections.abc import Mapping
 from typing import Any

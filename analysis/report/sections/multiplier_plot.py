@@ -1,4 +1,4 @@
-"""The figure of what tricks are worth: the multiplier m against the size N."""
+"""Draw the data multiplier m of tricks against the size N."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,13 @@ from analysis.stats.effective_data import EffectiveData
 
 @styled
 def worth_figure(worths: Mapping[str, EffectiveData]) -> Figure:
-    """m(N) of each trick with its interval; an arrow where it has no end."""
+    """Draw m(N) of each trick with its interval; an arrow where the interval is unbounded."""
     fig = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = fig.subplots()
     styles = line_styles(len(worths) + 1)
-    for place, (name, found) in enumerate(worths.items(), 1):  # 0 is the baseline's elsewhere
+    for place, (name, found) in enumerate(
+        worths.items(), 1
+    ):  # style 0 is the baseline's in other figures
         _draw(ax, found, name, styles[place])
     ax.axhline(1, color="#666666", lw=0.8)
     log_axes(ax, sorted({m.n_train for found in worths.values() for m in found.multipliers}))
@@ -52,7 +54,7 @@ def _draw(ax: Any, found: EffectiveData, name: str, style: Mapping[str, Any]) ->
 
 
 def _draw_open(ax: Any, found: EffectiveData, bottom: float, colour: Any) -> None:
-    """Intervals that begin at 0, which has no place on a logarithmic axis: down to its end."""
+    """Draw intervals that begin at 0 down to the end of the logarithmic axis."""
     for m in found.multipliers:
         top = m.limit if m.high is None else m.high
         if m.low <= 0 < top:

@@ -1,4 +1,4 @@
-"""What the curves say of larger sizes: floors and exponents, and how far such forecasts held."""
+"""Report floors and exponents of the curves, and the coverage of their forecasts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,22 +35,22 @@ def show_profiles(data: Data) -> Section:
     table = Table(caption="Floor and exponent", columns=("curve", *PARAMETERS.values()), rows=rows)
     picture = Picture(
         name=PROFILES,
-        alt="How much worse the best fit becomes as the exponent or the floor is moved",
-        caption=f"How much worse the best fit is at each value: 0 at the best, the {level} interval"
-        " where the curve is below the line.",
+        alt="Profile likelihood of the exponent and of the floor",
+        caption=f"Loss of likelihood at each value: 0 at the best fit; the {level} interval is"
+        " where the curve lies below the line.",
     )
     return Section(title="Floor and exponent", text=(text,), tables=(table,), pictures=(picture,))
 
 
 def _interval(row: Data, name: str) -> str:
-    def said(value: float | None) -> str:
+    def shown(value: float | None) -> str:
         return "unbounded" if value is None else percent(value) if name == "E" else f"{value:.2f}"
 
     if row["upper_bound"] and name == "E":
         if row["high"] is None:
             return "not bounded"
-        return f"at most {said(row['high'])}"
-    return f"{said(row['value'])} ({said(row['low'])} to {said(row['high'])})"
+        return f"at most {shown(row['high'])}"
+    return f"{shown(row['value'])} ({shown(row['low'])} to {shown(row['high'])})"
 
 
 @styled
@@ -89,14 +89,14 @@ def show_holding(data: Data) -> Section:
     held = sum(row["held"] for row in ours)
     text = [
         f"Rolling origin: a window of {holding['window']:g} times in size predicts"
-        f" {', '.join(f'{r:g}' for r in RATIOS)} times further. The bank are other people's curves"
-        f" ({', '.join(holding['sources'])}); each of its data sets is judged with the k that the"
-        " others taught."
+        f" {', '.join(f'{r:g}' for r in RATIOS)} times further. The bank holds published curves of"
+        f" others ({', '.join(holding['sources'])}); each of its data sets is judged with the k"
+        " that was fitted to the others."
     ]
     if ours:
         text.append(
-            f"Of {len(ours)} forecasts within this study's own curves {held} lie in their {level}"
-            " intervals; they share images, seeds and sizes, so they are fewer than they seem."
+            f"{held} of {len(ours)} forecasts within this study's own curves lie in their {level}"
+            " intervals. They share images, seeds and sizes, so they are not independent."
         )
     rows = tuple(
         (
@@ -107,19 +107,20 @@ def show_holding(data: Data) -> Section:
         for form in TITLES
     )
     table = Table(
-        caption=f"How often nominal {level} intervals held on the bank: before, after widening",
+        caption=f"Coverage of nominal {level} intervals on the bank, before → after widening",
         columns=("form", "#k", *(f"#{r:g} times ahead" for r in RATIOS)),
         rows=rows,
     )
     picture = Picture(
         name=BACKTEST_COVERAGE,
-        alt="Errors of forecasts of each data set, and how often their intervals held by ratio",
-        caption="Left: predicted against measured; of the bank's data sets the median and the"
-        f" middle {level} of all forecasts, below our own, each with its widened interval, which"
-        " must reach 0. Right: how often intervals held, dashed before and solid after widening.",
+        alt="Errors of forecasts of each data set, and the coverage of their intervals by ratio",
+        caption="Left: predicted against measured error; for the bank's data sets the median and"
+        f" the middle {level} of all forecasts; below them this study's forecasts, each with its"
+        " widened interval, which should reach 0. Right: coverage, dashed before and solid after"
+        " widening.",
     )
     return Section(
-        title="How far forecasts hold", text=tuple(text), tables=(table,), pictures=(picture,)
+        title="Coverage of the forecasts", text=tuple(text), tables=(table,), pictures=(picture,)
     )
 
 

@@ -1,6 +1,6 @@
-"""Every section of the report, in the order of the page: by analysis, then about the folder.
+"""List every section of the report in the order of the page: by analysis, then by folder.
 
-A new section is one entry here: of STUDY_SECTIONS if a study asks for it by an analysis, else of
+A new section is one entry here: in STUDY_SECTIONS if a study names its analysis, else in
 FOLDER_SECTIONS.
 """
 
@@ -128,7 +128,7 @@ OWN_IDS = (*HEADINGS, *FIGURES, *(section.id for section in FOLDER_SECTIONS))
 
 
 def measure_studies(evidence: Evidence) -> list[Data]:
-    """Return the numbers of each analysis that a study asks for and that has finished cells."""
+    """Return the numbers of each analysis that a study names and that has finished cells."""
     order = {kind: place for place, kind in enumerate(STUDY_SECTIONS)}
     wanted = _places(evidence.results.plans)
     found = []
@@ -137,7 +137,7 @@ def measure_studies(evidence: Evidence) -> list[Data]:
         if data := section.measure(evidence, place, analysis):
             about = {"study": place.study, "id": place.id, "analysis": to_plan(analysis)}
             found.append(about | data)
-    return _told_apart(found)
+    return _with_unique_titles(found)
 
 
 def _places(plans: Mapping[str, Mapping[str, Any]]) -> list[tuple[Place, Analysis]]:
@@ -163,7 +163,7 @@ def _with_interaction(analyses: Iterable[Analysis]) -> list[tuple[Analysis, bool
     return found
 
 
-def _told_apart(sections: list[Data]) -> list[Data]:
+def _with_unique_titles(sections: list[Data]) -> list[Data]:
     """Return the sections with the study's name before a title that several studies share."""
     studies = {(data["title"], data["study"]) for data in sections}
     shared = Counter(title for title, _ in studies)
@@ -174,7 +174,7 @@ def _told_apart(sections: list[Data]) -> list[Data]:
 
 
 def sections_missing(numbers: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each analysis of a study that no finished cell serves."""
+    """Return a sentence for each analysis of a study that lacks the finished cells it needs."""
     lines = []
     for study in numbers["studies"]:
         shown = [s["analysis"]["kind"] for s in numbers["sections"] if s["study"] == study["name"]]

@@ -1,4 +1,4 @@
-"""Candidates before any of them is tested: validation errors, the lowest first."""
+"""Report candidates by their validation errors, the lowest first, before any test."""
 
 from collections.abc import Mapping
 
@@ -20,6 +20,7 @@ SHOWN = ("epochs", "lr")  # beside a candidate's title
 
 
 def measure(evidence: Evidence, place: Place, analysis: Screening) -> Data | None:
+    """Return a row for each candidate with validation images."""
     cells = [cell for cell in evidence.cells.find(place.study) if cell.split == "tune"]
     facts = [cell.facts for cell in cells]
     rows = [
@@ -55,8 +56,8 @@ def show(data: Data) -> Section:
     best = data["rows"][0]
     text = (
         f"Fewest validation misses: “{_label(best)}” with"
-        f" {link(percent(best['val_error']), row_anchor(data['id'], 1))}. The best of"
-        " several looks better than it is: its test error is for a study of its own."
+        f" {link(percent(best['val_error']), row_anchor(data['id'], 1))}. The"
+        " best of several looks better than it is, so another study measures its test error."
     )
     table = Table(
         caption="Validation errors, the lowest first; ± is the standard error over seeds",
@@ -76,7 +77,7 @@ def show(data: Data) -> Section:
     picture = Picture(
         name=data["id"],
         alt="Validation error of each candidate",
-        caption="Dots: one model each. Ticks: means. No test image bears on this choice.",
+        caption="Dots: one model each. Ticks: means. This choice uses no test image.",
     )
     return Section(title=data["title"], text=(text,), tables=(table,), pictures=(picture,))
 

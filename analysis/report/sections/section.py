@@ -1,4 +1,4 @@
-"""A section of the report: numbers first, then text, tables and figures made of nothing else."""
+"""Define a section of the report: numbers, and the text, tables and figures made of them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of text; columns whose heading begins with # are counts, set to the right."""
+    """Hold rows of text; columns whose heading begins with # are aligned to the right."""
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    wraps: bool = False  # has sentences in its cells
+    wraps: bool = False  # its cells hold sentences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A figure by its name, with its caption and a text for those who do not see it."""
+    """Name a figure, with its caption and its alternative text."""
 
     name: str
     alt: str
@@ -32,7 +32,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """The printed form of a section's `Data`."""
+    """Hold the printed form of a section's `Data`."""
 
     title: str
     text: tuple[str, ...] = ()
@@ -42,18 +42,18 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The study that a section is about, and the section's id: its anchor and its figure."""
+    """Name the study of a section, and the section's id: its anchor and its figure."""
 
     study: str
     id: str
-    interaction: bool = False  # a comparison that shows the study's interaction too
+    interaction: bool = False  # whether a comparison shows the study's interaction too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySection:
-    """How the section of an analysis is made.
+    """Make the section of an analysis.
 
-    `measure` returns None where no finished cell is of use; `needs` names those that are.
+    `measure` returns None without the finished cells that `needs` names.
     """
 
     measure: Callable[[Evidence, Place, Any], Data | None]
@@ -64,10 +64,10 @@ class StudySection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSection:
-    """How a section about the whole folder is made, of the report's numbers under `key`.
+    """Make a section about the whole folder from the report's numbers under `key`.
 
-    `measure` computes them, unless a section before it does; `is_shown` tells whether they have
-    content.
+    `measure` computes these numbers, unless an earlier section does. `is_shown` returns whether
+    they have content.
     """
 
     id: str
