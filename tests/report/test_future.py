@@ -1,4 +1,4 @@
-"""2055: the arithmetic of trends and their tests, the forms that stay, and what the report says."""
+"""Test the section on 2055: the arithmetic of trends, their backtests, the forms, the text."""
 
 import copy
 import math
@@ -36,7 +36,7 @@ N_TEST = 10_000
 
 
 def curve(errors: np.ndarray, sizes: np.ndarray = SIZES, seeds: int = 5, sd: float = 0.03) -> Curve:
-    """A curve of these errors, with noise of this size in every cell."""
+    """Return a curve of these errors, with noise of this size in every cell."""
     rng = np.random.default_rng(0)
     drawn = errors * np.exp(rng.normal(0, sd, (1000, len(sizes))))
     return Curve(
@@ -65,7 +65,7 @@ def trend(rate: float, years: str, low: float | None = None, high: float | None 
 
 
 def test_a_trend_is_tested_on_what_came() -> None:
-    """Ten times in ten years from 100 is 1,000, where 10,000 came."""
+    """Ten times in ten years from 100 is 1,000; the outcome is 10,000."""
     found = backtest_trend(trend(0.1, "1979-1994", 0.05, 0.15), 100.0, 10_000.0, 10)
     assert found.projected == pytest.approx(1000)
     assert found.missed == pytest.approx(1)
@@ -159,7 +159,7 @@ def test_the_best_curve_comes_first_and_that_of_1989_beside_it() -> None:
 
 @pytest.fixture
 def nothing(tmp_path: Path) -> Results:
-    """A study of which no model is trained."""
+    """Store a study without trained models."""
     fill_study(tmp_path, find_study("ladder"), truth, seeds=(0,), leave_out=lambda *_: True)
     return load(tmp_path)
 
@@ -194,7 +194,7 @@ def test_the_sentence_has_the_range_and_what_cannot_be_determined(cells: Cells) 
 def test_whatever_there_is_it_can_be_shown(
     cells: Cells, shape: Curve | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also a curve of one size, of which nothing is said but what is missing."""
+    """This includes a curve of one size: the text names the missing study."""
     monkeypatch.setattr("analysis.forecasts.form_tests.DRAWN", 50)
     few = curve(np.array([0.05]), SIZES[:1], seeds=1)
     data = plain(project_2055([shape or few], cells))
@@ -215,7 +215,7 @@ def test_whatever_there_is_it_can_be_shown(
 
 
 def test_every_number_that_is_printed_is_in_numbers_json(cells: Cells) -> None:
-    """Also powers of ten, and times in whatever unit they are read best."""
+    """This includes powers of ten, and times in any unit."""
     own = MeasuredSeconds(
         seconds=1.07, year=2026.9, engine="e", runs=20, faster=84.1, by_hardware=(2, 5)
     )
@@ -255,7 +255,7 @@ def test_what_facts_cannot_decide_they_do_not(
             replace(g, scenarios=tuple(replace(s, rate=rate) for s in g.scenarios))
             for g in growth_outlooks()
         ]
-        monkeypatch.setattr("analysis.claims.future.outlooks", lambda agreed=agreed: agreed)
+        monkeypatch.setattr("analysis.claims.future.growth_outlooks", lambda agreed=agreed: agreed)
         assert judged(e, "C15") == verdict  # 0.3: all agree, by less than they have missed before
 
 
@@ -295,7 +295,7 @@ def test_a_wider_network_is_judged_at_the_largest_size_it_was_tried_with(tmp_pat
     narrow = tmp_path / "narrow"
     fill_study(narrow, find_study("grid"), truth, seeds=range(2), only=lambda c: c.width < 4)
     found = CLAIMS["C19"].judge(gather_evidence(load(narrow)))
-    assert "A joint fit needs three widths" in found.sentence
+    assert "A joint fit takes three widths" in found.sentence
 
 
 def test_our_own_seconds_are_those_of_the_training_of_1989(tmp_path: Path) -> None:
