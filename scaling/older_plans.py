@@ -14,13 +14,14 @@ from scaling.analyses import (
     ScalingCurve,
     Screening,
 )
+from scaling.recipes.ladder import MODERN
 
 # The same as in the studies of these names in jobs/studies; a test compares them.
 READ_AS: Mapping[str, tuple[Analysis, ...]] = {
     "ablation": (Factorial(),),
     "best": (
         Compare(
-            to="dropout_relu",
+            to=MODERN,
             title="The best recipe",
             against="the recipe of 2022 (all tricks)",
         ),
@@ -47,7 +48,7 @@ READ_AS: Mapping[str, tuple[Analysis, ...]] = {
     ),
     "norms": (
         Compare(
-            to="dropout_relu",
+            to=MODERN,
             axis="n_macs",
             title="Norms and residual connections",
             against="the recipe of 2022 (all tricks) at the same width",
@@ -56,7 +57,7 @@ READ_AS: Mapping[str, tuple[Analysis, ...]] = {
     "quickstart": (ScalingCurve(),),
     "revisit": (
         Compare(
-            to="dropout_relu",
+            to=MODERN,
             title="The revisit of 2025",
             against="the recipe of 2022 (all tricks)",
         ),

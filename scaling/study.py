@@ -23,10 +23,13 @@ from scaling.cell import (
 from scaling.data.selection import DatasetInfo, Split
 from scaling.errors import InputError
 from scaling.models.architecture import MODEL
+from scaling.recipes.ladder import BASELINE, MODERN
 from scaling.recipes.recipe import Recipe
 from scaling.recipes.registry import ALIASES, OF_SIZE, find_recipe, is_built_in
 
 __all__ = [
+    "BASELINE",
+    "MODERN",
     "OF_SIZE",
     "Cell",
     "Grid",

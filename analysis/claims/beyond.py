@@ -16,6 +16,7 @@ from analysis.reference.published import find_published
 from analysis.results.cell_results import CellResult, require_one
 from analysis.results.identity import USUAL
 from analysis.stats.prediction_interval import prediction_interval
+from scaling.study import MODERN
 
 OF_BOTH = ("test_set_id", "split", "n_train", "batch_size")  # of a convnet and a transformer
 REVISIT = {  # cited: recipe here -> misses of 2,007 where the unchanged recipe made 32
@@ -30,9 +31,7 @@ REVISIT = {  # cited: recipe here -> misses of 2,007 where the unchanged recipe 
 @claim("C8", "Weight normalization does not help", study="negative")
 def c8(evidence: Evidence) -> Outcome:
     other = evidence.cell("negative", recipe="weight_norm", n_train=BASE_SIZE)
-    base = evidence.cell(
-        "negative", recipe="dropout_relu", n_train=BASE_SIZE, batch_size=other.batch_size
-    )
+    base = evidence.cell("negative", recipe=MODERN, n_train=BASE_SIZE, batch_size=other.batch_size)
     change = evidence.change(base, other)
     return outcome(
         no_gain(change), "With it the test error changes by {change}.", change, change=change
@@ -81,7 +80,7 @@ def c9(evidence: Evidence) -> Outcome:
     study="best",
 )
 def c17(evidence: Evidence) -> Outcome:
-    base = evidence.cell("best", recipe="dropout_relu")
+    base = evidence.cell("best", recipe=MODERN)
     others = [
         cell
         for cell in evidence.cells.find("best", dataset="mnist", n_train=base.n_train)
@@ -162,9 +161,9 @@ def _by_size(
     source="github.com/buzzillio/lecun1989-karpathy2022-revisit, 2025",
 )
 def c21(evidence: Evidence) -> Outcome:
-    base = evidence.cell("revisit", recipe="dropout_relu", n_train=BASE_SIZE)
+    base = evidence.cell("revisit", recipe=MODERN, n_train=BASE_SIZE)
     judged, parts = [], []
-    published = find_published("dropout_relu")
+    published = find_published(MODERN)
     values: dict[str, object] = {"before": published.test_misses}
     for recipe, misses in REVISIT.items():
         change = evidence.change(base, evidence.cell("revisit", recipe=recipe, n_train=BASE_SIZE))

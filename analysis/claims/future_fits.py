@@ -19,8 +19,7 @@ from analysis.results.surface import (
     largest_test_set,
     surface_cells,
 )
-
-MODERN = "dropout_relu"
+from scaling.study import MODERN
 
 
 @claim("C18", "2055: data alone gives a modest gain", study="data")

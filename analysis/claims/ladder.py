@@ -18,6 +18,7 @@ from analysis.effects.decision_rules import (
 )
 from analysis.effects.paired import Effect
 from analysis.results.cell_results import CellResult
+from scaling.study import MODERN
 
 THREE_DAYS = 259_200.0  # seconds, cited: LeCun et al. 1989
 LAPTOP = 90.0  # seconds, cited: the write-up, on a laptop of 2020
@@ -113,7 +114,7 @@ def c6(evidence: Evidence) -> Outcome:
 
 @claim("C7", "Dropout with ReLU helps a lot; ReLU alone gives nothing", study="negative")
 def c7(evidence: Evidence) -> Outcome:
-    _, _, both = _step(evidence, "augment", "dropout_relu")
+    _, _, both = _step(evidence, "augment", MODERN)
     sentence = "With dropout and ReLU the test error changes by {both}"
     try:
         pair = [
@@ -148,7 +149,7 @@ def c7(evidence: Evidence) -> Outcome:
     study="ladder",
 )
 def c11(evidence: Evidence) -> Outcome:
-    base, other, change = _step(evidence, "1989", "dropout_relu")
+    base, other, change = _step(evidence, "1989", MODERN)
     same = Judgement(SUPPORTED if base.n_macs == other.n_macs else CONTRADICTED, None)
     judged = is_about(change, PUBLISHED_CUT)
     return outcome(

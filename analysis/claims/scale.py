@@ -5,6 +5,7 @@ from typing import Any
 from analysis.claims.claim import BASE_SIZE, FULL_SIZE, Evidence, NotRun, Outcome, claim, outcome
 from analysis.effects.decision_rules import all_of, any_of, helps, no_gain
 from analysis.results.cell_results import CellResult
+from scaling.study import MODERN
 
 PASSES = (20, 40, 80)  # of the study's: nearest to 23, 46 and 80
 LONG = 160  # epochs of 7,291 images that are about as many updates as 23 of 50,000
@@ -47,7 +48,7 @@ def c10(evidence: Evidence) -> Outcome:
             for name in variants
             for term in (
                 (1 / len(variants), evidence.cell("norms", recipe=name, width=width)),
-                (-1 / len(variants), evidence.cell("norms", recipe="dropout_relu", width=width)),
+                (-1 / len(variants), evidence.cell("norms", recipe=MODERN, width=width)),
             )
         ]
         for width in (small, large)
@@ -71,12 +72,12 @@ def c10(evidence: Evidence) -> Outcome:
 
 def _variants(evidence: Evidence) -> tuple[list[float], list[str]]:
     """Return the widths and variants with cells of both the variant and dropout_relu."""
-    evidence.cell("norms", recipe="dropout_relu")
+    evidence.cell("norms", recipe=MODERN)
     cells = evidence.cells.find("norms", dataset="mnist")
-    bases = {cell.width for cell in cells if cell.recipe == "dropout_relu"}
+    bases = {cell.width for cell in cells if cell.recipe == MODERN}
     widths_of: dict[str, set[float]] = {}
     for cell in cells:
-        if cell.recipe != "dropout_relu" and cell.width in bases:
+        if cell.recipe != MODERN and cell.width in bases:
             widths_of.setdefault(cell.recipe, set()).add(cell.width)
     shared = sorted(set.intersection(*widths_of.values())) if widths_of else []
     if len(shared) < 2:
@@ -92,7 +93,7 @@ def _variants(evidence: Evidence) -> tuple[list[float], list[str]]:
 def c12(evidence: Evidence) -> Outcome:
     old, new = (evidence.cell("ladder", recipe="1989", n_train=n) for n in (BASE_SIZE, FULL_SIZE))
     modern, best = (
-        evidence.cell("ladder", recipe="dropout_relu", n_train=n) for n in (BASE_SIZE, FULL_SIZE)
+        evidence.cell("ladder", recipe=MODERN, n_train=n) for n in (BASE_SIZE, FULL_SIZE)
     )
     plain, tricks = evidence.change(old, new), evidence.change(modern, best)
     values: dict[str, object] = {
@@ -152,8 +153,8 @@ def _data_or_updates(evidence: Evidence, old: CellResult) -> tuple[str, dict[str
 
 @claim("C13", "A larger network would help further but costs inference time", study="width")
 def c13(evidence: Evidence) -> Outcome:
-    base = evidence.cell("width", recipe="dropout_relu", width=1.0)
-    same: dict[str, Any] = {"recipe": "dropout_relu", "n_train": base.n_train}
+    base = evidence.cell("width", recipe=MODERN, width=1.0)
+    same: dict[str, Any] = {"recipe": MODERN, "n_train": base.n_train}
     found = evidence.cells.find("width", dataset="mnist", **same)
     widths = sorted({cell.width for cell in found if cell.width > 1})
     if not widths:

@@ -10,12 +10,14 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from scaling.study import MODERN
+
 RECIPE_TITLES = {
     "1989": "1989",
     "ce": "+ cross-entropy",
     "adamw": "+ AdamW",
     "augment": "+ shifts",
-    "dropout_relu": "2022 (all tricks)",
+    MODERN: "2022 (all tricks)",
     "paper": "all four of the paper's",
     "relu_alone": "ReLU alone",
     "gelu": "GELU",

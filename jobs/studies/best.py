@@ -1,7 +1,7 @@
 """Find the lowest error at unchanged inference cost: claim C17."""
 
 from scaling.analyses import Compare
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 STUDY = Study(
     name="best",
@@ -9,7 +9,7 @@ STUDY = Study(
     " the same network, at the same inference cost?",
     analyses=(
         Compare(
-            to="dropout_relu",
+            to=MODERN,
             title="The best recipe",
             against="the recipe of 2022 (all tricks)",
         ),
@@ -18,7 +18,7 @@ STUDY = Study(
         Grid(
             dataset=("mnist",),
             n_train=(7291,),
-            recipe=("dropout_relu", "best"),
+            recipe=(MODERN, "best"),
             seeds=tuple(range(10)),
         ),
     ),

@@ -1,7 +1,7 @@
 """Measure the worth of more data, at both ends of the ladder."""
 
 from scaling.analyses import ScalingCurve
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 STUDY = Study(
     name="data",
@@ -12,7 +12,7 @@ STUDY = Study(
         Grid(
             dataset=("mnist",),
             n_train=(911, 1823, 3646, 7291, 14582, 29164, 50000, 60000),
-            recipe=("1989", "dropout_relu"),
+            recipe=("1989", MODERN),
             seeds=tuple(range(5)),
         ),
     ),

@@ -1,7 +1,7 @@
 """Find the best training length: the share of data and of updates in a learning curve."""
 
 from scaling.analyses import Epochs
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 EPOCHS = (5, 10, 20, 40, 80, 160, 320)
 
@@ -15,7 +15,7 @@ STUDY = Study(
             dataset=("mnist",),
             n_train=(911, 7291),
             split="tune",
-            recipe=("1989", "dropout_relu"),
+            recipe=("1989", MODERN),
             epochs=EPOCHS,
             seeds=tuple(range(5)),
         ),
@@ -23,7 +23,7 @@ STUDY = Study(
             dataset=("mnist",),
             n_train=(50000,),
             split="tune",
-            recipe=("1989", "dropout_relu"),
+            recipe=("1989", MODERN),
             epochs=EPOCHS[:-1],
             seeds=(0, 1, 2),
         ),

@@ -1,7 +1,7 @@
 """Train a grid: training images by width by both ends of the ladder."""
 
 from scaling.analyses import Compare, Interaction
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 STUDY = Study(
     name="grid",
@@ -21,7 +21,7 @@ STUDY = Study(
             dataset=("mnist",),
             n_train=(7291, 14582, 29164, 50000),
             width=(1.0, 2.0, 4.0),
-            recipe=("1989", "dropout_relu"),
+            recipe=("1989", MODERN),
             seeds=tuple(range(5)),
         ),
     ),

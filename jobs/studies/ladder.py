@@ -2,7 +2,7 @@
 
 from scaling.analyses import Ladder
 from scaling.recipes.ladder import LADDER
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 SEEDS = tuple(range(20))
 
@@ -14,7 +14,7 @@ STUDY = Study(
     grids=(
         Grid(dataset=("mnist",), n_train=(7291,), recipe=tuple(LADDER), seeds=SEEDS),
         Grid(dataset=("mnist",), n_train=(50000,), recipe=("1989",), epochs=(100,), seeds=SEEDS),
-        Grid(dataset=("mnist",), n_train=(50000,), recipe=("dropout_relu",), seeds=SEEDS),
+        Grid(dataset=("mnist",), n_train=(50000,), recipe=(MODERN,), seeds=SEEDS),
     ),
     notes=(
         "Each model is tested on all 10,000 images; published counts of 2,007 are compared with the"

@@ -1,7 +1,7 @@
 """Test the tricks that did not help in the write-up: claims C7 (ReLU alone), C8 and C9."""
 
 from scaling.analyses import FEWER_TRICKS, Compare
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 SEEDS = tuple(range(20))
 # At this batch size the best of five rates each, on the validation images of two seeds (LOG).
@@ -23,7 +23,7 @@ STUDY = Study(
         Grid(
             dataset=("mnist",),
             n_train=(7291,),
-            recipe=("augment", "relu_alone", "dropout_relu"),
+            recipe=("augment", "relu_alone", MODERN),
             seeds=SEEDS,
         ),
         Grid(  # trained by the slower engine
@@ -35,7 +35,7 @@ STUDY = Study(
         Grid(
             dataset=("mnist",),
             n_train=(1823,),
-            recipe=("dropout_relu",),
+            recipe=(MODERN,),
             batch_size=BATCH,
             epochs=(EPOCHS,),
             lr=CONVNET_LR,

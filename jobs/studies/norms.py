@@ -1,14 +1,14 @@
 """Test whether norms and residual connections help a small network more as it grows: claim C10."""
 
 from scaling.analyses import Compare
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 STUDY = Study(
     name="norms",
     question="Do normalization and residual connections help more the wider the network is?",
     analyses=(
         Compare(
-            to="dropout_relu",
+            to=MODERN,
             axis="n_macs",
             title="Norms and residual connections",
             against="the recipe of 2022 (all tricks) at the same width",
@@ -19,7 +19,7 @@ STUDY = Study(
             dataset=("mnist",),
             n_train=(1823,),
             width=(1.0, 2.0, 4.0),
-            recipe=("dropout_relu", "layer_norm", "group_norm", "residual", "residual_layer_norm"),
+            recipe=(MODERN, "layer_norm", "group_norm", "residual", "residual_layer_norm"),
             epochs=(30,),
             seeds=tuple(range(8)),
         ),

@@ -1,7 +1,7 @@
 """Measure in minutes how the error falls with more data, in 1989 and with the tricks of 2022."""
 
 from scaling.analyses import ScalingCurve
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 STUDY = Study(
     name="quickstart",
@@ -11,7 +11,7 @@ STUDY = Study(
     grids=(
         Grid(
             n_train=(911, 1823, 3646, 7291, 14582, 29164, 50000),  # 1989's size times powers of two
-            recipe=("1989", "dropout_relu"),
+            recipe=("1989", MODERN),
             seeds=(0, 1, 2, 3, 4),
         ),
     ),

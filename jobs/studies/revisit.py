@@ -1,7 +1,7 @@
 """Repeat five improvements of the modern recipe, reported in 2025 on one seed each: claim C21."""
 
 from scaling.analyses import Compare
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 STUDY = Study(
     name="revisit",
@@ -9,7 +9,7 @@ STUDY = Study(
     " improve the modern recipe over 100 seeds?",
     analyses=(
         Compare(
-            to="dropout_relu",
+            to=MODERN,
             title="The revisit of 2025",
             against="the recipe of 2022 (all tricks)",
         ),
@@ -19,7 +19,7 @@ STUDY = Study(
             dataset=("mnist",),
             n_train=(7291,),
             recipe=(
-                "dropout_relu",
+                MODERN,
                 "more_dropout",
                 "less_decay",
                 "label_smoothing",

@@ -1,10 +1,10 @@
 """Screen candidates for the best recipe at unchanged inference cost, by validation images only."""
 
 from scaling.analyses import Screening
-from scaling.study import Grid, Study
+from scaling.study import MODERN, Grid, Study
 
 CANDIDATES = (
-    "dropout_relu",
+    MODERN,
     "label_smoothing",
     "gelu",
     "cosine",
@@ -34,7 +34,7 @@ STUDY = Study(
             dataset=("mnist",),
             n_train=(7291,),
             split="tune",
-            recipe=("dropout_relu", "elastic_cosine", "elastic_cosine_gelu", "gelu_cosine"),
+            recipe=(MODERN, "elastic_cosine", "elastic_cosine_gelu", "gelu_cosine"),
             epochs=(160,),
             lr=6e-4,
             seeds=(0, 1, 2),

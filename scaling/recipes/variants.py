@@ -11,7 +11,7 @@ from scaling.recipes.ladder import BASELINE, LADDER, MODERN
 from scaling.recipes.recipe import Recipe
 from scaling.recipes.tricks import Trick
 
-_BASELINE, _MODERN = LADDER[BASELINE], LADDER[MODERN]
+FIRST_RUNG, LAST_RUNG = LADDER[BASELINE], LADDER[MODERN]
 
 
 def _with(base: Recipe, name: str, *changes: Trick) -> Recipe:
@@ -31,39 +31,39 @@ SECOND_ORDER_LR = 5e-4  # LeCun et al. 1998 begin with it; a scan on usps's vali
 _NAMED = (
     _with(LADDER["augment"], "relu_alone", tricks.relu),
     # C21: five changes of the modern recipe that a revisit of 2025 reports as improvements.
-    _with(_MODERN, "more_dropout", tricks.more_dropout),
-    _with(_MODERN, "less_decay", tricks.less_decay),
-    _with(_MODERN, "label_smoothing", tricks.label_smoothing),
-    _with(_MODERN, "gelu", tricks.gelu),
-    _with(_MODERN, "gelu_less_decay", tricks.gelu, tricks.less_decay),
-    _with(_MODERN, "no_decay", tricks.no_decay),
-    _with(_MODERN, "cosine", tricks.cosine),
-    _with(_MODERN, "warmup", tricks.warmup),
-    _with(_MODERN, "ema", tricks.ema),
-    _with(_MODERN, "mixup", tricks.mixup),
-    _with(_MODERN, "elastic", tricks.elastic),
-    _with(_MODERN, "muon", tricks.muon),
+    _with(LAST_RUNG, "more_dropout", tricks.more_dropout),
+    _with(LAST_RUNG, "less_decay", tricks.less_decay),
+    _with(LAST_RUNG, "label_smoothing", tricks.label_smoothing),
+    _with(LAST_RUNG, "gelu", tricks.gelu),
+    _with(LAST_RUNG, "gelu_less_decay", tricks.gelu, tricks.less_decay),
+    _with(LAST_RUNG, "no_decay", tricks.no_decay),
+    _with(LAST_RUNG, "cosine", tricks.cosine),
+    _with(LAST_RUNG, "warmup", tricks.warmup),
+    _with(LAST_RUNG, "ema", tricks.ema),
+    _with(LAST_RUNG, "mixup", tricks.mixup),
+    _with(LAST_RUNG, "elastic", tricks.elastic),
+    _with(LAST_RUNG, "muon", tricks.muon),
     # C17: what might halve the error at unchanged inference cost.
-    _with(_MODERN, "elastic_cosine", tricks.elastic, tricks.cosine),
-    _with(_MODERN, "elastic_cosine_gelu", tricks.elastic, tricks.cosine, tricks.gelu),
-    _with(_MODERN, "elastic_cosine_ema", tricks.elastic, tricks.cosine, tricks.ema),
-    _with(_MODERN, "elastic_mixup", tricks.elastic, tricks.cosine, tricks.mixup),
-    _with(_MODERN, "gelu_cosine", tricks.gelu, tricks.cosine),
-    _with(_MODERN, "mild_elastic_gelu_cosine", tricks.mild_elastic, tricks.gelu, tricks.cosine),
+    _with(LAST_RUNG, "elastic_cosine", tricks.elastic, tricks.cosine),
+    _with(LAST_RUNG, "elastic_cosine_gelu", tricks.elastic, tricks.cosine, tricks.gelu),
+    _with(LAST_RUNG, "elastic_cosine_ema", tricks.elastic, tricks.cosine, tricks.ema),
+    _with(LAST_RUNG, "elastic_mixup", tricks.elastic, tricks.cosine, tricks.mixup),
+    _with(LAST_RUNG, "gelu_cosine", tricks.gelu, tricks.cosine),
+    _with(LAST_RUNG, "mild_elastic_gelu_cosine", tricks.mild_elastic, tricks.gelu, tricks.cosine),
     # The lowest validation error of the study `screening`: 155 misses of 10,000, against 230 of the
     # modern recipe (mnist, 7,291 images, three seeds).
-    replace(_with(_MODERN, "best", tricks.gelu, tricks.cosine), epochs=320, lr=6e-4),
+    replace(_with(LAST_RUNG, "best", tricks.gelu, tricks.cosine), epochs=320, lr=6e-4),
     # C8 and C10: normalization and residual connections, indispensable in deep networks.
-    _with(_MODERN, "weight_norm", tricks.weight_norm),
-    _with(_MODERN, "layer_norm", tricks.layer_norm),
-    _with(_MODERN, "group_norm", tricks.group_norm),
-    _with(_MODERN, "residual", tricks.residual),
-    _with(_MODERN, "residual_layer_norm", tricks.residual, tricks.layer_norm),
+    _with(LAST_RUNG, "weight_norm", tricks.weight_norm),
+    _with(LAST_RUNG, "layer_norm", tricks.layer_norm),
+    _with(LAST_RUNG, "group_norm", tricks.group_norm),
+    _with(LAST_RUNG, "residual", tricks.residual),
+    _with(LAST_RUNG, "residual_layer_norm", tricks.residual, tricks.layer_norm),
     # The paper's methods, certain or possible, that the reproduction replaced.
-    *(_with(_BASELINE, change.name, change) for change in PAPER_TRICKS[:-1]),
-    replace(_with(_BASELINE, "second_order", tricks.second_order), lr=SECOND_ORDER_LR),
-    replace(_with(_BASELINE, "paper", *PAPER_TRICKS), lr=SECOND_ORDER_LR),
-    _with(_MODERN, "linear_probe", tricks.linear_probe),
+    *(_with(FIRST_RUNG, change.name, change) for change in PAPER_TRICKS[:-1]),
+    replace(_with(FIRST_RUNG, "second_order", tricks.second_order), lr=SECOND_ORDER_LR),
+    replace(_with(FIRST_RUNG, "paper", *PAPER_TRICKS), lr=SECOND_ORDER_LR),
+    _with(LAST_RUNG, "linear_probe", tricks.linear_probe),
 )
 VARIANTS = {recipe.name: recipe for recipe in _NAMED}
 
@@ -86,7 +86,7 @@ def factorial(chosen: Iterable[Trick]) -> Recipe:
     asked = tuple(chosen)
     ordered = [trick for trick in LADDER_TRICKS if trick in asked]
     name = "_".join(["with", *(trick.name for trick in ordered)]) if ordered else "with_none"
-    made = _with(_BASELINE, name, *ordered)
+    made = _with(FIRST_RUNG, name, *ordered)
     sgd_lr = FACTORIAL_SGD_LR[made.loss, made.activation]
     lr = sgd_lr if made.optimizer == "sgd" else FACTORIAL_ADAMW_LR
     return replace(made, epochs=FACTORIAL_EPOCHS, lr=lr)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 # Sub-packages and modules beside them, from the ground up: each may import those before it.
 FLOORS = {
     "scaling": (
-        *("errors", "progress", "cache", "plain", "analyses", "older_plans", "recipes", "models"),
+        *("errors", "progress", "cache", "plain", "analyses", "recipes", "older_plans", "models"),
         *(
             "rules",
             "data",

@@ -17,10 +17,11 @@ from analysis.report.sections.section import Data, Picture, Place, Section, Stud
 from analysis.results.cell_results import LEVEL, Ambiguous, CellResult
 from analysis.stats.prediction_interval import prediction_interval
 from scaling.analyses import Ladder, PublishedRun
+from scaling.study import MODERN
 
 DRAWN = 2007  # cited: the test images of 1989 and of the write-up
 SAME_IMAGES = "usps"
-LATER = ("ce", "adamw", "augment", "dropout_relu")
+LATER = ("ce", "adamw", "augment", MODERN)
 
 
 def measure(evidence: Evidence, place: Place, analysis: Ladder) -> Data | None:
