@@ -100,7 +100,7 @@ def unscale(
     reach.
     """
     low, high = make_bounds(form)
-    vanishing = np.array([name in ("E", "alpha", "beta") for name in form.names])
+    vanishing = np.array([parameter.may_be_zero for parameter in form.parameters])
     free = ~np.isin(np.arange(len(form.names)), form.held)
     at_low = (phi <= low + 1e-6) & free
     at_bound = (at_low | ((phi >= high - 1e-6) & free)).any(axis=1)

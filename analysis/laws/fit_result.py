@@ -102,7 +102,6 @@ class Fit:
 
     def as_row(self, group: Mapping[str, object]) -> dict[str, Any]:
         """Return a row of `scaling fit --json`; a floor whose interval touches 0 is a bound."""
-        floor = self.intervals.get("E")
         sizes = np.atleast_2d(self.points[0])
         ranges = [[float(row.min()), float(row.max())] for row in sizes]
         return ({"x2_range": ranges[1]} if len(ranges) > 1 else {}) | {
@@ -116,12 +115,21 @@ class Fit:
             "intervals": {name: list(ends) for name, ends in self.intervals.items()},
             "level": self.level,
             "standard_errors": self.standard_errors,
-            "upper_bounds": ["E"] if floor is not None and floor[0] == 0 else [],
+            "upper_bounds": self._upper_bounds(),
             "noise": self.noise,
             "residual": self.residual,
             "replicates": self.n_replicates,
             "replicates_failed": self.n_failed,
         }
+
+    def _upper_bounds(self) -> list[str]:
+        """Return the parameters whose interval touches 0, apart from exponents."""
+        return [
+            each.name
+            for each in find_form(self.form).parameters
+            if each.may_be_zero and not each.is_exponent
+            if self.intervals.get(each.name, (None, None))[0] == 0
+        ]
 
     def plot(self, ax: Any = None) -> Any:
         """Draw points, curve and band on log-log axes; return the matplotlib axes.

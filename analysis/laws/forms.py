@@ -1,12 +1,13 @@
 """The forms of scaling curves: one frozen entry each.
 
-A new form is one more entry in FORMS, its equation a function in equations.py; fits, legends, the
-report and the recovery test pick it up.
+A new form is one more entry in FORMS; its equation is a function in equations.py, its scaling one
+in rescaling.py, its starts are in grids.py. Fits and the recovery tests take it from here; the
+report and the default forecast have lists of their own (curves.py, forecasts/ensemble.py).
 Shapes: K parameter vectors of P parameters; S starts; N points; V variables.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,13 +24,22 @@ CEILING = 0.9  # the error of guessing among ten classes
 class Parameter:
     """A positive parameter; the fit searches its logarithm within these bounds.
 
-    The bounds are for sizes and errors scaled to about 1.
+    The bounds are for sizes and errors scaled to about 1. A parameter that `may_be_zero` becomes
+    exactly 0 at its lower bound. `is_level`: it moves with the level of all errors, as a factor or
+    a floor does, so that starts are moved to the level of the data.
     """
 
     name: str
-    unit: str
+    unit: str  # "1" of an exponent, "size" of a size, else an error's
     low: float
     high: float
+    may_be_zero: bool = False
+    is_level: bool = False
+    is_given: bool = False  # by the caller, and not fitted
+
+    @property
+    def is_exponent(self) -> bool:
+        return self.unit == "1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +69,17 @@ class Form:
 
     @property
     def has_ceiling(self) -> bool:
-        """Return whether it ends at a ceiling C, which is given and not fitted."""
-        return "C" in self.names
+        """Return whether it ends at a ceiling, which is given and not fitted."""
+        return bool(self.held)
 
     @property
     def held(self) -> tuple[int, ...]:
         """Return the indices of parameters that are given and not fitted."""
-        return tuple(p for p, name in enumerate(self.names) if name == "C")
+        return tuple(p for p, parameter in enumerate(self.parameters) if parameter.is_given)
 
     @property
     def n_free(self) -> int:
-        return len(self.parameters) - self.has_ceiling
+        return len(self.parameters) - len(self.held)
 
     def predict(self, x: ArrayLike, theta_KP: Floats) -> Floats:
         """Return the error at sizes x, (N,) or (2, N) of two variables, by vector: (K, N)."""
@@ -84,12 +94,12 @@ def find_form(name: str) -> Form:
     return FORMS[name]
 
 
-_A = Parameter(name="A", unit="error at x = 1", low=1e-9, high=1e9)
-_B = Parameter(name="B", unit="error at x2 = 1", low=1e-9, high=1e9)
-_ALPHA = Parameter(name="alpha", unit="1", low=1e-4, high=10.0)
-_BETA = Parameter(name="beta", unit="1", low=1e-4, high=10.0)
-_E = Parameter(name="E", unit="error", low=1e-9, high=1e3)
-_C = Parameter(name="C", unit="error, given", low=1e-9, high=1e9)
+_A = Parameter(name="A", unit="error at x = 1", low=1e-9, high=1e9, is_level=True)
+_B = Parameter(name="B", unit="error at x2 = 1", low=1e-9, high=1e9, is_level=True)
+_ALPHA = Parameter(name="alpha", unit="1", low=1e-4, high=10.0, may_be_zero=True)
+_BETA = Parameter(name="beta", unit="1", low=1e-4, high=10.0, may_be_zero=True)
+_E = Parameter(name="E", unit="error", low=1e-9, high=1e3, may_be_zero=True, is_level=True)
+_C = Parameter(name="C", unit="error", low=1e-9, high=1e9, is_given=True)
 
 FORMS = {
     form.name: form
@@ -98,7 +108,7 @@ FORMS = {
             name="last_value",
             title="last value",
             latex=r"\epsilon(x) = A",
-            parameters=(Parameter(name="A", unit="error", low=1e-9, high=1e9),),
+            parameters=(Parameter(name="A", unit="error", low=1e-9, high=1e9, is_level=True),),
             grid=grids.fixed([[1.0]]),
             terms=equations.last_value,
             rescale=rescaling.errors(1),
@@ -129,7 +139,7 @@ FORMS = {
             name="logistic",
             title="logistic",
             latex=r"\epsilon(x) = E + (C - E) / (1 + x^{\alpha} / A)",
-            parameters=(Parameter(name="A", unit="x^alpha", low=1e-9, high=1e9), _ALPHA, _E, _C),
+            parameters=(replace(_A, unit="x^alpha"), _ALPHA, _E, _C),
             grid=grids.logistic,
             terms=equations.logistic,
             rescale=rescaling.logistic,
@@ -140,7 +150,7 @@ FORMS = {
             title="M4",
             latex=r"(\epsilon - E) / (C - \epsilon)^{\gamma} = A\,x^{-\alpha}",
             parameters=(
-                Parameter(name="A", unit="error^(1-gamma) at x = 1", low=1e-9, high=1e9),
+                replace(_A, unit="error^(1-gamma) at x = 1"),
                 _ALPHA,
                 _E,
                 Parameter(name="gamma", unit="1", low=1e-3, high=20.0),

@@ -19,7 +19,9 @@ def pick_starts(
 
     Where the equation is a sum of errors, each start first moves up or down to its best level.
     """
-    levels = [] if form.has_ceiling else [form.names.index(n) for n in "ABE" if n in form.names]
+    levels = (
+        [] if form.has_ceiling else [p for p, each in enumerate(form.parameters) if each.is_level]
+    )
     picked = []
     for k in range(len(problems)):
         one = problems.take(np.array([k]))

@@ -91,7 +91,7 @@ def profile(
     )
     value = float(best.theta[0, at])
     passed = {value: least} | dict(traces[0]) | dict(traces[1])
-    positive = parameter in ("E", "B", "A")
+    positive = chosen.parameters[at].is_level
     low = 0.0 if sides[0] is None and positive else sides[0]
     return Profile(
         parameter=parameter,
@@ -130,8 +130,9 @@ def _crossing(
         bound + np.array([-UNSCALED, UNSCALED])[side]
         for side, bound in enumerate(make_bounds(form))
     )
-    tiny = 1e-3 * float(points.y.min())
-    start = np.log(np.maximum(theta_P, np.where(theta_P > 0, theta_P, tiny)))
+    smallest = {"size": float(points.x.min())}
+    tiny_P = [1e-3 * smallest.get(each.unit, float(points.y.min())) for each in form.parameters]
+    start = np.log(np.where(theta_P > 0, theta_P, tiny_P))
     held = (*form.held, at)
     previous, cost_before, here = start, None, start[at]
     passed: list[tuple[float, float]] = []
