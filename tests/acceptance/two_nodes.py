@@ -20,7 +20,7 @@ LOOPBACK = "127.0.0.1"
 # All of 127.0.0.0/8 is loopback on Linux, but Ray replaces 127.0.0.1 by an address that other
 # machines reach. Its own ports are open on all addresses all the same: hence the token.
 HEAD, SECOND = "127.0.0.2", "127.0.0.3"
-START_S = 240  # far more than a busy machine takes: only a cluster that never comes should fail
+START_S = 600  # far more than a crowded machine takes: only what never comes should fail
 
 
 @dataclass(frozen=True)
