@@ -96,16 +96,16 @@ def write_report(
 ) -> list[str]:
     """Write the report; return the paths of its three files, or of the page alone."""
     report(results, html=html, test_images=test_images)
-    return _written(results.store, html, "report.html", "report.md", "numbers.json")
+    return _paths(results.store, html, "report.html", "report.md", "numbers.json")
 
 
 def write_comparison(a: Results, b: Results, html: str | None = None) -> list[str]:
     """Write a comparison of folder B with A into A; return the paths of its three files."""
     compare_folders(a, b, html=html)
-    return _written(a.store, html, PAGE, TEXT, NUMBERS)
+    return _paths(a.store, html, PAGE, TEXT, NUMBERS)
 
 
-def _written(store: Store, html: str | None, page: str, *others: str) -> list[str]:
+def _paths(store: Store, html: str | None, page: str, *others: str) -> list[str]:
     if html is None:
         return [store.address(name) for name in (page, *others)]
     beside = others if find_output(store, html).unwritable is None else ()

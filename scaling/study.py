@@ -104,7 +104,7 @@ class Study:
         changes = {axis: value for axis, value in axes.items() if value is not None}
         if not changes:
             return self
-        changed = "; ".join(f"{axis} {_listed(value)}" for axis, value in changes.items())
+        changed = "; ".join(f"{axis} {_join(value)}" for axis, value in changes.items())
         return replace(
             self,
             grids=tuple(replace(grid, **changes) for grid in self.grids),
@@ -236,5 +236,5 @@ def _start_cell(
     return make_cell(info, recipe, n_train=start.n_train, n_test=1, **common)
 
 
-def _listed(value: Any) -> str:
+def _join(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -23,7 +23,7 @@ from analysis.report.sections.registry import (
     measure_folder,
     measure_studies,
     sections_missing,
-    shown_sections,
+    sections_to_show,
 )
 from analysis.report.tuning_figure import response_figure
 from analysis.results.load import Results, load
@@ -91,7 +91,7 @@ def _figures(evidence: Evidence, numbers: Mapping[str, Any]) -> dict[str, Figure
         figures["learning_curves"] = learning_figure(curves, evidence.results.metrics)
     for data in numbers["sections"]:
         figures |= BY_KIND[data["analysis"]["kind"]].draw(data)
-    for section, data in shown_sections(numbers):
+    for section, data in sections_to_show(numbers):
         figures |= section.draw(data)
     return figures
 
@@ -108,7 +108,8 @@ def _parts(numbers: Mapping[str, Any]) -> list[Part]:
         for data in numbers["sections"]
     ]
     return parts + [
-        Part(id=section.id, section=section.show(data)) for section, data in shown_sections(numbers)
+        Part(id=section.id, section=section.show(data))
+        for section, data in sections_to_show(numbers)
     ]
 
 

@@ -61,16 +61,18 @@ def _draw(ax: Any, tuned: Tuning, value: Mapping[str, Any], top: float | None) -
         ax.axvspan(min(alike), max(alike), color=ALIKE_BLUE, lw=0, zorder=0)
     for tried in tuned.done:
         x = tried.values[name]
-        if top and _shown(tried) > top:
+        if top and _visible_error(tried) > top:
             _at_the_top(ax, x, "^", BLUE)
             continue
         seeds = [max(error, error_floor(tried.n_val)) for error in tried.errors.values()]
         ax.plot([x] * len(seeds), seeds, ".", color=BLUE, alpha=0.3,
                 ms=3.5, zorder=2)  # fmt: skip
-        ax.errorbar(x, _shown(tried), yerr=tried.se, fmt="o", ms=4.5, color=BLUE, lw=1, zorder=3)
+        ax.errorbar(
+            x, _visible_error(tried), yerr=tried.se, fmt="o", ms=4.5, color=BLUE, lw=1, zorder=3
+        )
     for named, marker, colour in ((tuned.published, "D", ORANGE), (tuned.best, "*", RED)):
         if named is not None:
-            ax.plot(named.values[name], _shown(named), marker, color=colour,
+            ax.plot(named.values[name], _visible_error(named), marker, color=colour,
                     ms=15 if marker == "*" else 8, mec="white", mew=0.8, zorder=5)  # fmt: skip
     for tried in tuned.trials:
         if tried.status == "failed":
@@ -78,7 +80,7 @@ def _draw(ax: Any, tuned: Tuning, value: Mapping[str, Any], top: float | None) -
     _x_axis(ax, value)
 
 
-def _shown(tried: TuningTrial) -> float:
+def _visible_error(tried: TuningTrial) -> float:
     """Return the error, or that of half a miss in place of 0, for the logarithmic axis."""
     return max(tried.error, error_floor(tried.n_val))
 
@@ -90,9 +92,9 @@ def _at_the_top(ax: Any, x: float, marker: str, colour: Any) -> None:
 
 def _top(tuned: Tuning) -> float | None:
     """Return the end of the y axis; None where all errors are near that of the best."""
-    named = [_shown(tried) for tried in (tuned.best, tuned.published) if tried is not None]
+    named = [_visible_error(tried) for tried in (tuned.best, tuned.published) if tried is not None]
     top = OFF_SCALE * max(named)
-    return top if any(_shown(tried) > top for tried in tuned.done) else None
+    return top if any(_visible_error(tried) > top for tried in tuned.done) else None
 
 
 def _x_axis(ax: Any, value: Mapping[str, Any]) -> None:

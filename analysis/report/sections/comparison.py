@@ -10,7 +10,7 @@ from analysis.present.labels import labels, shared_facts
 from analysis.present.links import link, table_anchor
 from analysis.present.style import recipe_title
 from analysis.report.sections import interaction
-from analysis.report.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varied
+from analysis.report.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varying_fields
 from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
 from analysis.results.cell_results import LEVEL, CellResult, describe_cell
 from analysis.results.identity import USUAL, differ_only_in, group_cells, only_one
@@ -79,7 +79,7 @@ def measure(evidence: Evidence, place: Place, analysis: Compare) -> Data | None:
         return None
     bases = [baseline(analysis.to)(cell, cells) for cell in cells]
     rows = [_row(evidence, *pair) for pair in zip(cells, bases, strict=True)]
-    shown = [name for name in varied(rows) if name in HEADINGS]
+    shown = [name for name in varying_fields(rows) if name in HEADINGS]
     for row, names in zip(rows, _names(cells, bases, shown, analysis.axis), strict=True):
         row |= names
     verdicts = [row["verdict"] for row in rows]
@@ -153,7 +153,7 @@ HEADINGS = {
 
 def show(data: Data) -> Section:
     rows, level = data["rows"], f"{100 * data['level']:.0f} %"
-    shown = [name for name in varied(rows) if name in HEADINGS]
+    shown = [name for name in varying_fields(rows) if name in HEADINGS]
     rows_of = table_anchor(data["id"])
     compared, fewer, more = (link(str(data[n]), rows_of) for n in ("compared", "fewer", "more"))
     text = (

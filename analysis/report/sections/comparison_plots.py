@@ -23,7 +23,7 @@ BESIDE = {  # by axis, the fields beside a line's title
 }
 
 
-def varied(rows: Sequence[Data]) -> list[str]:
+def varying_fields(rows: Sequence[Data]) -> list[str]:
     """Return the fields in which the rows differ."""
     names = ("model", "n_train", "width", "batch_size", "epochs", "n_macs")
     return [name for name in names if len({row[name] for row in rows}) > 1]
@@ -40,7 +40,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
 
 def _lines(rows: Sequence[Data], axis: str) -> Figure:
     """Draw error against size or cost, a line for cells that differ in nothing else."""
-    shown = [name for name in BESIDE[axis] if name in varied(rows)]
+    shown = [name for name in BESIDE[axis] if name in varying_fields(rows)]
     lines: dict[int, list[Data]] = {}
     for row in rows:
         lines.setdefault(row["line"], []).append(row)
@@ -102,7 +102,7 @@ def _forest(rows: Sequence[Data], margin: float) -> Figure:
 
 
 def _forest_label(row: Data, rows: Sequence[Data]) -> str:
-    shown = [name for name in TICKS if name in varied(rows)]
+    shown = [name for name in TICKS if name in varying_fields(rows)]
     parts = [row["tick"], *(_part(name, row[name]) for name in shown)]
     several = len({other["against"] for other in rows}) > 1
     against = f"against {row['against']}" if several else ""

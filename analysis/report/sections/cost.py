@@ -34,13 +34,13 @@ def measure(results: Results) -> Data | None:
     if models.empty and not runs:
         return None
     return {
-        **_compared(models),
+        **_compare(models),
         "engines": [
-            {**dict(zip(BY, key, strict=True)), **_compared(some), "cells": _spread(some)}
+            {**dict(zip(BY, key, strict=True)), **_compare(some), "cells": _spread(some)}
             for key, some in models.groupby(BY)
         ],
         "cells": [
-            {"cell_id": cell_id, **{k: some[k].iloc[0] for k in BY}, **_compared(some)}
+            {"cell_id": cell_id, **{k: some[k].iloc[0] for k in BY}, **_compare(some)}
             for cell_id, some in models.groupby("cell_id")
         ],
         "runs": runs,
@@ -113,7 +113,7 @@ def _models(results: Results) -> pd.DataFrame:
     return table[(table["actual_s"] > 0) & (table["predicted_s"] > 0)]
 
 
-def _compared(models: pd.DataFrame) -> Data:
+def _compare(models: pd.DataFrame) -> Data:
     predicted, actual = float(models["predicted_s"].sum()), float(models["actual_s"].sum())
     return {
         "models": len(models),

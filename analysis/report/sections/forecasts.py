@@ -169,7 +169,7 @@ def show_worth(rows: Sequence[Data]) -> Section:
         alt="Times the data that the recipe of 1989 would need, against training images",
         caption="Nothing is extrapolated: an arrow marks errors that the baseline never reaches.",
     )
-    return Section(title="Worth in data", text=text, tables=(table,), pictures=(picture,))
+    return Section(title="Effective data", text=text, tables=(table,), pictures=(picture,))
 
 
 def draw_worth(rows: Sequence[Data]) -> Mapping[str, Figure]:

@@ -126,8 +126,8 @@ def show_frontier(data: Data) -> Section:
 def _sentence(row: Data, level: str) -> str:
     last = row["best"][-1]
     sentence = (
-        f"“{row['title']}”, {row['cells']} cells of {_listed(row['epochs'])} epochs,"
-        f" {row['n_low']:,} to {row['n_high']:,} images, widths {_listed(row['widths'])}."
+        f"“{row['title']}”, {row['cells']} cells of {_join(row['epochs'])} epochs,"
+        f" {row['n_low']:,} to {row['n_high']:,} images, widths {_join(row['widths'])}."
         f" At {scientific(last['train_flop'])} FLOP, {last['n_train']:,.0f} images at width"
         f" {last['width']:g} are best. Their error is {percent(last['error'])} ({level}:"
         f" {percent(last['low'])} to {percent(last['high'])})."
@@ -202,5 +202,5 @@ def _all(row: Data) -> list[dict[str, Any]]:
     return [*row["points"], *row["others"]]
 
 
-def _listed(values: Sequence[float]) -> str:
+def _join(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)

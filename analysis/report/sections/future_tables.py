@@ -40,7 +40,7 @@ def table_of_trends(data: Data) -> Table:
         rows=tuple(
             (
                 found["name"],
-                _named(row),
+                _title(row),
                 _rate(row["rate"]),
                 f"{scientific(row['value'])}{_ends(row['low'], row['high'])}",
                 _signed(row["test"]["missed"]),
@@ -66,7 +66,7 @@ def table_of_times(data: Data) -> Table:
         ),
         rows=tuple(
             (
-                _named(row),
+                _title(row),
                 _rate(row["rate"]),
                 seconds(row["test"]["projected"]),
                 _signed(row["test"]["missed"]),
@@ -84,11 +84,11 @@ def table_of_sources(data: Data) -> Table:
     of: dict[str, list[str]] = {}
     for found in data["outlooks"]:
         for row in found["scenarios"]:
-            of.setdefault(row["source"], []).append(f"{found['name']}: {_named(row)}")
+            of.setdefault(row["source"], []).append(f"{found['name']}: {_title(row)}")
         cited = found["cited"]["source"]
         of.setdefault(cited, []).append(f"{found['name']}: fits to systems before 1990")
     for row in data["times"]:
-        of.setdefault(row["source"], []).append(_named(row))
+        of.setdefault(row["source"], []).append(_title(row))
     return Table(
         caption="Sources of the trends and of the cited backtests",
         columns=("source", "trends and backtests"),
@@ -97,7 +97,7 @@ def table_of_sources(data: Data) -> Table:
     )
 
 
-def _named(row: Mapping[str, Any]) -> str:
+def _title(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, {row['years'].replace('-', '–')}"
 
 

@@ -91,7 +91,7 @@ def _row(
         "seeds": 0 if cell is None else cell.n_seeds,
         "planned": 0 if cell is None else cell.planned,
     }
-    return row | (_measured(run, cell, n_drawn) if cell else dict.fromkeys(MEASURED))
+    return row | (_measurements(run, cell, n_drawn) if cell else dict.fromkeys(MEASURED))
 
 
 MEASURED = (
@@ -114,7 +114,7 @@ MEASURED = (
 )
 
 
-def _measured(run: PublishedRun | None, cell: CellResult, n_drawn: int) -> Data:
+def _measurements(run: PublishedRun | None, cell: CellResult, n_drawn: int) -> Data:
     """Return misses among all test images, and among as many as the published run had."""
     summary, n = cell.summary, cell.n_test
     tail = (1 + LEVEL) / 2

@@ -83,7 +83,7 @@ def _ends(row: Data) -> list[float]:
     ]
 
 
-def show_holding(data: Data) -> Section:
+def show_coverage(data: Data) -> Section:
     level, holding = f"{100 * data['level']:.0f} %", data["holding"]
     ours = holding["ours"]
     held = sum(row["held"] for row in ours)
@@ -133,7 +133,7 @@ def _change(log_ratio: float, _: int) -> str:
 
 
 @styled
-def draw_holding(data: Data) -> Mapping[str, Figure]:
+def draw_coverage(data: Data) -> Mapping[str, Figure]:
     holding = data["holding"]
     bank = [
         (f"{name}, {ratio}×", row["log_error"])

@@ -78,8 +78,8 @@ FOLDER_SECTIONS = (
     FolderSection(
         id=outlook.BACKTEST_COVERAGE,
         key="outlook",
-        show=outlook.show_holding,
-        draw=outlook.draw_holding,
+        show=outlook.show_coverage,
+        draw=outlook.draw_coverage,
         is_shown=lambda data: bool(data["ahead"]),
     ),
     FolderSection(
@@ -193,7 +193,7 @@ def measure_folder(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def shown_sections(numbers: Mapping[str, Any]) -> list[tuple[FolderSection, Any]]:
+def sections_to_show(numbers: Mapping[str, Any]) -> list[tuple[FolderSection, Any]]:
     """Return the sections about the folder that have content, each with its numbers."""
     return [
         (section, numbers[section.key])
