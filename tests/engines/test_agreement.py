@@ -4,7 +4,7 @@ One rounding moves every weight by 0.05 after 23 epochs, so the numbers of test 
 over 20 seeds. The seeds draw the same images, weights, shifts and masks in both engines, hence the
 paired test; the distributions are compared as well. `pytest -m slow`: half an hour for the first,
 which trains one model after another by plain autograd; minutes for the others, by autograd too, but
-in lock-step (tests/test_population.py compares those weight by weight).
+in lock-step (tests/engines/test_population.py compares those weight by weight).
 """
 
 from dataclasses import replace

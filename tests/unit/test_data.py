@@ -1,4 +1,4 @@
-"""DESIGN's data rules: subsets, validation, test sets, augmentation."""
+"""Rules of the data: subsets, validation, test sets, augmentation."""
 
 from dataclasses import replace
 
