@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 os.environ["SCALING_OFFLINE"] = "1"  # before anything is imported; workers inherit it
 
 from scaling.check.cases import noise
 from scaling.data import datasets
 from scaling.data.selection import Dataset
+
+settings.register_profile("crowded", deadline=None)  # no time is asserted, on any machine
+settings.load_profile("crowded")
 
 
 @pytest.fixture(scope="session", autouse=True)

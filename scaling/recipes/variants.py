@@ -1,7 +1,7 @@
 """Variants of the ladder's rungs: some tricks more or fewer, each under a name of its own.
 
-Epochs and learning rates are those of the rung, so that a difference in error is the tricks'. `best`,
-`second_order` and `paper` have their own.
+Epochs and learning rates are those of the rung, so that a difference in error is the tricks'.
+`best`, `second_order` and `paper` have their own.
 """
 
 from collections.abc import Iterable
