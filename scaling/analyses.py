@@ -43,7 +43,7 @@ class Compare:
 class Interaction:
     """Test whether the effect of `one` grows with `other`, by the four corners of a grid.
 
-    The section of a comparison directly before it shows it; else it has a section of its own.
+    The section of a comparison with an axis directly before it shows it; else it has its own.
     """
 
     one: Literal["width"] = "width"

@@ -1,5 +1,8 @@
 """Which recipes can train which model."""
 
+import re
+from typing import Literal, get_args, get_origin, get_type_hints
+
 from scaling.errors import InputError
 from scaling.models.architecture import MODEL
 from scaling.recipes.recipe import Recipe
@@ -7,6 +10,7 @@ from scaling.recipes.recipe import Recipe
 
 def check_recipe(recipe: Recipe, model: str, n_train: int) -> None:
     """Raise InputError for a recipe that cannot train this model on this many images."""
+    _check_words(recipe)
     if recipe.epochs < 1:
         raise InputError(f"epochs {recipe.epochs}: expected at least 1")
     only_1989 = {
@@ -32,3 +36,19 @@ def check_recipe(recipe: Recipe, model: str, n_train: int) -> None:
             f"recipe {recipe.name}: the second-order method knows the curvature of the plain"
             " network only: leave out normalization, residuals, dropout and frozen layers"
         )
+
+
+def _check_words(recipe: Recipe) -> None:
+    """Raise InputError for a name that names no file, and for a word that no engine knows."""
+    if not re.fullmatch(r"[^/\\\x00-\x1f\x7f]+", str(recipe.name)):
+        raise InputError(
+            f"recipe name {recipe.name!r}: it is part of the names of files, so expected no slash"
+            " and no control character"
+        )
+    for name, hint in get_type_hints(Recipe).items():
+        value = getattr(recipe, name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            raise InputError(
+                f"recipe {recipe.name}: {name} is {value!r}, expected one of"
+                f" {', '.join(get_args(hint))}"
+            )

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
-from scaling.analyses import Analysis, Compare, Ladder, check_analyses, to_plan
+from scaling.analyses import (
+    FEWER_TRICKS,
+    SMALLEST_WIDTH,
+    Analysis,
+    Compare,
+    Ladder,
+    check_analyses,
+    to_plan,
+)
 from scaling.cell import (
     Cell,
     Member,
@@ -78,6 +86,15 @@ class Grid:
     batch_size: int | None = None
     start: Start | None = None  # pretraining
 
+    def __post_init__(self) -> None:
+        for axis in ("dataset", "n_train", "n_test", "width", "recipe", "epochs", "seeds", "model"):
+            value = getattr(self, axis)
+            several = isinstance(value, Iterable) and not isinstance(value, str)
+            if not (several or (axis == "epochs" and value is None)):
+                raise InputError(
+                    f"grid: {axis} is {value!r}, expected a tuple such as ({value!r},)"
+                )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
@@ -98,6 +115,20 @@ class Study:
                 f"study name '{self.name}': expected letters, digits, '_', '-' and '.' only"
             )
         check_analyses(self.name, self.analyses)
+
+    def check_baselines(self) -> None:
+        """Raise InputError for an analysis that compares with a recipe of no grid.
+
+        A study whose axes are overridden may lack it: the results folder may have it already.
+        """
+        named = {_name_of(recipe) for grid in self.grids for recipe in grid.recipe}
+        for analysis in self.analyses:
+            to = getattr(analysis, "to", getattr(analysis, "compare_to", None))
+            if to not in (None, SMALLEST_WIDTH, FEWER_TRICKS) and _name_of(to) not in named:
+                raise InputError(
+                    f"study '{self.name}': {type(analysis).__name__} compares with '{to}', expected"
+                    f" a recipe of its grids: {', '.join(sorted(named))}"
+                )
 
     def override(self, **axes: Any) -> "Study":
         """Return the study with axes of every grid replaced; None leaves an axis unchanged."""
@@ -188,6 +219,11 @@ def plan(
             for job, cost in zip(jobs, seconds, strict=True)
         ],
     }
+
+
+def _name_of(recipe: str | Recipe) -> str:
+    """Return the name that cells have, which is never an alias."""
+    return recipe.name if isinstance(recipe, Recipe) else ALIASES.get(recipe, recipe)
 
 
 def _stored(analysis: Analysis, grids: Sequence[Grid]) -> Analysis:

@@ -33,6 +33,7 @@ def find_study(name: str) -> Study:
         )
     if not isinstance(found, Study):
         raise InputError(f"{name}: STUDY is {type(found).__name__}, expected scaling.study.Study")
+    found.check_baselines()
     return found
 
 

@@ -148,3 +148,10 @@ def test_analyses_of_a_newer_version_are_left_to_it() -> None:
 def test_what_is_no_analysis_is_refused() -> None:
     with pytest.raises(InputError, match=r"study 'mine': analyses has 'curves', expected values"):
         study("curves")  # type: ignore[arg-type]
+
+
+def test_an_interaction_is_no_part_of_a_comparison_without_an_axis(tmp_path: Path) -> None:
+    fill_study(tmp_path, study(Compare(to="plain"), Interaction()), error_of)
+    sections = report(tmp_path)["sections"]
+    assert [section["analysis"]["kind"] for section in sections] == ["Compare", "Interaction"]
+    assert sections[0]["crossed"] == []

@@ -1,6 +1,8 @@
 """Cells, members and studies: identity, resolution, cost."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 from jobs.studies import all_studies, find_study, names
 from scaling import engines
 from scaling.data import datasets
+from scaling.data.selection import DatasetInfo
 from scaling.errors import InputError
+from scaling.recipes.recipe import Recipe
 from scaling.recipes.registry import find_recipe
 from scaling.study import (
     Grid,
@@ -214,3 +218,46 @@ def test_a_study_may_be_anybodys_file(tmp_path, capsys) -> None:  # type: ignore
         find_study(str(tmp_path / "absent.py"))
     with pytest.raises(InputError, match="unknown study 'quickstrat': expected"):
         find_study("quickstrat")
+
+
+@pytest.mark.parametrize("axis", ["dataset", "n_train", "recipe", "seeds", "width"])
+def test_an_axis_that_is_one_value_is_refused(axis: str) -> None:
+    given = {"n_train": (60,), "recipe": ("1989",), "seeds": (0,)} | {axis: "1989"}
+    with pytest.raises(InputError, match=rf"grid: {axis} is '1989', expected a tuple"):
+        Grid(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"optimizer": "adam"}, "optimizer is 'adam', expected one of sgd, sdlm, adamw, muon"),
+        ({"schedule": "cosin"}, "schedule is 'cosin', expected one of linear, cosine, constant"),
+        ({"name": "x/y"}, "recipe name 'x/y'.*no slash"),
+        ({"name": "a\nb"}, "recipe name.*no control character"),
+        ({"name": ""}, "recipe name ''"),
+    ],
+)
+def test_a_recipe_that_would_train_something_else_is_refused(
+    fields: dict[str, Any], message: str
+) -> None:
+    recipe = Recipe(**{"name": "mine", "epochs": 1, "lr": 0.1} | fields)
+    info = DatasetInfo(name="d", version="1", n_train=99, n_test=9, n_val=9, note="")
+    with pytest.raises(InputError, match=message):
+        make_cell(info, recipe, n_train=60)
+
+
+def test_a_comparison_with_a_recipe_of_no_grid_is_refused_when_the_study_is_found(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from scaling.analyses import Compare\nfrom scaling.study import Grid, Study\n"
+        "GRID = Grid(n_train=(60,), recipe=('1989', 'modern'), seeds=(0,))\n"
+        "STUDY = Study(name='m', question='?', grids=(GRID,), analyses=(Compare(to='NAME'),))\n"
+    )
+    path = tmp_path / "mine.py"
+    text = path.read_text()
+    with pytest.raises(InputError, match=r"Compare compares with 'NAME', expected .*1989"):
+        find_study(str(path))
+    for name in ("1989", "modern", "dropout_relu"):
+        path.write_text(text.replace("NAME", name))
+        assert find_study(str(path)).override(recipe=("ce",)).analyses

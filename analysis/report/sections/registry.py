@@ -156,8 +156,9 @@ def _with_interaction(analyses: Iterable[Analysis]) -> list[tuple[Analysis, bool
     """Return the analyses that have a section, and whether it shows an interaction too."""
     found: list[tuple[Analysis, bool]] = []
     for analysis in analyses:
-        if isinstance(analysis, Interaction) and found and isinstance(found[-1][0], Compare):
-            found[-1] = (found[-1][0], True)
+        last = found[-1][0] if found else None
+        if isinstance(analysis, Interaction) and isinstance(last, Compare) and last.axis:
+            found[-1] = (last, True)
         elif type(analysis) in STUDY_SECTIONS:
             found.append((analysis, False))
     return found
