@@ -109,7 +109,7 @@ def test_constant_images_teach_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert "nothing distinguishes these 3 suggestions" in said
     assert re.search(r"^scaling train .* --lr 0.03$", said, re.M)
     assert main(["report", str(tmp_path / "out")]) == 0
-    assert "Nothing distinguishes the 3 suggestions" in (tmp_path / "out/report.md").read_text()
+    assert "The 3 suggestions cannot be distinguished" in (tmp_path / "out/report.md").read_text()
 
 
 @pytest.mark.usefixtures("local_ray")

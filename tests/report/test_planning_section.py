@@ -81,7 +81,7 @@ def test_a_sweep_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     assert (stopped["wall_s"], stopped["ratio"]) == (None, None)
     text = (tmp_path / "report.md").read_text()
     one = f"in {done['ratio']:.2f} times the predicted time"
-    assert f"1 of 2 sweeps came to their end, {one}" in text
+    assert f"1 of 2 sweeps ended, {one}" in text
     assert "| data | 2 | 0 | 4 | 0 | 2." in text
     assert 'id="planning"' in (tmp_path / "report.html").read_text()
     (tmp_path / "runs" / "x.json").write_text(json.dumps({"study": "data"}))

@@ -52,7 +52,8 @@ def show(data: Data) -> Section:
     if data["models"]:
         text.append(
             f"{data['models']:,} models took {_hours(data['actual_s'])} core hours,"
-            f" {data['ratio']:.2f} times the {_hours(data['predicted_s'])} of the plans."
+            f" {data['ratio']:.2f} times the {_hours(data['predicted_s'])} core hours that the"
+            " plans predicted."
         )
         tables.append(
             Table(

@@ -58,7 +58,8 @@ def table_of_trends(data: Data) -> Table:
 def table_of_times(data: Data) -> Table:
     return Table(
         caption="One training of 1989 by each trend of hardware; backtest: 3 days in 1989,"
-        f" extrapolated to {data['now']}, against the measured 90 s (positive: forecast too slow)",
+        f" extrapolated to {data['now']}, against the measured 90 s (positive: slower"
+        " than forecast)",
         columns=(
             *("trend", "orders a year", f"3 days by {data['now']}", "#missed", "inside"),
             *("#years seen", f"3 days by {data['ahead']}", f"90 s by {data['ahead']}"),
