@@ -98,15 +98,13 @@ def _figures(evidence: Evidence, numbers: Mapping[str, Any]) -> dict[str, Figure
 
 def _parts(numbers: Mapping[str, Any]) -> list[Part]:
     """Return every section in its printed form, made of the numbers alone."""
-    notes = {s["name"]: s["notes"] for s in numbers["studies"] if not s["has_curves"]}
-    parts = [
-        Part(
-            id=data["id"],
-            section=BY_KIND[data["analysis"]["kind"]].show(data),
-            notes=tuple(notes.pop(data["study"], ())),
-        )
-        for data in numbers["sections"]
-    ]
+    unprinted = {s["name"]: s for s in numbers["studies"] if not s["has_curves"]}
+    parts = []
+    for data in numbers["sections"]:  # the first one about a study has its question and notes
+        study = unprinted.pop(data["study"], {"question": "", "notes": ()})
+        section = BY_KIND[data["analysis"]["kind"]].show(data)
+        notes = tuple(study["notes"])
+        parts.append(Part(id=data["id"], section=section, question=study["question"], notes=notes))
     return parts + [
         Part(id=section.id, section=section.show(data))
         for section, data in sections_to_show(numbers)

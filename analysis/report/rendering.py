@@ -17,10 +17,11 @@ Drawn = Mapping[str, tuple[bytes, bytes]]  # by name, a figure as SVG and as PNG
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Hold a section with its anchor and the notes of its study, for the templates."""
+    """Hold a section with its anchor, and the question and notes of its study."""
 
     id: str
     section: Section
+    question: str = ""
     notes: tuple[str, ...] = ()
 
 

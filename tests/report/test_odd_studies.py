@@ -22,6 +22,7 @@ from scaling.analyses import (
     Interaction,
     Ladder,
     PublishedRun,
+    ScalingCurve,
     Screening,
     from_plan,
 )
@@ -119,6 +120,23 @@ def test_a_comparison_with_what_is_not_there_says_so(tmp_path: Path) -> None:
     fill_study(tmp_path, study(Compare(to="plan")), error_of)
     (data,) = sections_of(tmp_path)
     assert shown(data).text[0].startswith("No cell could be compared with the recipe “plan”")
+
+
+def test_every_study_has_its_question_and_notes_once(tmp_path: Path) -> None:
+    both = {
+        "section": study(Compare(to="plain"), Compare(to="slow"), name="section"),
+        "curve": study(ScalingCurve(), Compare(to="plain"), name="curve"),
+        "shape": study(name="shape"),
+        "none": study(Epochs(), name="none"),
+    }
+    for name, each in both.items():
+        asked = replace(each, question=f"Is {name} right?", notes=(f"A note on {name}.",))
+        fill_study(tmp_path, asked, error_of)
+    report(tmp_path)
+    for file in ("report.md", "report.html"):
+        text = (tmp_path / file).read_text(encoding="utf-8")
+        for name in both:
+            assert text.count(f"Is {name} right?") == text.count(f"A note on {name}.") == 1
 
 
 def test_an_alias_names_the_recipe_that_it_stands_for(tmp_path: Path) -> None:
