@@ -71,7 +71,7 @@ def _reading(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "analyses": [to_plan(analysis) for analysis in reading.analyses],
         "has_curves": reading.has_curves,
-        "chosen": sentence_of(reading.analyses) if reading.by_shape else None,
+        "chosen": sentence_of(reading),
     }
 
 

@@ -16,6 +16,7 @@ from scaling.analyses import (
     Screening,
     from_plan,
 )
+from scaling.errors import InputError
 from scaling.older_plans import READ_AS
 from scaling.study import complete, identity_without
 
@@ -29,6 +30,7 @@ class Reading:
 
     analyses: tuple[Analysis, ...]
     by_shape: bool = False
+    newer: bool = False  # a newer version named analyses that this one lacks
 
     @property
     def has_curves(self) -> bool:
@@ -43,10 +45,13 @@ def read_as(plan: Mapping[str, Any]) -> Reading:
     if "tuning" in plan:
         return Reading(analyses=())
     if named := plan.get("analyses"):
-        known = tuple(analysis for each in named if (analysis := from_plan(each)) is not None)
-        if known:
-            return Reading(analyses=known)
-    elif "analyses" not in plan and plan["name"] in READ_AS:
+        if not isinstance(named, Sequence) or isinstance(named, str):
+            raise InputError(f"plan {plan['name']}: analyses is {named!r}, expected a list")
+        found = [from_plan(each) for each in named]
+        known = tuple(analysis for analysis in found if analysis is not None)
+        newer = len(known) < len(found)
+        return Reading(analyses=known or _by_shape(plan["cells"]), by_shape=not known, newer=newer)
+    if "analyses" not in plan and plan["name"] in READ_AS:
         return Reading(analyses=READ_AS[plan["name"]])
     return Reading(analyses=_by_shape(plan["cells"]), by_shape=True)
 
@@ -56,12 +61,20 @@ def studies_with_curves(plans: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [name for name, plan in plans.items() if read_as(plan).has_curves]
 
 
-def sentence_of(analyses: Iterable[Analysis]) -> str:
-    """Return which analyses the report chose, for its readers."""
-    chosen = "; ".join(_words(analysis) for analysis in analyses)
+def sentence_of(reading: Reading) -> str | None:
+    """Return which analyses the report chose, or cannot make; None where it obeys the plan."""
+    if reading.newer:
+        lost = "The study names analyses of a newer version of this package, which are left out."
+        return lost + (f" {_chosen(reading)}" if reading.by_shape else "")
+    if reading.by_shape:
+        return f"The study names no analyses. {_chosen(reading)}"
+    return None
+
+
+def _chosen(reading: Reading) -> str:
     return (
-        f"The study names no analyses, so the report chose by the shape of its grid: {chosen}."
-        " `Study(analyses=...)` chooses others."
+        "The report chose by the shape of the grid:"
+        f" {'; '.join(map(_words, reading.analyses))}. `Study(analyses=...)` chooses others."
     )
 
 

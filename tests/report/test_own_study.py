@@ -7,7 +7,7 @@ import pytest
 from simulated import fill_study
 
 from analysis import report
-from analysis.results.reading import read_as
+from analysis.results.reading import read_as, sentence_of
 from scaling.analyses import (
     SMALLEST_WIDTH,
     Analysis,
@@ -63,7 +63,7 @@ def test_it_gets_curves_comparisons_a_width_section_and_an_interaction(
     for heading in ("mine: against “plain”", "mine: against the smallest width"):
         assert re.search(rf'<h2 id="mine(\.2)?">{heading}</h2>', page)
     assert 'src="data:image/svg' in page
-    chosen = "chose by the shape of its grid: scaling curves over the number of training images;"
+    chosen = "chose by the shape of the grid: scaling curves over the number of training images;"
     assert (chosen in page) == (not analyses)
     for name in ("mine", "mine.2", "error_vs_n_train"):
         assert (tmp_path / "figures" / f"{name}.png").exists()
@@ -141,6 +141,13 @@ def test_a_tuning_is_not_read_as_a_study() -> None:
 def test_analyses_of_a_newer_version_are_left_to_it() -> None:
     plan = {"name": "m", "cells": [entry()], "analyses": [{"kind": "Other", "x": 1}]}
     assert read_as(plan).analyses == (ScalingCurve(),)
+    assert "a newer version" in str(sentence_of(read_as(plan)))
+    both = read_as(plan | {"analyses": [*plan["analyses"], {"kind": "Factorial"}]})  # type: ignore[misc]
+    assert both.analyses == (Factorial(),)
+    assert sentence_of(both) is not None
+    assert "by the shape" not in str(sentence_of(both))
+    with pytest.raises(InputError, match="analyses is 5, expected a list"):
+        read_as(plan | {"analyses": 5})
     with pytest.raises(InputError, match="Compare has no to"):
         read_as(plan | {"analyses": [{"kind": "Compare"}]})
 

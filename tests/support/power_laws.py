@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scaling.analyses import ScalingCurve
 from scaling.data.selection import DatasetInfo
 from scaling.engines.result import Evaluation, NumericFailure, Score, Trained
 from scaling.store.rows import failure_row, metric_rows, prediction_row
@@ -30,6 +31,7 @@ def fill(
         question="How?",
         grids=(Grid(n_train=sizes, recipe=recipes, epochs=(3,), seeds=seeds),),
         notes=("A note to readers.",),
+        analyses=(ScalingCurve(),),
     )
     jobs = resolve(study, lambda _: (info.name, info))
     store = Store(out)
