@@ -162,7 +162,7 @@ def _seeds(values: list[int] | None) -> tuple[int, ...] | None:
 def add_points(p: argparse.ArgumentParser) -> None:
     """Add the arguments for the points of a curve: a results folder, or a table's columns."""
     p.add_argument("out", metavar="OUT", nargs="?", help="a results folder")
-    p.add_argument("--points", metavar="FILE", help="anybody's CSV or Parquet in its place")
+    p.add_argument("--points", metavar="FILE", help="your own CSV or Parquet file in its place")
     p.add_argument("--x", metavar="COL", help="sizes")
     p.add_argument("--y", metavar="COL", help="errors")
     p.add_argument("--se", metavar="COL", help="standard error of y")

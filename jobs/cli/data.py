@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _line(row: dict[str, Any]) -> str:
     if "missing" in row:
-        return f"{row['name']:8} cannot be had: {row['missing']}"
+        return f"{row['name']:8} is not available: {row['missing']}"
     endless = row["n_train"] > 10**7
     n_train = "any number of" if endless else f"{row['n_train']:,}"
     line = (

@@ -26,7 +26,7 @@ are the same. OUT is a results folder or a URI, such as `s3://bucket/path`.
 | 0 | done |
 | 1 | some models failed, or a check does not hold; all other results are stored |
 | 2 | bad usage or input; one line on stderr says what was got, what was expected and what to do |
-| 130 | stopped by Ctrl-C; the same command goes on |
+| 130 | stopped by Ctrl-C; the same command continues |
 """
 
 # Options that many commands share, for those whose parser has no help of its own.

@@ -19,7 +19,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fit scaling curves with intervals, to a results folder or to anybody's points."""
+    """Fit scaling curves with intervals to a results folder or to your own points."""
     from analysis import api  # pandas takes a second to import
 
     check_points("fit", args)

@@ -78,7 +78,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("scaling: stopped; what is stored stays, the same command goes on", file=sys.stderr)
+        print(
+            "scaling: stopped; stored results stay, and the same command continues", file=sys.stderr
+        )
         return 130
     return exit_status
 

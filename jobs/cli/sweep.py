@@ -29,7 +29,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train the models of a study on Ray; what is stored already is not trained again."""
+    """Train the models of a study on Ray, except those that are stored already."""
     study = study_from_args(args)
     if not (args.out or args.dry_run):
         raise InputError("sweep needs --out DIR or URI, where the results go (or --dry-run)")

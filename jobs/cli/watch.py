@@ -1,4 +1,4 @@
-"""How far a study is, again and again, from what is stored: no Ray, and no file read twice."""
+"""Watch studies in a results folder, without Ray and without reading a file twice."""
 
 import json
 import sys

@@ -87,7 +87,7 @@ class Files:
         except (OSError, pa.ArrowException) as error:
             raise WriteError(
                 f"{self.path(name)} cannot be written ({one_line(error)}): see to the disk or the"
-                " connection and run the same command again; what is stored stays"
+                " connection and run the same command again; stored results stay"
             ) from error
 
     def write_once(self, name: str, body: bytes | pa.Buffer) -> None:

@@ -195,7 +195,7 @@ def test_data_lists_what_can_be_had_and_what_cannot(
 ) -> None:
     assert main(["data", "--sheet", str(tmp_path / "sheet.png")]) == 0
     out = capsys.readouterr().out
-    assert "mnist    cannot be had" in out
+    assert "mnist    is not available" in out
     assert "strokes  any number of training and 10,000 test images" in out
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
     assert main(["data", "strokes", "--json"]) == 0
