@@ -15,6 +15,27 @@ from scaling.errors import InputError
 from scaling.store.store import Store
 from scaling.study import Study
 
+# The help of options that many commands share, where a command gives none of its own.
+HELP = {
+    "address": "a Ray cluster; auto: the one that this machine is in, else a local one",
+    "batch_size": "examples a step",
+    "dataset": "mnist, usps, strokes, FILE.npz, or auto: mnist where it is available, else strokes",
+    "device": "the processor or the GPU",
+    "engine": "what trains; else the fastest that can",
+    "epochs": "passes over the training images",
+    "form": "one form of docs/concepts.md; else the usual ones",
+    "json": "print JSON for programs",
+    "lr": "learning rate of the first epoch",
+    "min_origin": "the first window ends at this size, each further one at twice the last",
+    "model": "the network: lecun1989 or micro_vit",
+    "n_test": "test images: a fixed random subset, or all",
+    "n_train": "training images",
+    "out": "the results folder",
+    "recipe": "how it is trained; see `scaling train`",
+    "split": "tune: a part of the training images is for validation",
+    "width": "multiplies the number of planes and units of 1989",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """Answer bad usage by one line and exit status 2."""

@@ -29,27 +29,6 @@ are the same. OUT is a results folder or a URI, such as `s3://bucket/path`.
 | 130 | stopped by Ctrl-C; the same command continues |
 """
 
-# Options that many commands share, for those whose parser has no help of its own.
-SHARED = {
-    "address": "a Ray cluster; auto: the one that this machine is in, else a local one",
-    "batch_size": "examples a step",
-    "dataset": "mnist, usps, strokes, FILE.npz, or auto: mnist where it can be had, else strokes",
-    "device": "the processor or the GPU",
-    "engine": "what trains; else the fastest that can",
-    "epochs": "passes over the training images",
-    "form": "one form of docs/concepts.md; else the usual ones",
-    "json": "print JSON for programs",
-    "lr": "learning rate of the first epoch",
-    "min_origin": "the first window ends at this size, each further one at twice the last",
-    "model": "the network: lecun1989 or micro_vit",
-    "n_test": "test images: a fixed random subset, or all",
-    "n_train": "training images",
-    "out": "the results folder",
-    "recipe": "how it is trained; see `scaling train`",
-    "split": "tune: a part of the training images is for validation",
-    "width": "multiplies the number of planes and units of 1989",
-}
-
 
 def describe(parser: argparse.ArgumentParser) -> str:
     """Return a page of Markdown: an overview, then a part for each subcommand."""
@@ -102,7 +81,7 @@ def _call(action: argparse.Action) -> str:
 
 
 def _meaning(action: argparse.Action, command: argparse.ArgumentParser) -> str:
-    return (action.help or SHARED.get(action.dest, "")) % {**vars(action), "prog": command.prog}
+    return (action.help or "") % {**vars(action), "prog": command.prog}
 
 
 def _default(action: argparse.Action) -> str:

@@ -22,7 +22,7 @@ from jobs.cli import (
     validate,
     verify,
 )
-from jobs.cli.arguments import Command, Parser
+from jobs.cli.arguments import HELP, Command, Parser
 from jobs.cli.terminal import check_words, printable
 from jobs.execution.shelter import take_shelter
 from scaling.check import command as check
@@ -56,6 +56,8 @@ def build_parser() -> Parser:
     for command in COMMANDS:
         added = subparsers.add_parser(command.name, help=command.help, description=command.help)
         command.add_arguments(added)
+        for action in added._actions:
+            action.help = action.help or HELP.get(action.dest)
         added.set_defaults(run=command.run)
     return parser
 
