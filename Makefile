@@ -12,7 +12,7 @@ report: .venv/.installed  ## train the quickstart study on a local Ray, then wri
 test: .venv/.installed-dev  ## the test suite
 	$(BIN)/python -m pytest
 
-test-fast: .venv/.installed-dev  ## what needs neither Ray nor a browser, in a minute or two
+test-fast: .venv/.installed-dev  ## what needs neither Ray nor a browser, in a minute
 	$(BIN)/python -m pytest tests/unit tests/statistics
 
 acceptance: .venv/.installed-dev  ## the commands on a real cluster of two nodes, and stored figures
