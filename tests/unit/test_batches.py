@@ -23,11 +23,11 @@ def test_batches_hold_every_model_once_and_the_longest_come_first(tiny_npz: Path
     batches = make_batches(jobs, on_cpu(), slots=2)
     runs = [p.job.cell.run_id(m) for b in batches for p in b.jobs for m in p.job.members]
     assert sorted(runs) == sorted(j.cell.run_id(m) for j in jobs for m in j.members)
-    seconds = [batch.seconds for batch in batches]
-    assert seconds == sorted(seconds, reverse=True)
+    predicted = [batch.seconds for batch in batches]
+    assert predicted == sorted(predicted, reverse=True)
     assert len(batches) >= 4
     largest_model = max(plan_job(j, "cpu").seconds / len(j.members) for j in jobs)
-    assert max(seconds) <= max(sum(seconds) / 8, largest_model) * 1.001
+    assert max(predicted) <= max(sum(predicted) / 8, largest_model) * 1.001
 
 
 def test_a_trial_unpacks_its_own_batch_and_no_other(
