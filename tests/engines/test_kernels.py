@@ -1,8 +1,6 @@
-"""Test kernels on disk: independent of each other, and never used when damaged."""
+"""Test kernels: independent of each other, and never used when they compute otherwise."""
 
-import os
 import platform
-import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,18 +14,14 @@ import numpy as np
 import pytest
 from kernels import Kind as Named
 from kernels import digests, rotations
+from stored_kernels import RELU, TANH, OnDisk, stored_file
 
 from scaling.engines.compiled import agreement, kernel_cache, kernel_file
-from scaling.engines.compiled.kernel_file import StoredKernel
 from scaling.engines.compiled.kernels import Kernels, Kind
 from scaling.engines.compiled.native import Native, Processor, emit
 from scaling.engines.compiled.self_check import digest
 from scaling.errors import InputError
 
-TANH, RELU = (
-    Kind(width=1, activation="tanh", optimizer="sgd"),
-    Kind(width=1, activation="relu", optimizer="adamw"),
-)
 # Of other tests too, so that the suite compiles few.
 KINDS: list[Named] = [
     ("tanh", "sgd", 1),
@@ -54,25 +48,6 @@ def test_no_kernel_bears_on_another_in_any_order(kinds: list[Named]) -> None:
         first, again, said = digests(order)
         assert first == again == [alone[kind] for kind in order]
         assert said == "", "something was compiled, or named"
-
-
-def stored_file(kind: Kind) -> tuple[Path, str, StoredKernel]:
-    kernel_cache.load_kernels(kind)
-    key = kernel_cache.key_of(kind, Processor.here())
-    path = kernel_file.private_folder() / f"{key}.kernel"
-    stored = kernel_file.read(path, key, Kernels._fields)
-    assert stored is not None
-    return path, key, stored
-
-
-@pytest.fixture
-def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str, StoredKernel]:
-    """A kernel in a cache of its own."""
-    _, key, stored = stored_file(TANH)
-    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path))
-    path = kernel_file.private_folder() / f"{key}.kernel"
-    kernel_file.write(path, key, stored)
-    return path, key, stored
 
 
 @pytest.mark.parametrize(
@@ -151,99 +126,13 @@ def test_every_constant_bears_on_the_digest(kind: Kind) -> None:
 
 
 def test_a_kernel_that_stays_wrong_is_never_used(
-    copied: tuple[Path, str, StoredKernel], monkeypatch: pytest.MonkeyPatch
+    copied_kernel: OnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, key, stored = copied
+    path, key, stored = copied_kernel
     wrong = replace(stored, digest="0" * 64)
     kernel_file.write(path, key, wrong)
     monkeypatch.setattr(kernel_cache, "_compile", lambda *_: kernel_file.write(path, key, wrong))
     with pytest.raises(InputError, match="still does not compute what it should"):
-        kernel_cache.load_kernels.__wrapped__(TANH)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda body: body[:-1],
-        lambda body: body + b"x",
-        lambda body: body[: len(body) // 2],
-        lambda _: b"",
-        lambda body: body.replace(b'"format": 2', b'"format": 1', 1),
-        lambda body: body.replace(b'"train"', b'"other"', 1),
-        lambda body: b"[" * 100_000 + body,
-        lambda body: b"null\n" + body,
-        lambda body: body[:-100] + bytes([body[-100] ^ 1]) + body[-99:],
-    ],
-)
-def test_a_damaged_file_is_no_kernel(
-    damage: Callable[[bytes], bytes], copied: tuple[Path, str, StoredKernel]
-) -> None:
-    path, key, stored = copied
-    assert kernel_file.read(path, key, Kernels._fields) == stored
-    path.write_bytes(damage(path.read_bytes()))
-    assert kernel_file.read(path, key, Kernels._fields) is None
-
-
-def test_a_kernel_of_another_key_is_not_used(copied: tuple[Path, str, StoredKernel]) -> None:
-    path, key, _ = copied
-    assert kernel_file.read(path, key[::-1], Kernels._fields) is None
-
-
-def test_a_file_that_others_can_write_is_not_used(
-    copied: tuple[Path, str, StoredKernel], capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, key, _ = copied
-    path.chmod(0o620)
-    assert kernel_file.read(path, key, Kernels._fields) is None
-    assert "not this user's alone" in capsys.readouterr().err
-
-
-def test_a_folder_that_others_could_write_is_emptied_and_closed(
-    copied: tuple[Path, str, StoredKernel], capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, _, _ = copied
-    path.parent.chmod(0o777)
-    assert kernel_file.private_folder() == path.parent
-    assert not path.exists()
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert "was writable by others" in capsys.readouterr().err
-
-
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away"
-)
-def test_what_belongs_to_somebody_else_is_not_used(copied: tuple[Path, str, StoredKernel]) -> None:
-    path, key, _ = copied
-    os.chown(path, 65534, -1)
-    assert kernel_file.read(path, key, Kernels._fields) is None
-    os.chown(path.parent, 65534, -1)
-    with pytest.raises(InputError, match=r"belongs to another user.*SCALING_CACHE_DIR"):
-        kernel_file.private_folder()
-
-
-def test_a_new_cache_is_closed_whatever_the_users_mask(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "new"))
-    before = os.umask(0)
-    try:
-        folder = kernel_file.private_folder()
-        kernel_file.write(
-            folder / "a.kernel", "key", StoredKernel(codes={"train": b"x"}, digest="")
-        )
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((folder / "a.kernel").stat().st_mode) == 0o600
-    assert [path.name for path in folder.iterdir()] == ["a.kernel"]
-
-
-def test_a_cache_that_cannot_be_used_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("SCALING_CACHE_DIR", str(tmp_path / "file"))
-    with pytest.raises(InputError, match=r"cannot be used .*SCALING_CACHE_DIR"):
         kernel_cache.load_kernels.__wrapped__(TANH)
 
 
@@ -295,14 +184,6 @@ def test_nothing_of_the_working_directory_is_run_in_compiling(
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     monkeypatch.chdir(tmp_path)
     assert digest(kernel_cache.load_kernels.__wrapped__(TANH), TANH)
-
-
-def test_a_kernel_that_cannot_be_read_is_one_line(copied: tuple[Path, str, StoredKernel]) -> None:
-    path, key, _ = copied
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(InputError, match=r"cannot be read .*: delete it"):
-        kernel_file.read(path, key, Kernels._fields)
 
 
 def test_a_compilation_that_fails_is_one_line(
