@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= results/quickstart
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n $(WORKERS) --dist loadgroup
 
 .PHONY: report test test-fast acceptance lint types check pins clean
 
@@ -10,13 +13,13 @@ report: .venv/.installed  ## train the quickstart study on a local Ray, then wri
 	$(BIN)/scaling report $(OUT)
 
 test: .venv/.installed-dev  ## the test suite
-	$(BIN)/python -m pytest
+	$(PYTEST) $(PARALLEL)
 
 test-fast: .venv/.installed-dev  ## what needs neither Ray nor a browser, in a minute
-	$(BIN)/python -m pytest tests/unit tests/statistics
+	$(PYTEST) $(PARALLEL) tests/unit tests/statistics
 
 acceptance: .venv/.installed-dev  ## the commands on a real cluster of two nodes, and stored figures
-	$(BIN)/python -m pytest -m acceptance --confcutdir tests/acceptance tests/acceptance
+	$(PYTEST) -m acceptance --confcutdir tests/acceptance tests/acceptance
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

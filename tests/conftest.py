@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 os.environ["SCALING_OFFLINE"] = "1"  # before anything is imported; workers inherit it
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many threads as cores in each worker are too many
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from scaling.check.cases import noise
 from scaling.data import datasets
@@ -17,6 +19,17 @@ from scaling.data.selection import Dataset
 
 settings.register_profile("crowded", deadline=None)  # no time is asserted, on any machine
 settings.load_profile("crowded")
+
+
+WITH_RAY = ("cluster", "commands", "ray")  # folders; a sweep joins any Ray of its machine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each file to one worker of xdist, and all files that start a Ray to the same one."""
+    on_ray = {item.path for item in items if "local_ray" in getattr(item, "fixturenames", ())}
+    for item in items:
+        has_ray = item.path.parent.name in WITH_RAY or item.path in on_ray
+        item.add_marker(pytest.mark.xdist_group("ray" if has_ray else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

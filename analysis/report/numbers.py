@@ -12,6 +12,7 @@ from analysis.effects.tuning import Tuning
 from analysis.laws.curves import LEVEL, Curve, curve_titles
 from analysis.laws.fit import Fit
 from analysis.laws.forms import FORMS
+from analysis.results.identity import curve_id
 from analysis.results.load import Results
 from analysis.results.provenance import training_provenance
 from analysis.results.reading import read_as, sentence_of
@@ -50,6 +51,7 @@ def make_numbers(
         "cells": results.counts(),
         "models": len(results.models),
         "curves": [_curve(*pair) for pair in zip(curves, curve_titles(curves), strict=True)],
+        "lead": _lead(results, curves),
         "comparison": _comparison(curves),
         "tunings": [tuned.summary() for tuned in tunings],
         "sections": list(sections),
@@ -118,6 +120,14 @@ def _curve(curve: Curve, title: str) -> dict[str, Any]:
         if law is None
         else {"value": law.params["alpha"], "interval": law.intervals["alpha"]},
     }
+
+
+def _lead(results: Results, curves: Sequence[Curve]) -> dict[str, int]:
+    """Return the first planned curve of several sizes, and the number of those before it."""
+    order = list(dict.fromkeys(curve_id(cell) for cell in results.study_cells))
+    falls = [i for i, curve in enumerate(curves) if len(curve.n_train) > 1]
+    first = min(falls, key=lambda i: order.index(curve_id(curves[i].entry)), default=0)
+    return {"curve": first, "falls_before": falls.index(first) if falls else 0}
 
 
 def _misses(models: pd.DataFrame, n_train: int) -> Any:

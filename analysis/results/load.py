@@ -70,14 +70,15 @@ class Results:
     @property
     def study_models(self) -> pd.DataFrame:
         """Return the models of studies, without those of tunings alone."""
-        planned = {
-            member["run_id"]
-            for plan in self.plans.values()
-            if "tuning" not in plan
-            for cell in plan["cells"]
-            for member in cell["members"]
-        }
-        return self.models[self.models["run_id"].isin(planned)].reset_index(drop=True)
+        return self._of_studies().models.reset_index(drop=True)
+
+    @property
+    def study_cells(self) -> list[Mapping[str, Any]]:
+        """Return the planned cells of studies, without those of tunings alone."""
+        return self._of_studies().cells
+
+    def _of_studies(self) -> "Results":
+        return self.of([name for name, plan in self.plans.items() if "tuning" not in plan])
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of planned cells: finished, failed and missing."""

@@ -113,7 +113,7 @@ def test_an_analysis_that_no_cell_serves_is_reported(tmp_path: Path) -> None:
         assert "mine: no section for Epochs, which needs finished cells with validation" in text
         assert "mine: no section for Interaction, which needs" in text
     lead = re.findall(r'<p class="lead">\s*(.*?)</p>', text, flags=re.S)
-    assert "core hours" not in lead[0]  # the words of another section do not open the page
+    assert "of a core" not in lead[0]  # the words of another section do not open the page
 
 
 def test_a_comparison_with_what_is_not_there_says_so(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ NAMING = {
     *("batch", "multiplications", "learning rate", "data", "form", "parameter", "trick", "with"),
     *("fitted to sizes up to", "predicted on", "one", "other", "engine", "on", "study", "begun"),
     *("FLOP", "command", "from width", "few images", "many images", "best epochs", "tried"),
-    *("quantity", "trend", "source"),
+    *("quantity", "trend", "source", "contents"),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.present.formatting import NONE
+from analysis.present.formatting import NONE, seconds
 from analysis.report.sections.section import Data, Section, Table
 from analysis.results.load import Results
 from scaling.errors import InputError
@@ -51,13 +51,13 @@ def show(data: Data) -> Section:
     text, tables = [], []
     if data["models"]:
         text.append(
-            f"{data['models']:,} models took {_hours(data['actual_s'])} core hours,"
-            f" {data['ratio']:.2f} times the {_hours(data['predicted_s'])} core hours that the"
-            " plans predicted."
+            f"{data['models']:,} models took {seconds(data['actual_s'])} of a core,"
+            f" {data['ratio']:.2f} times the {seconds(data['predicted_s'])} that the plans"
+            " predicted."
         )
         tables.append(
             Table(
-                caption="Core hours (of a GPU: its hours in use), predicted and measured; ratio of"
+                caption="Time of a core (or of a GPU in use), predicted and measured; ratio of"
                 " the sums, and of the cells from the lowest to the highest",
                 columns=(
                     *("engine", "on", "#width", "#models", "#predicted", "#measured", "#ratio"),
@@ -69,8 +69,8 @@ def show(data: Data) -> Section:
                         row["device"],
                         f"{row['width']:g}",
                         f"{row['models']:,}",
-                        _hours(row["predicted_s"]),
-                        _hours(row["actual_s"]),
+                        seconds(row["predicted_s"]),
+                        seconds(row["actual_s"]),
                         f"{row['ratio']:.2f}",
                         " to ".join(f"{ratio:.2f}" for ratio in row["cells"]),
                     )
@@ -103,9 +103,9 @@ def _models(results: Results) -> pd.DataFrame:
     predicted: dict[str, float] = {}
     for plan in results.plans.values():
         for cell in plan["cells"]:
-            seconds = cell.get("predicted_s") or 0.0  # tunings and older plans may lack it
-            for member in cell["members"] if seconds else ():
-                predicted.setdefault(member["run_id"], seconds / len(cell["members"]))
+            cost_s = cell.get("predicted_s") or 0.0  # tunings and older plans may lack it
+            for member in cell["members"] if cost_s else ():
+                predicted.setdefault(member["run_id"], cost_s / len(cell["members"]))
     models = results.models
     taken = models["cpu_s"].where(models["device"] == "cpu", models["wall_s"])
     table = models[["run_id", "cell_id", *BY]].assign(
@@ -169,7 +169,3 @@ def _run_row(run: Mapping[str, Any], digits: int) -> tuple[str, ...]:
         NONE if ratio is None else f"{ratio:.2f}",
         str(run["started_at"])[:digits].replace("T", " "),
     )
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:,.2f}"

@@ -20,6 +20,7 @@ from analysis.report.sections import (
     frontier,
     future,
     outlook,
+    recipes,
 )
 from analysis.report.sections.ablation import FACTORIAL
 from analysis.report.sections.comparison import COMPARISON
@@ -59,6 +60,12 @@ FOLDER_SECTIONS = (
         key="claims",
         measure=lambda evidence: rows if any_run(rows := judge_all(evidence)) else [],
         show=claims_table.show_claims,
+    ),
+    FolderSection(
+        id=recipes.NAME,
+        key="recipes",
+        measure=lambda evidence: recipes.measure(evidence.results),
+        show=recipes.show,
     ),
     FolderSection(
         id=forecasts.WORTH,
