@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scaling.data.selection import WARNING
+from scaling.store.contents import Contents
 from scaling.store.store import CorruptFile, State
 
 
@@ -59,6 +60,22 @@ def print_summary(plan: Mapping[str, Any], state: State, out: str) -> int:
     )
     failed = 1 if counts["failed"] or counts["missing"] else 0
     return report_corrupt_files(state.corrupt) or failed
+
+
+def print_doubts(contents: Contents) -> None:
+    """Print a line for each misplaced file, and the number of files without digests."""
+    for file in contents.misplaced:
+        print(
+            f"scaling: {file.path}: {file.error}; no model is counted twice; the next sweep puts"
+            " the file aside",
+            file=sys.stderr,
+        )
+    if contents.unverified:
+        print(
+            f"scaling: {contents.unverified:,} files were written before there were digests: a bit"
+            " that changed in them may be unseen",
+            file=sys.stderr,
+        )
 
 
 def report_corrupt_files(files: Iterable[CorruptFile]) -> int:
