@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.present.display import folder_html, folder_text
+from analysis.results.frames import as_frame, predictions_by_model, rows_of
 from scaling.errors import InputError
-from scaling.store.store import CorruptFile, State, Store, unpack_correct
+from scaling.store.store import CorruptFile, State, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,20 +109,19 @@ def load(out: str | Path | Store) -> Results:
         for member in cell["members"]
     }
     finished = planned & state.finished
-    table = contents.metrics.to_pandas()
-    rows = table[table["run_id"].isin(finished)].sort_values(
+    rows = as_frame(rows_of(contents.metrics, finished)).sort_values(
         ["dataset", "recipe", "width", "n_train", "seed", "epoch"], ignore_index=True
     )
     models = rows[rows["epoch"] == rows["epochs"]].reset_index(drop=True)
     models = models.assign(error=models["test_misses"] / models["n_test"])
-    bits = [row for row in contents.predictions.to_pylist() if row["run_id"] in finished]
+    wrong, predicted = predictions_by_model(rows_of(contents.predictions, finished))
     return Results(
         store=store,
         plans=plans,
         metrics=rows,
         models=models,
-        wrong={row["run_id"]: ~unpack_correct(row["correct"], row["n_test"]) for row in bits},
-        predicted={row["run_id"]: np.frombuffer(row["predicted"], np.uint8) for row in bits},
+        wrong=wrong,
+        predicted=predicted,
         state=state,
         misplaced=contents.misplaced,
         unverified=contents.unverified,

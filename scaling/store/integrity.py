@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from scaling.store.columns import bytes_of_rows, codes_of
 from scaling.store.schema import METRICS
 
 Faults = dict[str, str]  # by run_id: what was found, and what was expected
@@ -52,14 +53,14 @@ def contradictions(metrics: pa.Table, predictions: pa.Table) -> Faults:
     last = last_rows(metrics)
     at = pc.index_in(last["run_id"], value_set=predictions["run_id"].combine_chunks())
     last = last.filter(pc.is_valid(at))
-    theirs = predictions.take(pc.drop_null(at))
-    missed = pa.array(count_missed(theirs))
+    counted = pa.table({"n_test": predictions["n_test"], "missed": count_missed(predictions)})
+    theirs = counted.take(pc.drop_null(at))
     table = pa.table(
         {
             "run_id": last["run_id"],
             "test_misses": last["test_misses"],
             "n_test": last["n_test"],
-            "missed": missed,
+            "missed": theirs["missed"],
             "of": theirs["n_test"],
         }
     )
@@ -77,14 +78,13 @@ def count_missed(predictions: pa.Table) -> NDArray[np.int64]:
     """Return the number of missed images of each row; its bits have the length of its n_test."""
     found = np.empty(len(predictions), np.int64)
     n_of_row = predictions["n_test"].to_numpy()
-    for n in np.unique(n_of_row):
-        rows = np.flatnonzero(n_of_row == n)
-        packed = b"".join(predictions["correct"].take(pa.array(rows)).to_pylist())
-        bits = np.frombuffer(packed, np.uint8).reshape(len(rows), -1)
-        if spare := -n % 8:
-            bits = bits.copy()
-            bits[:, -1] &= 0xFF << int(spare) & 0xFF
-        found[rows] = n - np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
+    for n in np.unique(n_of_row).tolist():
+        mine = n_of_row == n
+        some = predictions["correct"].filter(pa.array(mine))
+        bits = bytes_of_rows(some, (n + 7) // 8)
+        beyond = bits[:, -1] & ((1 << -n % 8) - 1)  # bits after the last image
+        right = np.bitwise_count(bits).sum(axis=1, dtype=np.int64) - np.bitwise_count(beyond)
+        found[mine] = n - right
     return found
 
 
@@ -94,13 +94,12 @@ def last_rows(metrics: pa.Table) -> pa.Table:
 
 
 def _epochs_twice(metrics: pa.Table) -> Faults:
-    counts = (
-        metrics.select(["run_id", "epoch"])
-        .group_by(["run_id", "epoch"])
-        .aggregate([([], "count_all")])
-    )
-    rows = _rows_where(pc.greater(counts["count_all"], 1), counts, ("run_id", "epoch"))
-    return {run: f"epoch {epoch} has several rows" for run, epoch in rows}
+    model, runs = codes_of(metrics["run_id"])
+    epoch = pc.fill_null(metrics["epoch"], -1).to_numpy()
+    order = np.lexsort((epoch, model))
+    model, epoch = model[order], epoch[order]
+    twice = np.flatnonzero((model[1:] == model[:-1]) & (epoch[1:] == epoch[:-1]))
+    return {runs[model[i]]: f"epoch {epoch[i]} has several rows" for i in twice}
 
 
 def _unlike_plan(last: pa.Table, plans: Iterable[Mapping[str, Any]]) -> Faults:
