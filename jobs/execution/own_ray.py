@@ -13,6 +13,8 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
+import ray  # noqa: F401  brings psutil
+
 import jobs
 from jobs.execution.auth_token import keep_private, provide
 from scaling.cache import cache_dir
@@ -61,7 +63,7 @@ def running_head() -> str | None:
     user's: so a process of this user must belong to that cluster too. Ray's own "auto" would join
     any cluster of the machine. Without RAY_AUTH_MODE it shows the token to what it finds only.
     """
-    import psutil  # Ray brings it
+    import psutil
     from ray._common.utils import get_default_ray_temp_dir
     from ray._private.authentication import authentication_token_setup as token_setup
 
