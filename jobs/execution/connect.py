@@ -63,7 +63,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"no Ray cluster answers at '{address}' ({' '.join(str(error).split())[:200]}):"
-                " start one with `ray start --head`, or use --address local"
+                " start one with `scaling ray start --head`, or use --address local"
             ) from error
         started = f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
     try:

@@ -128,7 +128,8 @@ def test_auto_finds_it_and_is_let_in(head: Started) -> None:
 def test_a_node_has_a_folder_of_its_own() -> None:
     """It would take the head's, by name, as Ray makes it: open to all."""
     port = free_port()
-    words = [f"--port={port}", f"--dashboard-port={free_port()}", "--ray-client-server-port=0"]
+    words = [f"--port={port}", f"--dashboard-port={free_port()}"]
+    words.append(f"--ray-client-server-port={free_port()}")
     with machine() as first, machine() as other, ExitStack() as stack:
         stack.enter_context(first.start("--head", *words, agent=free_port()))
         other.token.parent.mkdir(mode=0o700)
