@@ -44,7 +44,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
     if address == "local":
         provide()
         sessions = own_ray.sessions()
-        with own_ray.guarded():
+        with own_ray.guarded(address):
             ray.init(
                 address="local",
                 num_cpus=cpus or available_cores(),
@@ -58,7 +58,8 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
         keep_private()
         try:
             _knock(address)
-            with own_ray.guarded():
+            named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+            with own_ray.guarded(named):
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(

@@ -63,35 +63,34 @@ def running_head() -> str | None:
     user's: so a process of this user must belong to that cluster too. Ray's own "auto" would join
     any cluster of the machine. Without RAY_AUTH_MODE it shows the token to what it finds only.
     """
-    import psutil
     from ray._common.utils import get_default_ray_temp_dir
     from ray._private.authentication import authentication_token_setup as token_setup
 
     theirs = Path(get_default_ray_temp_dir())  # of a `ray start` without our command
     for folder in dict.fromkeys((Path(sessions()), theirs)):
         address = _read_own(folder / "ray_current_cluster")
-        flag = f"--gcs-address={address}"
-        for process in psutil.process_iter(["cmdline", "uids"]) if address else ():
-            if flag in (process.info["cmdline"] or ()) and _is_mine(process.info["uids"]):
-                logging.getLogger(token_setup.__name__).setLevel(logging.ERROR)
-                token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-                return address
+        if address and any(_is_mine(found["uids"]) for found in _members(address)):
+            logging.getLogger(token_setup.__name__).setLevel(logging.ERROR)
+            token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+            return address
     return None
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Let ray.init in a block take 127.0.0.1 at its word, and import nothing from where we are.
+def guarded(address: str) -> Iterator[None]:
+    """Let ray.init in a block keep to loopback, and import nothing from where we are.
 
-    Ray replaces that address by the machine's own even where it is asked for, but for systems that
-    have no clusters: a Ray that starts here then listens on loopback only. Its workers import from
-    the folder in which ray.init is called, before all others: a pandas.py among somebody's results
-    would run in each of them. So the block is in the folder of this code.
+    Ray replaces 127.0.0.1 by the machine's own address even where it is asked for, but for systems
+    that have no clusters. A Ray that starts here (`local`), or a head that calls itself 127.0.0.1,
+    needs it as it is. Workers import from the folder in which ray.init is called, before all
+    others: a pandas.py among somebody's results would run in each of them. So the block is in the
+    folder of this code.
     """
     from ray._private import ray_constants
 
     before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
+    if address == "local" or any("--head" in found["cmdline"] for found in _members(address)):
+        ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         with chdir(Path(jobs.__file__).parents[1]):
             yield
@@ -150,6 +149,16 @@ def _lets_rename(folder: Path) -> bool:
     """Tell whether all users may rename in a folder what is not theirs."""
     mode = folder.stat().st_mode
     return POSIX and bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+
+
+def _members(address: str) -> Iterator[dict[str, Any]]:
+    """Yield words and user of each process on this machine that calls its cluster's head so."""
+    import psutil
+
+    flag = f"--gcs-address={address}"
+    for process in psutil.process_iter(["cmdline", "uids"]):
+        if flag in (process.info["cmdline"] or ()):
+            yield process.info
 
 
 def _read_own(path: Path) -> str | None:

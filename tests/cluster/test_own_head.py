@@ -108,14 +108,17 @@ def test_another_user_cannot_replace_the_code_of_a_job(head: Started) -> None:
     assert within_reach(head.machine.ray, head.machine.token.parent) == []
 
 
-def test_auto_finds_it_and_is_let_in(head: Started) -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_a_sweep_finds_it_and_is_let_in(head: Started, named: bool) -> None:
+    """By `auto` without any setting; by its address with RAY_AUTH_MODE, as Ray demands."""
+    address, mode = (head.address, {"RAY_AUTH_MODE": "token"}) if named else ("auto", {})
     code = (
         "import ray\nfrom jobs.execution.connect import connected\n"
-        "with connected('auto') as where: print(where, len(ray.nodes()))"
+        f"with connected({address!r}) as where: print(where, len(ray.nodes()))"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
-        env=head.machine.env,
+        env=head.machine.env | mode,
         cwd=head.machine.folder,
         capture_output=True,
         text=True,
