@@ -6,7 +6,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n $(WORKERS)
 
-.PHONY: report test test-fast acceptance lint types check pins clean
+.PHONY: report test test-fast acceptance lint types check pins lock audit clean
 
 report: .venv/.installed  ## train the quickstart study on a local Ray, then write its report
 	$(BIN)/scaling sweep quickstart --out $(OUT)
@@ -50,6 +50,19 @@ pins: .venv/.installed-dev  ## write constraints.txt anew from what is installed
 	  { $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//'; grep -E '^(cuda|nvidia|triton)' constraints.txt; } \
 	  | awk -F== '!seen[$$1]++' | sort -f ) > constraints.new  # of torch's CUDA build too, wherever it is made
 	mv constraints.new constraints.txt
+
+.venv/tools/bin/uv: .venv/bin/pip
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/pip install --quiet --disable-pip-version-check uv==0.13.9 pip-audit==2.10.1
+
+lock: .venv/tools/bin/uv  ## write requirements.lock anew: the versions of constraints.txt, with hashes
+	.venv/tools/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --extra dev -c constraints.txt pyproject.toml -o lock.new
+	( grep '^#' requirements.lock; cat lock.new ) > requirements.new
+	mv requirements.new requirements.lock && rm lock.new
+
+audit: .venv/tools/bin/uv  ## known holes of what requirements.lock names; it asks PyPI
+	.venv/tools/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock
 
 clean:
 	rm -rf .venv results build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -3,8 +3,11 @@
 import os
 import sys
 
-from jobs.cli.main import main
+from jobs import leave_out_the_working_folder
 
 if __name__ == "__main__":
+    leave_out_the_working_folder()
+    from jobs.cli.main import main
+
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     sys.exit(main(["sweep", *sys.argv[1:]]))

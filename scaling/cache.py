@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -35,11 +36,17 @@ def cache_dir() -> Path:
 def locked(name: str, part: str = "datasets") -> Iterator[Path]:
     """Lock a folder in a part of the cache against other processes of this node and yield it.
 
-    Raises InputError where it cannot be written.
+    Raises InputError where it cannot be written, or all users can write it.
     """
     folder = cache_dir() / part / name
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in (cache_dir(), folder.parent, *([folder] if folder.exists() else [])):
+            if os.name == "posix" and place.stat().st_mode & stat.S_IWOTH:
+                raise InputError(
+                    f"all users can write {place}, and change what is trained on: chmod o-w it, or"
+                    " name a folder of yours in SCALING_CACHE_DIR"
+                )
         with _file_lock(folder.with_suffix(".lock")):
             yield folder
     except OSError as error:

@@ -16,7 +16,7 @@ set -euo pipefail
 export RAY_AUTH_MODE=token
 token=${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/auth_token}
 if [ ! -r "$token" ]; then
-  echo "slurm.sh: no token in $token: make it once with \`ray get-auth-token --generate\`" >&2
+  echo "slurm.sh: no token in $token: make it once with \`scaling ray get-auth-token\`" >&2
   exit 2
 fi
 
@@ -31,6 +31,7 @@ export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600  # seconds; nodes start at dif
 export RAY_gcs_rpc_server_reconnect_timeout_s=20  # seconds until a node sees the end
 export RAY_worker_niceness=0  # the nodes are ours alone
 
+# `scaling ray` gives Ray a folder on each node that no other user of it can enter.
 # `ray symmetric-run` starts Ray on every node, runs the sweep on the first, stops Ray and exits
 # with the sweep's status. It exits with 0 where Ray did not start, hence the file. When Ray stops,
 # it prints hundreds of lines on the other nodes; they go into files beside the log.
@@ -39,9 +40,9 @@ rm -f "$began"
 trap 'rm -f "$began"' EXIT
 srun --cpu-bind=none bash -c '
   [ "$SLURM_NODEID" = 0 ] || exec &> "slurm-$SLURM_JOB_ID.node$SLURM_NODEID.log"
-  exec ray symmetric-run --address "$address" --min-nodes "$SLURM_JOB_NUM_NODES" \
+  exec scaling ray symmetric-run --address "$address" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --num-cpus "$SLURM_CPUS_ON_NODE" -- bash -c "touch \"\$began\"; exec \"\$@\"" - \
-    python -m jobs.sweep --address "$address" --shared-fs "$@"' - "$@"
+    python -P -m jobs.sweep --address "$address" --shared-fs "$@"' - "$@"
 if [ ! -e "$began" ]; then
   echo "slurm.sh: Ray did not start, see above: nothing was trained" >&2
   exit 1

@@ -15,14 +15,16 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
-from jobs.execution.auth_token import keep_private
-from jobs.execution.shelter import lend_token
+from jobs.execution import own_ray
+from jobs.execution.auth_token import keep_private, provide
 from scaling.engines import available_cores
 from scaling.errors import InputError
 
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # we name failures, one line each
 ANSWER_S = 10.0  # assumed: a cluster that takes longer to accept a connection is no use
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing large goes through it
+# What trials read of SCALING_... in the environment. Nothing else travels: it may be a secret.
+FORWARDED = "CACHE_DIR CHECKPOINT_S DATA_DIR FAKE_GPU GIT_COMMIT MIRRORS OFFLINE US_PER_EXAMPLE"
 
 
 @contextmanager
@@ -37,26 +39,32 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
     if ray.is_initialized():
         yield "the Ray of this process"
         return
-    if address == "local" or (address == "auto" and not _running()):
-        lend_token()
-        ray.init(
-            address="local",
-            num_cpus=cpus or available_cores(),
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-        keep_private()  # Ray makes a token for it
+    if address == "auto" and not os.environ.get("RAY_ADDRESS"):
+        address = own_ray.running_head() or "local"
+    if address == "local":
+        provide()
+        sessions = own_ray.sessions()
+        with own_ray.guarded(address):
+            ray.init(
+                address="local",
+                num_cpus=cpus or available_cores(),
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=sessions,
+            )
     else:
         keep_private()
         try:
             _knock(address)
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+            with own_ray.guarded(named):
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"no Ray cluster answers at '{address}' ({' '.join(str(error).split())[:200]}):"
-                " start one with `ray start --head`, or use --address local"
+                " start one with `scaling ray start --head`, or use --address local"
             ) from error
         started = f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
     try:
@@ -83,13 +91,21 @@ def settings() -> dict[str, str]:
     """Return our own environment variables, which workers of a running cluster would not have.
 
     They go to trials as an argument: a Ray job's runtime environment cannot be added to. Folders
-    are made absolute, as trials work in folders of their own.
+    are made absolute, as trials work in folders of their own. Mirrors with a password stay here.
     """
-    ours = {name: value for name, value in os.environ.items() if name.startswith("SCALING_")}
+    names = [f"SCALING_{name}" for name in FORWARDED.split()]
+    ours = {name: os.environ[name] for name in names if name in os.environ}
+    if has_secret(ours.get("SCALING_MIRRORS", "")):
+        del ours["SCALING_MIRRORS"]
     return {
         name: str(Path(value).absolute()) if name.endswith("_DIR") and value else value
         for name, value in ours.items()
     }
+
+
+def has_secret(mirrors: str) -> bool:
+    """Tell whether the addresses of mirrors may have a user, a password or a token in them."""
+    return any(mark in mirrors for mark in "@?#")
 
 
 def _knock(address: str) -> None:
@@ -98,16 +114,3 @@ def _knock(address: str) -> None:
     host, colon, port = named.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
-
-
-def _running() -> bool:
-    """Tell whether a cluster can be joined: RAY_ADDRESS, or a `ray start` on this machine.
-
-    Ray's own "auto" would also join the local Ray of another script and die with it; the
-    address file alone may be left over from a cluster that was killed. Hence private functions.
-    """
-    from ray._private.services import find_bootstrap_address, find_gcs_addresses
-
-    if os.environ.get("RAY_ADDRESS"):
-        return True
-    return find_bootstrap_address(None) in find_gcs_addresses()

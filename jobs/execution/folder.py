@@ -25,7 +25,7 @@ def exclusive_lock(store: Store) -> Iterator[None]:
         yield
         return
     try:
-        with FileLock(store.root / ".lock", timeout=0):
+        with FileLock(store.root / ".lock", timeout=0, mode=0o600):  # or others could hold it
             yield
     except Timeout:
         raise InputError(

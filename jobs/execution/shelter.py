@@ -6,11 +6,10 @@ and Ray then warn or fail as soon as they start; folders in our cache take the p
 
 import logging
 import os
-import secrets
 import tempfile
 from pathlib import Path
 
-from jobs.execution.auth_token import expanded, token_file
+from jobs.execution.auth_token import expanded
 from scaling.cache import cache_dir
 from scaling.errors import InputError
 
@@ -41,17 +40,6 @@ def take_shelter() -> None:
         os.environ["MPLCONFIGDIR"] = spare
     else:  # it makes a temporary one and warns of that at length
         logging.getLogger("matplotlib").setLevel(logging.ERROR)
-
-
-def lend_token() -> None:
-    """Give a Ray that starts here a token of its own where its file cannot be written.
-
-    Ray writes one into HOME, and fails where it cannot. This one lives as long as this process.
-    """
-    given = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
-    path = token_file()
-    if not (given or os.access(path, os.F_OK) or can_be_made(path)):
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def can_be_made(path: Path) -> bool:

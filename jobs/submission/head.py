@@ -155,6 +155,6 @@ def _address_in_environment(url: str) -> Iterator[None]:
 
 def _no_answer(url: str, why: str) -> InputError:
     return InputError(
-        f"no Ray cluster answers at {url} ({why}): start one with `ray start --head`, or name"
-        " another with --address"
+        f"no Ray cluster answers at {url} ({why}): start one with `scaling ray start --head`, or"
+        " name another with --address"
     )

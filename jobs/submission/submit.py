@@ -6,6 +6,7 @@ be able to reach the place that `--out` names.
 
 import asyncio
 import hashlib
+import os
 import re
 import shlex
 import shutil
@@ -24,7 +25,7 @@ from ray.job_submission import JobDetails
 import analysis
 import jobs
 import scaling
-from jobs.execution.connect import settings
+from jobs.execution.connect import has_secret, settings
 from jobs.submission.head import Head, reach
 from scaling.errors import InputError
 from scaling.store.rows import provenance
@@ -159,6 +160,11 @@ def copy_code(folder: Path, file: Path | None) -> None:
 def environment(here: bool) -> dict[str, str]:
     """Return our own variables for the job; those of folders only where the head is `here`."""
     ours = {name: value for name, value in settings().items() if here or name[-4:] != "_DIR"}
+    if has_secret(os.environ.get("SCALING_MIRRORS", "")):
+        print(
+            "scaling: SCALING_MIRRORS may hold a password and does not travel: set it on each node",
+            file=sys.stderr,
+        )
     commit = provenance()["git_commit"]  # the copy that travels knows none
     return ours | ({"SCALING_GIT_COMMIT": commit} if commit else {})
 

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
+import scaling
 from scaling.bench.rounds import Spread
 from scaling.engines import available_cores
 
-CHILD = (sys.executable, "-m", "scaling.bench.child")
-SETTINGS = {"OMP_NUM_THREADS": "1"}  # one core per process
+CHILD = (sys.executable, "-P", "-m", "scaling.bench.child")  # -P: nothing of the current folder
 
 
 def first_call_s(engine: str, recipe: str) -> float:
@@ -23,7 +24,7 @@ def first_call_s(engine: str, recipe: str) -> float:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        env={**os.environ, **SETTINGS},
+        env=_environment(),
     )
     return float(done.stdout)
 
@@ -45,6 +46,13 @@ def two_workers(engine: str, recipe: str, rounds: int, seconds: float) -> Spread
     return Spread.of(gains)
 
 
+def _environment() -> dict[str, str]:
+    """Return the variables of a process that has one core and this code."""
+    paths = [str(Path(scaling.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    ours = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return {**os.environ, **ours}
+
+
 def _rate(workers: list["subprocess.Popen[str]"], seconds: float) -> float:
     """Return the examples per second of these workers together."""
     for worker in workers:
@@ -63,7 +71,7 @@ def _worker(engine: str, recipe: str) -> Iterator["subprocess.Popen[str]"]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **SETTINGS},
+        env=_environment(),
     ) as process:
         _answer(process)
         yield process

@@ -18,7 +18,7 @@ from scaling.check.plan import Task
 from scaling.engines import available_cores
 
 GRACE_S = 30.0  # after a task's time is over, until it is killed
-CHILD = (sys.executable, "-m", "scaling.check.child")
+CHILD = (sys.executable, "-P", "-m", "scaling.check.child")  # -P: nothing of the current folder
 LEAST_S = 3.0  # the time left that a task needs to start
 POLL_S = 0.05
 MOST_AT_ONCE = 8  # tasks; assumed: each takes up to 0.5 GB

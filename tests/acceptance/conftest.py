@@ -18,7 +18,7 @@ def user() -> Iterator[User]:
     """Somebody new, of whom nothing stays: no process and no file."""
     folder = Path(tempfile.mkdtemp(prefix="acc"))  # short: Ray makes sockets in it
     for name in ("home", "tmp", "ray"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(mode=0o700)
     try:
         yield User(folder)
         until(lambda: not naming(str(folder)), "the end of all processes")

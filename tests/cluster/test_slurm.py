@@ -20,6 +20,7 @@ FAKES = {  # more nodes are listed than a pipe holds: whoever reads the first on
     "ray": """printf '%s\\n' "$@"; env > env
 [ $STARTS = yes ] || exit 0  # as it does
 while [ "$1" != -- ]; do shift; done; shift; "$@" """,
+    "scaling": 'shift; exec ray "$@"',
     "python": "exit $STATUS",
 }
 
@@ -49,8 +50,8 @@ def test_it_asks_ray_and_the_sweep_for_what_they_know(
     assert given == {"--address": address, "--min-nodes": "3", "--num-cpus": "8"}
     assert curate_and_validate_ray_start_args(said[1:middle]) == ["--num-cpus", "8"]
     sweep = said.index("python")
-    assert said[sweep + 1 : sweep + 3] == ["-m", "jobs.sweep"]
-    asked = build_parser().parse_args(["sweep", *said[sweep + 3 :]])
+    assert said[sweep + 1 : sweep + 4] == ["-P", "-m", "jobs.sweep"]
+    asked = build_parser().parse_args(["sweep", *said[sweep + 4 :]])
     assert (asked.study, asked.out, asked.seeds) == ("quickstart", "a folder", [2])
     assert asked.shared_fs
     assert asked.address == address

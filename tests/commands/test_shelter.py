@@ -4,15 +4,17 @@ import ctypes
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobs.cli.main import COMMANDS
-from jobs.execution import shelter
+from jobs.execution import auth_token, shelter
 from scaling.data import strokes
 from scaling.data.selection import Dataset
 
@@ -148,21 +150,36 @@ def test_a_ray_that_cannot_keep_its_token_gets_one(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
     monkeypatch.setenv("HOME", os.devnull)  # below a file nothing can be made, not even by root
-    shelter.lend_token()
+    auth_token.provide()
     first = os.environ.pop("RAY_AUTH_TOKEN")
-    shelter.lend_token()
+    auth_token.provide()
     second = os.environ.pop("RAY_AUTH_TOKEN")
     assert len(first) == len(second) == 64
     assert first != second
 
 
-def test_ray_keeps_its_own_token_where_it_can(
+def test_the_token_is_private_from_its_first_byte_and_stays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    shelter.lend_token()
+    modes = []
+    opened = os.open
+
+    def noting(path: Any, flags: int, *mode: int) -> int:
+        handle = opened(path, flags, *mode)
+        modes.append(stat.S_IMODE(os.fstat(handle).st_mode))
+        return handle
+
+    monkeypatch.setattr(os, "open", noting)
+    auth_token.provide()
+    made = auth_token.token_file()
+    first = made.read_text()
+    auth_token.provide()
+    assert made.read_text() == first
+    assert len(first) == 64
+    assert modes == [0o600]
     assert "RAY_AUTH_TOKEN" not in os.environ
 
 

@@ -9,7 +9,7 @@ from jobs.cli import document
 from jobs.cli.main import build_parser
 
 ROOT = Path(__file__).parents[2]
-ALONE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+ALONE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 DOCUMENTS = [*(ROOT / name for name in ALONE), *sorted((ROOT / "docs").rglob("*.md"))]
 MOST_WORDS = 1_000
 # Made by programs: only their links are tested, as their code names files of a results folder.
