@@ -3,8 +3,9 @@
 import os
 import sys
 
-from jobs.cli.main import main
+from jobs.cli.main import entry
 
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    sys.exit(main(["sweep", *sys.argv[1:]]))
+    sys.argv.insert(1, "sweep")
+    entry()

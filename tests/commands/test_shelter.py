@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli.main import COMMANDS
+from jobs.cli.commands import COMMANDS
 from jobs.execution import shelter
 from scaling.data import strokes
 from scaling.data.selection import Dataset
