@@ -7,7 +7,8 @@ from jobs import leave_out_the_working_folder
 
 if __name__ == "__main__":
     leave_out_the_working_folder()
-    from jobs.cli.main import main
+    from jobs.cli.main import entry
 
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    sys.exit(main(["sweep", *sys.argv[1:]]))
+    sys.argv.insert(1, "sweep")
+    entry()

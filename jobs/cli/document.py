@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from jobs.cli.main import build_parser
+from jobs.cli.commands import build_parser
 
 REWRITE = "python -m jobs.cli.document > docs/commands.md"  # from the root of the repository
 
@@ -26,7 +26,7 @@ are the same. OUT is a results folder or a URI, such as `s3://bucket/path`.
 | 0 | done |
 | 1 | some models failed, or a check does not hold; all other results are stored |
 | 2 | bad usage or input; one line on stderr says what was got, what was expected and what to do |
-| 130 | stopped by Ctrl-C; the same command continues |
+| 130, 143 | stopped by Ctrl-C or SIGTERM; the same command continues |
 """
 
 

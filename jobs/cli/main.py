@@ -1,75 +1,37 @@
-"""The command `scaling`: arguments in, one call, text out.
+"""The command `scaling`: signals and errors become one line and an exit status.
 
-Exit status: 0 done; 1 some models failed, the others are stored; 2 bad usage or input, one line.
+Exit status: 0 done; 1 some models failed, the others are stored; 2 bad usage or input, one line;
+130 or 143 stopped by SIGINT or SIGTERM. The commands are imported when one runs: that takes a
+second, in which a signal is told like any other.
 """
 
 import os
 import shlex
 import sys
 
-from jobs.cli import (
-    bench,
-    compact,
-    data,
-    fit,
-    own_ray,
-    predict,
-    report,
-    status,
-    studies,
-    submit,
-    sweep,
-    train,
-    tune,
-    validate,
-    verify,
-)
-from jobs.cli.arguments import HELP, Command, Parser
-from jobs.cli.terminal import check_words, printable
-from jobs.execution.shelter import take_shelter
-from scaling.check import command as check
-from scaling.errors import InputError
-
-COMMANDS = (
-    Command(name="data", add_arguments=data.add_arguments, run=data.run),
-    Command(name="train", add_arguments=train.add_arguments, run=train.run),
-    Command(name="studies", add_arguments=studies.add_arguments, run=studies.run),
-    Command(name="sweep", add_arguments=sweep.add_arguments, run=sweep.run),
-    Command(name="submit", add_arguments=submit.add_arguments, run=submit.run),
-    Command(name="ray", add_arguments=own_ray.add_arguments, run=own_ray.run),
-    Command(name="tune", add_arguments=tune.add_arguments, run=tune.run),
-    Command(name="status", add_arguments=status.add_arguments, run=status.run),
-    Command(name="fit", add_arguments=fit.add_arguments, run=fit.run),
-    Command(name="validate", add_arguments=validate.add_arguments, run=validate.run),
-    Command(name="predict", add_arguments=predict.add_arguments, run=predict.run),
-    Command(name="report", add_arguments=report.add_arguments, run=report.run),
-    Command(name="compact", add_arguments=compact.add_arguments, run=compact.run),
-    Command(name="verify", add_arguments=verify.add_arguments, run=verify.run),
-    Command(name="bench", add_arguments=bench.add_arguments, run=bench.run),
-    Command(name="check", add_arguments=check.add_arguments, run=check.check),
-)
-
-
-def build_parser() -> Parser:
-    """Return the parser of all commands; each sets `run` to its function."""
-    parser = Parser(
-        prog="scaling",
-        description="Train LeCun's 1989 network over data-set size, width and 33 years of tricks.",
-    )
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for command in COMMANDS:
-        added = subparsers.add_parser(command.name, help=command.help, description=command.help)
-        command.add_arguments(added)
-        for action in added._actions:
-            action.help = action.help or HELP.get(action.dest)
-        added.set_defaults(run=command.run)
-    return parser
+from jobs.execution import stopping
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. A user's mistake is one line on stderr, never a traceback."""
+    stopping.tell(None)
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        print(f"scaling: {stopping.last_line()}", file=sys.stderr)
+        return stopping.status()
+
+
+def _run(words: list[str]) -> int:
+    from jobs.cli.commands import build_parser
+    from jobs.cli.output import print_to_stderr
+    from jobs.cli.terminal import check_words, printable
+    from jobs.execution.shelter import take_shelter
+    from scaling.errors import InputError
+    from scaling.store import files
+
+    files.on_retry = print_to_stderr
     printable(sys.stdout, sys.stderr)
-    words = sys.argv[1:] if argv is None else argv
     args = build_parser().parse_args(words)
     args.command = shlex.join(["scaling", *words])  # for the plan of a study, and its report
     try:
@@ -83,13 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `scaling ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print(
-            "scaling: stopped; stored results stay, and the same command continues", file=sys.stderr
-        )
-        return 130
     return exit_status
 
 
 def entry() -> None:
-    sys.exit(main())
+    """Run the command of this process, and end it."""
+    stopping.install()
+    stopping.leave(main())

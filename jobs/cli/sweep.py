@@ -10,6 +10,7 @@ from jobs.planning.batches import Slots
 from jobs.planning.cluster_forecast import Price, parse_cluster, parse_price
 from jobs.planning.cost import devices_of
 from jobs.planning.dry_run import dry_run, on_cluster
+from jobs.planning.older_rows import count_older
 from scaling import engines
 from scaling.data import datasets
 from scaling.errors import InputError
@@ -45,6 +46,11 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         state = store.state() if store else None
         left = dry_run(study, jobs, state, engine=args.engine, device=args.device, cpus=args.cpus)
+        if store and state and (older := count_older(jobs, store, state)):
+            print(
+                f"{older} older models of these cells lie in {args.out}: the version of their data,"
+                " recipe or network has changed since, so they stay and are trained again"
+            )
         if cluster:
             print("\n".join(on_cluster(left, cluster, price, args.engine, args.device)))
         return 0

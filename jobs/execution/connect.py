@@ -2,26 +2,33 @@
 
 import logging
 import os
-import socket
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # Our own Parquet and progress line take the place of Tune's loggers and tables, which only the
 # environment can turn off; the last is Ray's own advice against its warning about hidden GPUs.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # it would end the trials, not us
 
 import ray
 
-from jobs.execution import own_ray
+from jobs.execution import own_ray, stopping
 from jobs.execution.auth_token import keep_private, provide
+from jobs.execution.head_watch import HeadLost
+from jobs.execution.probe import check_head
 from scaling.engines import available_cores
 from scaling.errors import InputError
 
+# Ray prints 20 lines of its logs for a lost worker or node; we name the trial, in one.
+ray._private.worker.listen_error_messages = lambda *_, **__: None
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # we name failures, one line each
-ANSWER_S = 10.0  # assumed: a cluster that takes longer to accept a connection is no use
+SHUTDOWN_S = 10.0  # assumed: of a Ray whose head is lost
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing large goes through it
 # What trials read of SCALING_... in the environment. Nothing else travels: it may be a secret.
 FORWARDED = "CACHE_DIR CHECKPOINT_S DATA_DIR FAKE_GPU GIT_COMMIT MIRRORS OFFLINE US_PER_EXAMPLE"
@@ -41,10 +48,11 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
         return
     if address == "auto" and not os.environ.get("RAY_ADDRESS"):
         address = own_ray.running_head() or "local"
+    theirs = stopping.children()
     if address == "local":
         provide()
         sessions = own_ray.sessions()
-        with own_ray.guarded(address):
+        with own_ray.guarded(address), _signals_kept(), _start_told(sessions):
             ray.init(
                 address="local",
                 num_cpus=cpus or available_cores(),
@@ -56,21 +64,84 @@ def connected(address: str, cpus: int | None = None) -> Iterator[str]:
             )
     else:
         keep_private()
+        named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
         try:
-            _knock(address)
-            named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
-            with own_ray.guarded(named):
+            check_head(named, auto=address == "auto")
+            with own_ray.guarded(named), _signals_kept():
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
-                f"no Ray cluster answers at '{address}' ({' '.join(str(error).split())[:200]}):"
+                f"no Ray cluster answers at '{named}' ({' '.join(str(error).split())[:200]}):"
                 " start one with `scaling ray start --head`, or use --address local"
             ) from error
         started = f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
+    ours, wait_s = stopping.children() - theirs, None
     try:
         yield started
+    except HeadLost:
+        wait_s = SHUTDOWN_S
+        raise
     finally:
+        _shut_down(wait_s)
+        stopping.kill(ours)  # what is left of a Ray that was stopped or killed
+
+
+def _shut_down(wait_s: float | None) -> None:
+    """Leave Ray; after a loss of its head in so many seconds, or else when this process ends."""
+    if wait_s is None:
         ray.shutdown()
+        return
+    leaving = threading.Thread(target=ray.shutdown, daemon=True)
+    leaving.start()
+    leaving.join(wait_s)
+    stopping.set_broken()  # Ray would wait again when the interpreter ends
+
+
+@contextmanager
+def _start_told(folder: str) -> Iterator[None]:
+    """Raise InputError where a local Ray cannot start, after ending those parts of it that did."""
+    theirs = stopping.children()
+    try:
+        yield
+    except BaseException as error:
+        ours = stopping.children() - theirs
+        ray.shutdown()
+        stopping.kill(ours)
+        if not isinstance(error, Exception):  # Ray raises that very class, among others
+            raise
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(
+            f"no Ray could start on this machine ({text}): see that {folder} has room, can be"
+            " written and locks files, and that the machine is not too busy, or name"
+            " another folder in RAY_TMPDIR, or a cluster with --address"
+        ) from error
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep our handlers of signals, where we have some, while Ray starts.
+
+    Ray replaces them by one that ends the process in silence, and then, as it connects, by one that
+    dumps the stack. There are no public switches, hence private names.
+    """
+    if not stopping.installed():
+        yield
+        return
+    connect, set_handler = ray._private.worker.connect, ray._private.utils.set_sigterm_handler
+
+    def quietly(*args: Any, **kwargs: Any) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping.SIGNALS)
+        try:
+            connect(*args, **kwargs)
+        finally:
+            stopping.take_signals()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    ray._private.worker.connect, ray._private.utils.set_sigterm_handler = quietly, lambda _: None
+    try:
+        yield
+    finally:
+        ray._private.worker.connect, ray._private.utils.set_sigterm_handler = connect, set_handler
 
 
 def check_shared(out: str, is_local: bool, shared_fs: bool, grows: bool = False) -> None:
@@ -106,11 +177,3 @@ def settings() -> dict[str, str]:
 def has_secret(mirrors: str) -> bool:
     """Tell whether the addresses of mirrors may have a user, a password or a token in them."""
     return any(mark in mirrors for mark in "@?#")
-
-
-def _knock(address: str) -> None:
-    """Raise OSError where nothing listens at HOST:PORT: Ray would wait for minutes (measured)."""
-    named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
-    host, colon, port = named.removeprefix("ray://").rpartition(":")
-    if colon and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()

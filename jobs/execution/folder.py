@@ -24,13 +24,22 @@ def exclusive_lock(store: Store) -> Iterator[None]:
     if not store.is_local:
         yield
         return
+    lock = FileLock(store.root / ".lock", timeout=0, mode=0o600)  # or others could hold it
     try:
-        with FileLock(store.root / ".lock", timeout=0, mode=0o600):  # or others could hold it
-            yield
+        lock.acquire()
     except Timeout:
         raise InputError(
             f"another sweep is writing to {store.out}: wait for it, or name another folder"
         ) from None
+    except OSError as error:
+        raise InputError(
+            f"{store.out} cannot be locked ({error.strerror or error}), so two sweeps could train"
+            " the same models: name a folder of a file system with locks, or a bucket, with --out"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_plan(store: Store, made: Mapping[str, Any], report: Report) -> None:

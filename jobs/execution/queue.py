@@ -5,7 +5,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from jobs.execution.ray_trials import TrialSource
+from jobs.execution.trial_source import TrialSource
 from jobs.planning.batches import Batch, Slots
 
 
@@ -24,21 +24,25 @@ class Queue(TrialSource):
             device: [i for i, batch in enumerate(batches) if batch.device == device]
             for device in self._room
         }
-        self._running: dict[str, Batch] = {}
 
-    def suggest(self, trial_id: str) -> Any:
+    def new(self) -> Any:
         """Return the number of the next batch; None while no slot of its kind is free."""
-        if self.ended:
-            return Searcher.FINISHED
-        for device, numbers in self._left.items():
-            if numbers and self._batches[numbers[0]].share <= self._room[device] + 1e-9:
-                number = numbers.pop(0)
-                self._running[trial_id] = self._batches[number]
-                self._room[device] -= self._batches[number].share
-                return {"batch": number}
+        for numbers in self._left.values():
+            if numbers and self.fits({"batch": numbers[0]}):
+                return {"batch": numbers.pop(0)}
         return None if any(self._left.values()) else Searcher.FINISHED
 
-    def on_trial_complete(self, trial_id: str, *_: Any, **__: Any) -> None:
-        """Free the trial's slot, also after an error: the rows tell whether models are missing."""
-        batch = self._running.pop(trial_id)
+    def fits(self, config: dict[str, Any]) -> bool:
+        """Tell whether the slots that a batch needs are free."""
+        batch = self._batches[config["batch"]]
+        return bool(batch.share <= self._room[batch.device] + 1e-9)
+
+    def began(self, config: dict[str, Any]) -> None:
+        """Take the slots of a batch."""
+        batch = self._batches[config["batch"]]
+        self._room[batch.device] -= batch.share
+
+    def ended_trial(self, config: dict[str, Any]) -> None:
+        """Free the slots of a batch, also after an error."""
+        batch = self._batches[config["batch"]]
         self._room[batch.device] += batch.share

@@ -3,19 +3,22 @@
 `python -m jobs.sweep STUDY --out URI` is `scaling sweep`, for use as a Ray job.
 """
 
-import re
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ray import tune
 
-from jobs.execution import capacity, connect, tracking
+from jobs.execution import capacity, connect, stopping, tracking
 from jobs.execution.folder import compact_many, exclusive_lock, mended_state, write_plan
+from jobs.execution.head_watch import HeadLost
+from jobs.execution.lost_trials import UNKNOWN, WorkerLost, plain, reason
 from jobs.execution.queue import Queue
-from jobs.execution.ray_trials import resource_request, run_trials
+from jobs.execution.ray_trials import advice, resource_request, run_trials
 from jobs.execution.run_record import record_run
+from jobs.execution.silence import Limits
+from jobs.execution.trial_source import Lost
 from jobs.execution.worker import train_batch
 from jobs.planning.batches import Batch, Packed, Slots, unfinished_jobs
 from jobs.planning.cost import Cost, devices_of, plan_job, predict_seconds
@@ -37,6 +40,7 @@ class Options:
     retry_failed: bool = False
     shared_fs: bool = False
     track: str | None = None  # where metrics go besides: tensorboard or mlflow
+    limits: Limits = field(default_factory=Limits)  # of silent trials
 
 
 def sweep(
@@ -65,24 +69,55 @@ def sweep(
         left = unfinished_jobs(jobs, _settled(jobs, state, options.retry_failed))
         total = sum(len(job.members) for job in jobs)
         models = sum(len(job.members) for job in left)
+        tell_stored(store, jobs, state)
         if not models:
             report(f"{study.name}: all {total} models are stored in {store.out}, nothing to train")
             _track(tracker, jobs, state)
             return state
         stored = f"{total - models} of {total} are stored, " if models < total else ""
         report(f"{study.name}: {stored}{models} models to train")
-        with connect.connected(options.address, options.cpus) as where:
-            slots = capacity.available_slots(options.device, options.cpus, store, options.shared_fs)
-            batches = place(left, slots, options.engine, cost)
-            for each in (each for batch in batches for each in batch.jobs):
-                engines.warm_up([each.job.cell], each.engine, each.device)
-            report(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
-            with record_run(store, study.name, batches, slots, options.device, command):
-                _track(tracker, jobs, state)  # of an earlier sweep, which may have been killed
-                _run(study, batches, store, slots, tracker)
+        _track(tracker, jobs, state)  # of an earlier sweep, which may have been killed
+        try:
+            _train(study, left, store, options, report, command, cost, tracker)
+        except HeadLost as lost:
+            report(f"{study.name}: {lost}: {advice(exact=True)}")
         state = compact_many(store, report)
         _track(tracker, jobs, state)  # stored by a worker that was killed before it could report
         return state
+
+
+def tell_stored(store: Store, jobs: Sequence[Job], state: State) -> None:
+    """Set what a signal's last line says of the stored models."""
+    runs = {job.cell.run_id(member) for job in jobs for member in job.members}
+    stopping.tell(
+        stopping.Stored(
+            out=store.out,
+            total=len(runs),
+            known=len(runs & state.finished),
+            count=lambda: len(runs & store.state().finished),
+        )
+    )
+
+
+def _train(
+    study: Study,
+    left: Sequence[Job],
+    store: Store,
+    options: Options,
+    report: Callable[[str], None],
+    command: str,
+    cost: Cost,
+    tracker: tracking.Tracker | None,
+) -> None:
+    """Train the jobs that are left on Ray. Raises HeadLost where Ray is lost meanwhile."""
+    with connect.connected(options.address, options.cpus) as where:
+        slots = capacity.available_slots(options.device, options.cpus, store, options.shared_fs)
+        batches = place(left, slots, options.engine, cost)
+        for each in (each for batch in batches for each in batch.jobs):
+            engines.warm_up([each.job.cell], each.engine, each.device)
+        report(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
+        with record_run(store, study.name, batches, slots, options.device, command):
+            _run(study, batches, store, slots, tracker, options.limits)
 
 
 def _track(tracker: tracking.Tracker | None, jobs: Sequence[Job], state: State) -> None:
@@ -98,31 +133,41 @@ def _run(
     store: Store,
     slots: Slots,
     tracker: tracking.Tracker | None,
+    limits: Limits,
 ) -> None:
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         batch = batches[config["batch"]]
         return resource_request(batch.device, batch.share)
 
+    def store_lost(lost: Sequence[Lost]) -> None:
+        jobs = ([each.job for each in batches[config["batch"]].jobs] for config, _ in lost)
+        store_failures([*zip(jobs, (error for _, error in lost), strict=True)], store)
+
     models = sum(batch.n_models for batch in batches)
     with Progress(study.name, sum(batch.seconds for batch in batches)) as bar:
-        lost = run_trials(
+        run_trials(
             train_batch,
             Queue(batches, slots),
-            count=len(batches),
             max_concurrent=slots.cpu + round(slots.gpu / min(batch.share for batch in batches)),
             resources=resources,
+            predicted=lambda config: batches[config["batch"]].seconds,
             store=store,
+            say=bar.say,
+            limits=limits,
+            store_lost=store_lost,
             callbacks=[ProgressCallback(bar, models), *([tracker] if tracker else ())],
             batches=Packed(batches),
             study=study.name,
         )
-    store_failures(
-        [
-            ([planned.job for planned in batches[config["batch"]].jobs], error)
-            for config, error in lost
-        ],
-        store,
-    )
+    _name_missing([planned.job for batch in batches for planned in batch.jobs], store)
+
+
+def _name_missing(jobs: Sequence[Job], store: Store) -> None:
+    """Write a failure for each model that is neither stored nor failed after all trials."""
+    state = store.state()
+    runs = {job.cell.run_id(member) for job in jobs for member in job.members}
+    known = state.finished | {run for run in runs if state.failed(run)}
+    store_failures([(unfinished_jobs(jobs, known), WorkerLost(UNKNOWN))], store)
 
 
 class ProgressCallback(tune.Callback):
@@ -140,6 +185,8 @@ class ProgressCallback(tune.Callback):
         if result.get("message"):
             self.bar.say(result["message"])
         if result.get("finished"):
+            if result["finished"] not in self.finished and not result["failed"]:
+                stopping.one_more()
             self.finished.add(result["finished"])
             self.failed += result["failed"]
             self.last = f" ({result['text']})"
@@ -160,11 +207,11 @@ def _settled(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
 
 def store_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: Store) -> None:
     """Write a row for each model of these trials, which were given up, that is not stored."""
-    if not lost:
+    if not any(jobs for jobs, _ in lost):
         return
     finished = store.state().finished
     for jobs, error in lost:
-        trace = re.sub(r"\x1b\[\d+m", "", "".join(traceback.format_exception(error)))  # Ray colours
+        trace = plain("".join(traceback.format_exception(error)))
         for job in unfinished_jobs(jobs, finished):
             for member in job.members:
                 store.write_failure(
@@ -172,7 +219,7 @@ def store_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: S
                         "cell_id": job.cell.cell_id,
                         "run_id": job.cell.run_id(member),
                         "kind": "infrastructure",
-                        "error": trace.strip().splitlines()[-1][:500],
+                        "error": reason(error),
                         "traceback": trace,
                     }
                 )

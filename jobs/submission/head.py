@@ -19,14 +19,11 @@ from ray.dashboard.modules.job import sdk
 from ray.job_submission import JobSubmissionClient
 
 from jobs.execution.auth_token import keep_private
+from jobs.execution.probe import TOKEN_ADVICE
 from scaling.errors import InputError
 
 DEFAULT = "http://127.0.0.1:8265"  # where `ray start --head` and `ray dashboard` put it
 ANSWER_S = 10.0  # assumed: a job server that takes longer is no use
-TOKEN_ADVICE = (
-    "set RAY_AUTH_MODE=token and put the cluster's token (`ray get-auth-token` on its head) into"
-    " ~/.ray/auth_token, or name its file with RAY_AUTH_TOKEN_PATH"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,17 +4,19 @@ The stored rows give the objective. The same command resumes a tuning that was k
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ray import tune as ray_tune
 from ray.tune.search import Searcher
 
-from jobs.execution import capacity, connect
+from jobs.execution import capacity, connect, stopping
 from jobs.execution.folder import exclusive_lock, mended_state
-from jobs.execution.ray_trials import TrialSource, resource_request, run_trials
+from jobs.execution.head_watch import HeadLost
+from jobs.execution.ray_trials import advice, resource_request, run_trials
 from jobs.execution.sweep import Options, store_failures
+from jobs.execution.trial_source import Lost, TrialSource
 from jobs.execution.worker import train_job
 from jobs.planning.batches import Slots, unfinished_jobs
 from jobs.planning.cost import Cost, plan_job, predict_seconds
@@ -25,6 +27,7 @@ from jobs.tuning.search_space import suggested
 from jobs.tuning.summary import best_so_far
 from scaling import engines
 from scaling.progress import Progress, duration
+from scaling.store import files
 from scaling.store.checkpoints import Checkpoints
 from scaling.store.store import State, Store
 from scaling.study import Job, Study, plan
@@ -65,17 +68,31 @@ def tune(
         left = tuning.suggestions - settled
         stored_text = f"{settled} of {tuning.suggestions} are stored, " if settled else ""
         seconds = seconds_of(tuning.job) * left
-        with connect.connected(options.address, options.cpus) as where:
-            slots = capacity.available_slots(options.device, options.cpus, store, options.shared_fs)
-            engines.warm_up([tuning.job.cell], options.engine, options.device)
-            at_once = min(slots.cpu + slots.gpu, left)
-            report(
-                f"{tuning.name}: {stored_text}{left} suggestions of"
-                f" {len(tuning.job.members)} models to train"
-                f" on {where}, {slots} at a time: about {duration(seconds)} of core time,"
-                f" {duration(seconds / at_once)} to wait, at the published epochs"
+        stopping.tell(
+            stopping.Stored(
+                out=store.out,
+                total=tuning.suggestions,
+                known=settled,
+                count=lambda: len(suggestions.finished()),
+                unit="suggestions",
             )
-            _run(tuning, suggestions, first, write_plan, store, options, slots)
+        )
+        try:
+            with connect.connected(options.address, options.cpus) as where:
+                slots = capacity.available_slots(
+                    options.device, options.cpus, store, options.shared_fs
+                )
+                engines.warm_up([tuning.job.cell], options.engine, options.device)
+                at_once = min(slots.cpu + slots.gpu, left)
+                report(
+                    f"{tuning.name}: {stored_text}{left} suggestions of"
+                    f" {len(tuning.job.members)} models to train"
+                    f" on {where}, {slots} at a time: about {duration(seconds)} of core time,"
+                    f" {duration(seconds / at_once)} to wait, at the published epochs"
+                )
+                _run(tuning, suggestions, first, write_plan, store, options, slots, seconds_of)
+        except HeadLost as lost:
+            report(f"{tuning.name}: {lost}: {advice(exact=True)}")
         return write_plan(), store.state()
 
 
@@ -87,24 +104,29 @@ def _run(
     store: Store,
     options: Options,
     slots: Slots,
+    seconds_of: Callable[[Job], float],
 ) -> None:
-    left = tuning.suggestions - len(suggestions.finished())
-    with Progress(tuning.name, left) as bar:
-        lost = run_trials(
+    def store_lost(lost: Sequence[Lost]) -> None:
+        store_failures(
+            [([suggested(tuning.job, config["values"])], error) for config, error in lost], store
+        )
+
+    with Progress(tuning.name, tuning.suggestions - len(suggestions.finished())) as bar:
+        run_trials(
             train_suggestion,
             SuggestionSource(suggestions, first, write_plan, bar),
-            count=left,
             max_concurrent=slots.cpu + slots.gpu,
             resources=lambda _: resource_request(options.device),
+            predicted=lambda config: seconds_of(suggested(tuning.job, config["values"])),
             store=store,
+            say=bar.say,
+            limits=options.limits,
+            store_lost=store_lost,
             base=tuning.job,
             study=tuning.name,
             engine=options.engine,
             device=options.device,
         )
-    store_failures(
-        [([suggested(tuning.job, config["values"])], error) for config, error in lost], store
-    )
 
 
 class SuggestionSource(TrialSource):
@@ -128,22 +150,25 @@ class SuggestionSource(TrialSource):
         for number in suggestions.finished():
             self.rows |= last_rows(suggestions.known[number].job, suggestions.store)
         self.first: Suggestion | None = first
-        self.running: dict[str, Suggestion] = {}
+        self.all_given = False
 
-    def suggest(self, trial_id: str) -> Any:
-        """Return the configuration of a trial, after writing its models into the plan."""
-        new, self.first = self.first or self.suggestions.next(), None
-        if new is None or self.ended:
+    def new(self) -> Any:
+        """Return the configuration of a suggestion, after writing its models into the plan."""
+        if self.all_given:
             return Searcher.FINISHED
-        self.running[trial_id] = new
+        new, self.first = self.first or self.suggestions.next(), None
+        if new is None:
+            self.all_given = True
+            return Searcher.FINISHED
         self.plan = self.write_plan()
         return {"number": new.number, "values": dict(new.values)}
 
-    def on_trial_complete(self, trial_id: str, *_: Any, **__: Any) -> None:
-        """Settle its suggestion by its rows, whatever Tune says of it."""
-        done = self.running.pop(trial_id)
+    def settled(self, config: dict[str, Any]) -> None:
+        """Settle the suggestion by its rows, whatever Tune says of it."""
+        done = self.suggestions.known[config["number"]]
         if self.suggestions.settle(done):
             self.rows |= last_rows(done.job, self.suggestions.store)
+            stopping.one_more()
         self.bar.advance(1, self._so_far())
 
     def _so_far(self) -> str:
@@ -171,6 +196,7 @@ def train_suggestion(
 ) -> None:
     """Train the models of a suggestion that are not stored yet, as a Tune trial."""
     os.environ.update(settings)
+    files.on_retry = lambda line: ray_tune.report({"message": line})
     store, job = Store(out), suggested(base, config["values"])
     runs, state = run_ids(job), job_state(job, store)
     done = {run for run in runs if run in state.finished or state.failed(run, "numeric")}

@@ -4,10 +4,12 @@ A full disk or a silent bucket often recovers within seconds, so failed operatio
 times before they raise.
 """
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +33,19 @@ S3 = {
 }
 # Errors that a retry cannot mend.
 PERMANENT = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+
+
+# Answers that stay the same however often one asks, with what to do.
+FINAL = {
+    r"ExpiredToken|EXPIRED_TOKEN|RequestExpired": "log in again, or set new AWS_... keys",
+    r"INVALID_ACCESS_KEY_ID|InvalidAccessKeyId|SIGNATURE_DOES_NOT_MATCH|SignatureDoesNotMatch|"
+    r"InvalidToken|INVALID_CLIENT_TOKEN_ID|UNRECOGNIZED_CLIENT|MISSING_AUTHENTICATION_TOKEN": (
+        "see to AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+    ),
+    r"ACCESS_DENIED|AccessDenied": "ask for the right to list, read, write and delete there",
+    r"NO_SUCH_BUCKET|NoSuchBucket": "make the bucket, or name another",
+}
+on_retry: Callable[[str], None] | None = None  # gets a line when an operation is tried again
 
 
 class WriteError(InputError):
@@ -208,16 +223,33 @@ def retry_io(action: Callable[[], T]) -> T:
 
     Raises the OSError of the last try.
     """
-    for wait in WAITS_S:
+    began = time.monotonic()
+    for number, wait in enumerate(WAITS_S):
         try:
             return action()
         except PERMANENT:
             raise
-        except OSError:
+        except OSError as error:
+            if _remedy(error):
+                raise
+            if on_retry and number == 0:
+                each = time.monotonic() - began  # a hanging request takes minutes
+                last = datetime.now() + timedelta(seconds=sum(WAITS_S) + len(WAITS_S) * each)
+                on_retry(
+                    f"storage failed ({one_line(error)}): tried {len(WAITS_S)} times more, until"
+                    f" about {last:%H:%M:%S}"
+                )
             time.sleep(wait)
     return action()
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's message in one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """Return an error's message in one line, with what to do if the answer is final."""
+    text, remedy = " ".join(str(error).split())[:200] or type(error).__name__, _remedy(error)
+    return f"{text}: {remedy}" if remedy else text
+
+
+def _remedy(error: BaseException) -> str | None:
+    """Return what to do where an answer is final."""
+    found = (remedy for answer, remedy in FINAL.items() if re.search(answer, str(error)))
+    return next(found, None)

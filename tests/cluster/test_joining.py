@@ -5,6 +5,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import ray
 from ports import folder_of_a_ray, free_port, listens
 
-from jobs.execution import connect
+from jobs.execution import connect, probe
 from scaling.errors import InputError
 
 
@@ -62,22 +63,93 @@ def test_it_joins_a_cluster_that_runs(
     assert len(list((tmp_path / "out" / "metrics").iterdir())) == 2
 
 
-def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Something listens there, but it is no cluster that would have us."""
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(None, "says nothing for 0.5 s"), (b"HTTP/1.1 400 Bad Request\r\n", "is no Ray")],
+)
+def test_what_listens_and_is_no_head_is_one_line_before_ray_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes | None, why: str
+) -> None:
+    """A stopped head accepts connections, and never speaks; a server of something else does."""
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-
-    def refuse(**_: object) -> None:
-        raise ConnectionError("refused\nby host")
-
-    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray waits for minutes"))
+    monkeypatch.setattr(probe, "ANSWER_S", 0.5 if answer is None else 60.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(answer or b"")
+
+        if answer:
+            threading.Thread(target=serve, daemon=True).start()
         with (
-            pytest.raises(InputError, match=rf"{address}.*refused.*ray start --head") as error,
+            pytest.raises(InputError, match=rf"{address}.*{why}.*ray start --head") as error,
             connect.connected(address),
         ):
             pass
     assert "\n" not in str(error.value)
+
+
+def test_a_head_that_answers_is_greeted(ray_head: tuple[str, str]) -> None:
+    probe.greet(ray_head[0])
+
+
+JOIN = """
+import os
+from jobs.execution.probe import check_head
+check_head(os.environ["ADDRESS"], auto=False)
+"""
+START = """
+import os, subprocess, sys, ray
+from jobs.execution import connect
+with connect.connected("local", 1):
+    address = ray.get_runtime_context().gcs_address
+    for mode in ("token", "disabled"):
+        given = {"ADDRESS": address, "RAY_AUTH_TOKEN": "f" * 64, "RAY_AUTH_MODE": mode}
+        subprocess.run([sys.executable, "-c", sys.argv[1]], env=os.environ | given)
+"""
+
+
+@pytest.mark.slow
+def test_a_wrong_token_and_none_are_called_so(tmp_path: Path) -> None:
+    """A local Ray has a token of its own; Ray itself would try for 20 s and blame the address."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    env |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", START, JOIN], env=env, capture_output=True, text=True
+    )
+    assert done.stderr.count("takes another token than ours: set RAY_AUTH_MODE=token") == 2
+    assert "Failed to get cluster ID" not in done.stderr  # Ray's own words for it
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Exception("The current node timed out during startup.\nIt may be busy."),
+        PermissionError(13, "Permission denied"),
+        OSError(28, "No space left on device"),
+        OSError(37, "No locks available"),
+    ],
+)
+def test_a_local_ray_that_cannot_start_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """These are what Ray 2.60 raises on a busy machine, and of temporary folders of such kinds."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "init", fail)
+    with (
+        pytest.raises(InputError, match=r"no Ray could start .*see that .*RAY_TMPDIR") as told,
+        connect.connected("local", 1),
+    ):
+        pass
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("named", ["by itself", "in RAY_ADDRESS"])

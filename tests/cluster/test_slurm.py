@@ -7,7 +7,7 @@ import pytest
 from clusters import CLUSTERS
 from ray.scripts.symmetric_run import curate_and_validate_ray_start_args
 
-from jobs.cli.main import build_parser
+from jobs.cli.commands import build_parser
 
 SCRIPT = CLUSTERS / "slurm.sh"
 ARGUMENTS = ["quickstart", "--out", "a folder", "--seeds", "2"]

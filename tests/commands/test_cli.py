@@ -163,6 +163,24 @@ def test_an_npz_without_its_arrays_is_refused(
     assert "has no y_train, x_test, y_test" in refused(capsys, *words)
 
 
+def test_a_dry_run_counts_models_of_an_older_version_of_the_data(
+    tiny_npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They look like those that are asked for, and are trained again."""
+    out = str(tmp_path / "out")
+    cell = ["--dataset", str(tiny_npz), "--n-train", "30", "--epochs", "2", "--seeds", "2"]
+    assert main(["train", *cell, "--recipe", "1989", "--out", out]) == 0
+    dry = ["sweep", "quickstart", *cell, "--out", out, "--dry-run"]
+    assert main(dry) == 0
+    assert "older" not in capsys.readouterr().out
+    with np.load(tiny_npz) as arrays:
+        changed = dict(arrays)
+    changed["x_train"][0, 0, 0] ^= 1
+    np.savez(tiny_npz, **changed)
+    assert main(dry) == 0
+    assert "2 older models of these cells lie in" in capsys.readouterr().out
+
+
 def test_dry_run_prints_cells_and_cost_and_writes_nothing(
     tiny_npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

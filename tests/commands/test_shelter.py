@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jobs.cli.main import COMMANDS
+from jobs.cli.commands import COMMANDS
 from jobs.execution import auth_token, shelter
 from scaling.data import strokes
 from scaling.data.selection import Dataset

@@ -1,5 +1,7 @@
 """Test a study on a real Ray: it stores every model once, resumes, and names failures."""
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -176,6 +178,21 @@ def test_two_sweeps_do_not_write_to_the_same_folder(tiny_npz: Path, tmp_path: Pa
     study, jobs = tiny(tiny_npz)
     Store(tmp_path).check_writable()
     with FileLock(tmp_path / ".lock"), pytest.raises(InputError, match="another sweep"):
+        run(study, jobs, tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EIO])
+def test_a_folder_without_locks_is_refused_in_a_line(
+    tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As some mounts of NFS answer."""
+
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    study, jobs = tiny(tiny_npz)
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(InputError, match=r"cannot be locked \(.*--out"):
         run(study, jobs, tmp_path)
 
 

@@ -23,6 +23,9 @@ QUICK = {
     "health_check_period_ms": 500,
     "worker_niceness": 0,
 }
+# Of their processes and drivers only. Ray reads it once in a process, and a local Ray of this one
+# has a token: with both, its workers could not reach this process, and no trial would begin.
+NO_TOKEN = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
@@ -38,6 +41,7 @@ class Nodes:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | NO_TOKEN,
         )
         self._hear()
 
@@ -52,6 +56,10 @@ class Nodes:
     def kill_raylet(self, number: int) -> None:
         """Kill a node's main process; its workers and the head find out."""
         os.kill(self.raylets[number], signal.SIGKILL)
+
+    def signal_head(self, number: signal.Signals) -> None:
+        """Send a signal to the process that knows all nodes, which is none of them."""
+        os.kill(self.gcs, number)
 
     def trials(self, number: int) -> list[int]:
         """Return the processes of a node that train."""
@@ -76,7 +84,7 @@ class Nodes:
             self.stop()
             pytest.fail("the nodes have ended: see their last words on stderr")
         told = json.loads(line)
-        self.address, self.raylets = told["address"], told["raylets"]
+        self.address, self.raylets, self.gcs = told["address"], told["raylets"], told["gcs"]
 
 
 def serve(count: int) -> None:
@@ -90,7 +98,9 @@ def serve(count: int) -> None:
     def tell() -> None:
         started = [node.all_processes["raylet"][0] for node in (cluster.head_node, *others)]
         raylets = [raylet.process.pid for raylet in started]
-        print(json.dumps({"address": cluster.address, "raylets": raylets}), flush=True)
+        gcs = cluster.head_node.all_processes["gcs_server"][0].process.pid
+        told = {"address": cluster.address, "raylets": raylets, "gcs": gcs}
+        print(json.dumps(told), flush=True)
 
     tell()
     for line in sys.stdin:
@@ -111,8 +121,6 @@ def nodes(count: int) -> Iterator[Nodes]:
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("RAY_TMPDIR", short)
-        patch.setenv("RAY_AUTH_MODE", "disabled")
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         started = Nodes(count)
         try:
             yield started
@@ -131,6 +139,7 @@ class Driver:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env=os.environ | NO_TOKEN,
         )
 
     def until_stored(self, models: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import document
-from jobs.cli.main import build_parser
+from jobs.cli.commands import build_parser
 
 ROOT = Path(__file__).parents[2]
 ALONE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")

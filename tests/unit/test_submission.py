@@ -14,7 +14,8 @@ import pytest
 import requests
 from ray.job_submission import JobStatus
 
-from jobs.cli.main import build_parser, main
+from jobs.cli.commands import build_parser
+from jobs.cli.main import main
 from jobs.submission import head as head_module
 from jobs.submission import submit as submit_module
 from jobs.submission.head import Head, _runs_here, url_of

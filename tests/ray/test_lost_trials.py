@@ -1,0 +1,193 @@
+"""Test that a lost trial is named, given again, and ends in a failure row, on a real Ray."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import ActorDiedError, OutOfMemoryError
+from ray.tune.search import Searcher
+from tiny import tiny
+
+from jobs.execution import ray_trials
+from jobs.execution import sweep as sweeping
+from jobs.execution.lost_trials import UNKNOWN, OutOfMemory, ran_out_of_memory, reason
+from jobs.execution.ray_trials import resource_request, run_trials
+from jobs.execution.silence import Limits
+from jobs.execution.sweep import Options, sweep
+from jobs.execution.trial_source import Lost, TrialSource
+from scaling.store.store import State, Store
+
+
+class Numbers(TrialSource):
+    """Gives the numbers up to `count`."""
+
+    def __init__(self, count: int, retries: int = 0) -> None:
+        super().__init__(retries)
+        self.left = list(range(count))
+
+    def new(self) -> Any:
+        return {"number": self.left.pop(0)} if self.left else Searcher.FINISHED
+
+
+def run(
+    source: TrialSource, trainable: Callable[..., None], out: Path, said: list[str]
+) -> list[Lost]:
+    lost: list[Lost] = []
+    run_trials(
+        trainable,
+        source,
+        max_concurrent=2,
+        resources=lambda _: resource_request("cpu"),
+        predicted=lambda _: 1.0,
+        store=Store(out),
+        say=said.append,
+        limits=Limits(),
+        store_lost=lost.extend,
+    )
+    return lost
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_each_lost_trial_is_known_and_one_without_memory_is_tried_again_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trial 0 kills its worker before any report, 1 wants all memory, the others go on."""
+    monkeypatch.setattr(ray_trials, "INFRASTRUCTURE_RETRIES", 1)
+    running = tmp_path / "running"
+    running.mkdir()
+
+    def trainable(config: dict[str, Any], out: str, settings: dict[str, str]) -> None:  # noqa: ARG001
+        me = running / str(config["number"])
+        me.touch()
+        try:
+            if config["number"] == 0:
+                me.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+            if config["number"] == 1 and not config.get("alone"):
+                raise MemoryError("too large beside others")
+            time.sleep(0.3)
+            if config.get("alone") and len(list(running.iterdir())) > 1:
+                raise RuntimeError("it is not alone")
+        finally:
+            me.unlink(missing_ok=True)
+
+    said: list[str] = []
+    source = Numbers(6)
+    ((config, error),) = run(source, trainable, tmp_path / "out", said)
+    assert (config["number"], config["tries"]) == (0, 2)
+    assert "Worker unexpectedly exits" in reason(error)
+    assert sum("its worker died" in line for line in said) == 2
+    assert any("MemoryError" in line and "again alone" in line for line in said)
+    assert not source.running
+
+
+def test_a_lost_trial_is_given_again_elsewhere_and_not_for_ever() -> None:
+    source, died = Numbers(2, retries=1), ActorDiedError()
+    first, second = source.suggest("a"), source.suggest("b")
+    source.on_trial_complete("a", error=True)
+    assert source.failed(first, died, "node") == "trained again"
+    again = source.suggest("c")
+    assert again == {"number": 0, "tries": 2, "avoid": "node"}
+    source.on_trial_complete("c", error=True)
+    assert source.failed(again, died, "other").startswith("given up")
+    assert source.suggest("d") is None, "the second may be lost yet"
+    source.on_trial_complete("b", error=True)
+    assert source.failed(second, OutOfMemory("low"), "").startswith("trained again alone")
+    assert source.suggest("e") == second | {"tries": 2, "avoid": "", "alone": True}
+    source.on_trial_complete("e")
+    assert source.suggest("f") == Searcher.FINISHED
+    assert source.lost == [(again, died)]
+
+
+@pytest.mark.parametrize("name", ["_actor_task_failed", "_actor_start_failed"])
+def test_an_error_that_tune_does_not_know_is_of_one_trial(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Ray's memory monitor raises one; Tune ended all trials for it, or forgot it."""
+    heard: list[Exception] = []
+
+    class Tracked:
+        actor_id, _on_start = 0, None
+
+        def _on_error(self, _: object, error: Exception) -> None:
+            heard.append(error)
+
+    tracked = Tracked()
+    monkeypatch.setattr(RayActorManager, "_cleanup_actor", lambda *_, **__: None)
+    manager = object.__new__(RayActorManager)
+    manager._failed_actor_ids = set()
+    task = type("Task", (), {"_tracked_actor": tracked, "_on_error": None})()
+    key = "tracked_actor" if "start" in name else "tracked_actor_task"
+    given = {key: tracked if "start" in name else task}
+    getattr(manager, name)(**given, exception=OutOfMemoryError("the node runs low on memory"))
+    assert ran_out_of_memory(heard[0])
+    assert reason(heard[0]) == "the node runs low on memory"
+
+
+LOCAL = Options(address="local", cpus=2)
+
+
+def swept(
+    monkeypatch: pytest.MonkeyPatch,
+    trainable: Callable[..., None],
+    tiny_npz: Path,
+    out: Path,
+    options: Options = LOCAL,
+) -> State:
+    monkeypatch.setattr(sweeping, "train_batch", trainable)
+    study, jobs = tiny(tiny_npz, n_train=(30,), recipe=("1989",))
+    return sweep(study, jobs, Store(out), options, lambda _: None)
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_no_model_is_missing_without_a_reason(
+    tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trainable(config: Any, out: str, settings: Any, batches: Any, study: str) -> None:
+        """Store nothing, and end as if all were well."""
+
+    state = swept(monkeypatch, trainable, tiny_npz, tmp_path)
+    assert not state.finished
+    assert {row["error"] for row in state.failures.values()} == {UNKNOWN}
+    assert len(state.failures) == 2
+
+
+@pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize(
+    "how", [pytest.param("it sleeps", marks=pytest.mark.slow), "it is stopped"]
+)
+def test_a_silent_trial_is_named_then_killed_and_trained_again(
+    tiny_npz: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    how: str,
+) -> None:
+    real, marker = sweeping.train_batch, tmp_path / "silent-once"
+    stops = how == "it is stopped"
+
+    def trainable(config: Any, **rest: Any) -> None:
+        try:
+            marker.touch(exist_ok=False)
+        except FileExistsError:
+            real(config, **rest)
+            return
+        if stops:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        threading.Event().wait()
+
+    # The limit must not end a worker that only starts slowly: training counts from its first line.
+    limits = Limits(named_s=4.0, times=0.0, killed=2.0)
+    state = swept(monkeypatch, trainable, tiny_npz, tmp_path / "out", replace(LOCAL, limits=limits))
+    assert len(state.finished) == 2, state.failures
+    said = capsys.readouterr().err
+    assert "a trial reports nothing for" in said
+    assert "it reported nothing for" in said
+    assert "was killed; it is trained again" in said
