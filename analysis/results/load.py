@@ -1,7 +1,7 @@
 """A results folder as tables: the models that its plans name, and their state."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.present.display import folder_html, folder_text
+from analysis.results.records import Records, read_records
 from scaling.errors import InputError
 from scaling.store.store import CorruptFile, State, Store, state_of, unpack_correct
 
@@ -25,6 +26,7 @@ class Results:
     wrong: Mapping[str, NDArray[np.bool_]]  # by run_id: the test images that were missed, (n_test,)
     predicted: Mapping[str, NDArray[np.uint8]]  # by run_id: the class predicted for each test image
     state: State
+    records: Records = field(default_factory=Records)
 
     def __repr__(self) -> str:
         return folder_text(self)
@@ -34,7 +36,7 @@ class Results:
 
     @property
     def corrupt(self) -> tuple[CorruptFile, ...]:
-        return self.state.corrupt
+        return (*self.state.corrupt, *self.records.corrupt)
 
     @property
     def cells(self) -> list[Mapping[str, Any]]:
@@ -121,4 +123,5 @@ def load(out: str | Path | Store) -> Results:
         wrong={row["run_id"]: ~unpack_correct(row["correct"], row["n_test"]) for row in bits},
         predicted={row["run_id"]: np.frombuffer(row["predicted"], np.uint8) for row in bits},
         state=state,
+        records=read_records(store),
     )

@@ -66,9 +66,10 @@ def report_corrupt_files(files: Iterable[CorruptFile]) -> int:
     status = 0
     for file in files:
         status = 2
+        again = ", or run the sweep again and its model is trained anew"
         print(
-            f"scaling: {file}; everything else was read; delete it, or run the sweep again and"
-            " its model is trained anew",
+            f"scaling: {file}; everything else was read; delete it"
+            f"{'' if file.path.endswith('.json') else again}",
             file=sys.stderr,
         )
     return status

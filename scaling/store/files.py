@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from scaling.errors import InputError
+from scaling.untrusted import Refused, path_inside, read_regular
 
 T = TypeVar("T")
 Stamp = tuple[int, int]
@@ -30,7 +31,11 @@ S3 = {
     "allow_delayed_open": True,
 }
 # Errors that a retry cannot mend.
-PERMANENT = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+PERMANENT = (
+    *(FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError),
+    Refused,
+)
+MOST_FILE = 2**28  # bytes of a file, which is read as a whole; assumed
 
 
 class WriteError(InputError):
@@ -93,14 +98,15 @@ class Files:
     def write_once(self, name: str, body: bytes | pa.Buffer) -> None:
         """Write a file atomically: it is moved into place; an object appears when it is closed."""
         folder = name.rpartition("/")[0]
+        if self.is_local:
+            path_inside(self._root, name, follow=False)
         if self.is_local or folder not in self._made:  # a bucket's folders stay; a request saved
             self.make_folder(folder)
         if not self.is_local:
             _run_uninterrupted(lambda: self._upload(name, body))
             return
-        parts = self.root / ".part"  # beside the tables, where no reader looks
-        parts.mkdir(exist_ok=True)
-        part = parts / uuid.uuid4().hex
+        part = Path(path_inside(self._root, f".part/{uuid.uuid4().hex}"))  # where no reader looks
+        part.parent.mkdir(exist_ok=True)
         try:
             part.write_bytes(body)
             part.replace(self.path(name))
@@ -116,6 +122,8 @@ class Files:
 
     def delete(self, name: str) -> None:
         """Delete a file if it exists."""
+        if self.is_local:
+            path_inside(self._root, name, follow=False)
         if self.existing([name]):
             retry_io(lambda: self._fs.delete_file(self.path(name)))
 
@@ -126,6 +134,8 @@ class Files:
     def stamps(self, folder: str, suffix: str) -> dict[str, Stamp]:
         """Return the files of a folder with their stamps: size and modification time."""
         found: dict[str, Stamp] = {}
+        if self.is_local:
+            self._query(lambda: path_inside(self._root, folder))
         selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
         infos = self._query(lambda: self._fs.get_file_info(selector))
         for info in sorted(infos, key=lambda info: info.path):
@@ -163,7 +173,11 @@ class Files:
             stream.write(body)
 
     def _read(self, name: str) -> bytes:
+        if self.is_local:
+            return read_regular(path_inside(self._root, name), MOST_FILE)
         with self._fs.open_input_file(self.path(name)) as source:
+            if (size := source.size()) > MOST_FILE:
+                raise Refused(f"it has {size:,} bytes, expected at most {MOST_FILE:,}")
             return bytes(source.read())
 
 

@@ -7,10 +7,10 @@ and URIs) and scaling/archive/parquet_file.py (published studies) import pyarrow
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.store.files import Files, Stamp, WriteError, check_uri, one_line
+from scaling.store.plan_schema import parse_edited_plan, parse_plan
 from scaling.store.schema import (
     FAILURES,
     METRICS,
@@ -29,6 +30,10 @@ from scaling.store.schema import (
     largest_values,
 )
 from scaling.store.state import CorruptFile, Read, State, state_of
+from scaling.untrusted import MOST_SMALL, conform, parse_json
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = [
     "FAILURES",
@@ -181,21 +186,36 @@ class Store:
         body = json.dumps({**plan, "written_at": now().isoformat()}, indent=1).encode()
         self._files.write(f"studies/{plan['name']}.json", body)
 
-    def read_plans(self) -> dict[str, dict[str, Any]]:
-        """Return the plan of each study by name. Raises InputError for a file that is no plan."""
+    def read_plans(self, *, edited: bool = False) -> dict[str, dict[str, Any]]:
+        """Return the plan of each study by name, of `edited` ones whatever else they hold.
+
+        Raises InputError for a file that is no plan.
+        """
         plans = {}
-        for path, body in self.read_files("studies", ".json"):
+        for name in self._files.names("studies", ".json"):
             try:
-                plan = json.loads(body)
-                if not isinstance(name := plan["name"], str):
-                    raise TypeError(f"its name is {str(name)[:40]}, expected text")
-                plans[name] = plan
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                if (body := self._files.read(name)) is not None:
+                    plan = parse_edited_plan(body) if edited else parse_plan(name, body)
+                    plans[plan["name"]] = plan
+            except (ValueError, OSError) as error:
                 raise InputError(
-                    f"{path} is not a study's plan ({one_line(error)}):"
-                    " run `scaling sweep` again and it is written anew"
+                    f"{self._files.path(name)} is not a study's plan ({one_line(error)}): run"
+                    " `scaling sweep` again and it is written anew, or delete it"
                 ) from error
         return plans
+
+    def read_json(
+        self, names: Iterable[str], schema: "TypeAdapter[T]"
+    ) -> tuple[list[T], tuple[CorruptFile, ...]]:
+        """Return what small JSON files hold, and the files that cannot be read or hold another."""
+        found, corrupt = list[T](), list[CorruptFile]()
+        for name in names:
+            try:
+                if (body := self._files.read(name)) is not None:
+                    found.append(conform(parse_json(body, most=MOST_SMALL), schema))
+            except (ValueError, OSError) as error:
+                corrupt.append(CorruptFile(self._files.path(name), one_line(error)))
+        return found, tuple(corrupt)
 
     def write_file(self, name: str, body: bytes) -> None:
         """Write another file of the results, atomically."""
@@ -212,12 +232,6 @@ class Store:
     def file_names(self, folder: str, suffix: str) -> list[str]:
         """Return the names of a folder's files, as `read_file` takes them."""
         return list(self._files.names(folder, suffix))
-
-    def read_files(self, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
-        """Yield path and content of each file in a folder, in the order of their names."""
-        for name in self._files.names(folder, suffix):
-            if (body := self._files.read(name)) is not None:
-                yield self._files.path(name), body
 
     def _write(self, kind: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[kind])

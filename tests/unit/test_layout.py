@@ -13,7 +13,17 @@ ROOT = Path(__file__).parents[2]
 # Sub-packages and modules beside them, from the ground up: each may import those before it.
 FLOORS = {
     "scaling": (
-        *("errors", "progress", "cache", "plain", "analyses", "recipes", "older_plans", "models"),
+        *(
+            "errors",
+            "untrusted",
+            "progress",
+            "cache",
+            "plain",
+            "analyses",
+            "recipes",
+            "older_plans",
+            "models",
+        ),
         *(
             "rules",
             "data",
@@ -123,6 +133,8 @@ def test_text_files_name_their_encoding(package: str) -> None:
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
             if name not in ("open", "fdopen", "read_text", "write_text"):
+                continue
+            if ast.unparse(node.func) == "os.open":  # bits alone
                 continue
             given = [ast.unparse(argument) for argument in node.args]
             named = any(keyword.arg == "encoding" for keyword in node.keywords)
