@@ -67,11 +67,11 @@ def path_inside(root: str, name: str, *, follow: bool = True) -> str:
     return whole
 
 
-def parse_json(body: bytes, *, most: int = MOST_JSON) -> Any:
+def parse_json(body: bytes, *, most: int = MOST_JSON, nan: bool = False) -> Any:
     """Return the value of a JSON file.
 
-    Raises ValueError with one line for other text, NaN, 200 lists in each other, and more of it
-    than memory is for.
+    Raises ValueError with one line for other text, 200 lists in each other, and more of it
+    than memory is for; without `nan` also for NaN.
     """
     from pydantic_core import from_json
 
@@ -80,7 +80,7 @@ def parse_json(body: bytes, *, most: int = MOST_JSON) -> Any:
     values, fewer = sum(map(body.count, (b"[", b"{", b","))), MOST_VALUES * most // MOST_JSON
     if values > fewer:
         raise ValueError(f"it has {values:,} values, expected at most {fewer:,}")
-    return from_json(body, allow_inf_nan=False)
+    return from_json(body, allow_inf_nan=nan)
 
 
 def conform(value: Any, schema: "TypeAdapter[T]") -> T:

@@ -1,6 +1,7 @@
 """The data sets by name: mnist, usps, strokes, auto, or a user's FILE.npz."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def find(name: str) -> tuple[str, DatasetInfo]:
         ) from missing
 
 
+def named(source: str, given: Iterable[str] = ()) -> str:
+    """Return the source of a plan's data set: a known name, or the given file of that name.
+
+    A plan may be a stranger's, and none of its paths is opened. Returns an empty source, which
+    cannot be loaded, for a file that is not given.
+    """
+    if source in NAMES:
+        return source
+    return next((path for path in given if Path(path).name == Path(source).name), "")
+
+
 def describe(source: str) -> DatasetInfo:
     """Return the description of a data set without preparing a published one.
 
@@ -48,6 +60,8 @@ def describe(source: str) -> DatasetInfo:
         return drawn.INFO
     if source.endswith(".npz"):
         return _own_file(Path(source))[0]
+    if not source:
+        raise InputError("its data are a file of your own: name it with --data FILE")
     raise InputError(
         f"unknown data set '{source}': expected {', '.join(NAMES)}, auto or a file FILE.npz"
     )

@@ -156,6 +156,7 @@ class _Plan(_Named):
 
 
 PLAN, NAMED = TypeAdapter[Any](_Plan), TypeAdapter[Any](_Named)
+TUNING = TypeAdapter[Any](_Tuning)
 
 
 @contextmanager
@@ -186,6 +187,6 @@ def parse_edited_plan(body: bytes) -> dict[str, Any]:
 
     Raises ValueError with one line for what is no object, or has no name.
     """
-    plan: dict[str, Any] = parse_json(body)
+    plan: dict[str, Any] = parse_json(body, nan=True)
     conform(plan, NAMED)
     return plan
