@@ -20,6 +20,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from scaling.store.store import CorruptFile, Store
+from scaling.untrusted import CONTROLS
 
 BENCH, FORECASTS, RUNS = "bench.json", "forecasts", "runs"
 strict = with_config(ConfigDict(strict=True))  # other keys are left out
@@ -32,7 +33,7 @@ def _moment(text: str) -> str:
     return text
 
 
-Word = Annotated[str, StringConstraints(max_length=1000)]
+Word = Annotated[str, StringConstraints(max_length=1000, pattern=rf"^[^{CONTROLS}]*$")]
 Moment = Annotated[str, AfterValidator(_moment)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Size = Annotated[int, Field(ge=1, lt=2**53)]

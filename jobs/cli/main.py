@@ -6,6 +6,7 @@ Exit status: 0 done; 1 some models failed, the others are stored; 2 bad usage or
 import os
 import shlex
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 from jobs.cli import (
     bench,
@@ -23,7 +24,7 @@ from jobs.cli import (
     verify,
 )
 from jobs.cli.arguments import HELP, Command, Parser
-from jobs.cli.terminal import check_words, printable
+from jobs.cli.terminal import Visible, check_words, printable
 from jobs.execution.shelter import take_shelter
 from scaling.check import command as check
 from scaling.errors import InputError
@@ -65,6 +66,11 @@ def build_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command. A user's mistake is one line on stderr, never a traceback."""
     printable(sys.stdout, sys.stderr)
+    with redirect_stdout(Visible(sys.stdout)), redirect_stderr(Visible(sys.stderr)):
+        return _run(argv)
+
+
+def _run(argv: list[str] | None) -> int:
     words = sys.argv[1:] if argv is None else argv
     args = build_parser().parse_args(words)
     args.command = shlex.join(["scaling", *words])  # for the plan of a study, and its report

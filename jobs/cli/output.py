@@ -6,6 +6,7 @@ from typing import Any
 
 from scaling.data.selection import WARNING
 from scaling.store.store import CorruptFile, State
+from scaling.untrusted import visible
 
 
 def print_note(name: str, note: str) -> None:
@@ -15,7 +16,7 @@ def print_note(name: str, note: str) -> None:
 
 def print_to_stderr(line: str) -> None:
     """Print a line that is no result, at once."""
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 def count_text(counts: Mapping[str, int]) -> str:
