@@ -4,12 +4,14 @@ A results folder or a data file may come from a stranger. Sizes are known before
 and whatever is wrong is one line.
 """
 
+import gzip
+import io
 import os
 import re
 import reprlib
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 if TYPE_CHECKING:  # when it runs, `scaling check` has numpy, torch and numba alone
     from pydantic import TypeAdapter
@@ -19,6 +21,7 @@ T = TypeVar("T")
 # Measured: a plan of 100,000 cells of one model each has 141 MB and 6.4 million values.
 MOST_JSON = 2**28  # bytes
 MOST_VALUES = 8_000_000
+MOST_UNZIPPED = 2**26  # the largest published file has 47 MB
 MOST_SMALL = 2**24  # bytes of any other JSON file; assumed
 MOST_SHOWN = 80  # characters of a value in a message
 
@@ -27,6 +30,12 @@ CONTROLS = (
     r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"  # of text in one line
 )
 _CONTROLS = re.compile(rf"(?![\t\n])[{CONTROLS}\ud800-\udfff]")
+_SECRETS = (
+    re.compile(r"(https?://)\S*@"),
+    re.compile(r"(\w+://[^\s/:@]*):[^\s/@]*(?=@)"),
+    re.compile(r"(https?://[^\s?#]*)[?#][^\s)\"']*"),
+    re.compile(r"(with url: [^\s?#]*)[?#][^\s)\"']*"),  # as urllib3 names it
+)
 
 
 class Refused(OSError):
@@ -38,14 +47,32 @@ def read_regular(path: str | Path, most: int) -> bytes:
 
     Raises FileNotFoundError, Refused for a FIFO, a device and a larger file, or another OSError.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise Refused("it is no regular file")
-        if found.st_size > most:
-            raise Refused(f"it has {found.st_size:,} bytes, expected at most {most:,}")
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise Refused(f"it has {size:,} bytes, expected at most {most:,}")
         return file.read(most)
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a regular file, without waiting for the other end of a FIFO.
+
+    Raises FileNotFoundError, Refused for a FIFO and a device, or another OSError.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise Refused("it is no regular file")
+    return file
+
+
+def unzip(body: bytes, most: int = MOST_UNZIPPED) -> bytes:
+    """Return the content of a gzip file. Raises ValueError for more of it than `most` bytes."""
+    with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise ValueError(f"more than {most:,} bytes when decompressed")
+    return found
 
 
 def path_inside(root: str, name: str, *, follow: bool = True) -> str:
@@ -91,6 +118,13 @@ def conform(value: Any, schema: "TypeAdapter[T]") -> T:
         return schema.validate_python(value)
     except ValidationError as error:
         raise ValueError(_first(error)) from None
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the passwords of its URLs, and the queries of those of the web."""
+    for pattern in _SECRETS:
+        text = pattern.sub(r"\1", text)
+    return text
 
 
 def visible(text: str) -> str:

@@ -28,6 +28,7 @@ from jobs.cli.terminal import Visible, check_words, printable
 from jobs.execution.shelter import take_shelter
 from scaling.check import command as check
 from scaling.errors import InputError
+from scaling.untrusted import without_secrets
 
 COMMANDS = (
     Command(name="data", add_arguments=data.add_arguments, run=data.run),
@@ -73,14 +74,14 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: list[str] | None) -> int:
     words = sys.argv[1:] if argv is None else argv
     args = build_parser().parse_args(words)
-    args.command = shlex.join(["scaling", *words])  # for the plan of a study, and its report
+    args.command = without_secrets(shlex.join(["scaling", *words]))  # for a plan
     try:
         check_words(words)
         take_shelter()
         exit_status: int = args.run(args)
         sys.stdout.flush()
     except InputError as error:
-        print(f"scaling: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"scaling: {without_secrets(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `scaling ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

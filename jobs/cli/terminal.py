@@ -44,6 +44,10 @@ class Visible(io.TextIOBase):
         return int(self.rich_proxied_file.fileno())
 
     @property
+    def closed(self) -> bool:
+        return bool(self.rich_proxied_file.closed)
+
+    @property
     def encoding(self) -> str:  # type: ignore[override]
         return str(self.rich_proxied_file.encoding)
 

@@ -1,16 +1,17 @@
 """Fetch a file from one of several mirrors, giving up on a silent one within seconds."""
 
-import gzip
 import hashlib
 import os
 import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import requests
 
 from scaling.progress import Progress
+from scaling.untrusted import MOST_UNZIPPED, unzip, without_secrets
 
 ANSWER_S = 6.0  # assumed: a mirror that has sent no header by then, name look-up included, is down
 STALL_S = 10.0  # assumed: longest silence within a download
@@ -33,10 +34,10 @@ def fetch(urls: Sequence[str], target: Path, sha256: str) -> None:
                 _fetch_one(url, target, sha256)
                 return
             except (requests.ConnectionError, requests.HTTPError) as error:
-                answers.append(f"{url}: {_short(error)}")
+                answers.append(without_secrets(f"{url}: {_short(error, url)}"))
                 break  # asking again at once gets the same answer
             except (requests.RequestException, OSError, EOFError, ValueError) as error:
-                answers.append(f"{url}: {_short(error)}")
+                answers.append(without_secrets(f"{url}: {_short(error, url)}"))
     raise Unavailable("; ".join(answers) or "no mirror to ask")
 
 
@@ -52,7 +53,9 @@ def _fetch_one(url: str, target: Path, sha256: str) -> None:
             for block in response.iter_content(1 << 16):
                 file.write(block)
                 bar.advance(len(block))
-        got = hashlib.sha256(gzip.decompress(part.read_bytes())).hexdigest()
+                if bar.done > MOST_UNZIPPED:
+                    raise ValueError(f"more than {MOST_UNZIPPED:,} bytes")
+        got = hashlib.sha256(unzip(part.read_bytes())).hexdigest()
         if got != sha256:
             raise ValueError(f"sha256 {got[:12]}…, expected {sha256[:12]}…")
         part.replace(target)
@@ -83,9 +86,12 @@ def _answer(url: str) -> requests.Response:
     return got[0]
 
 
-def _short(error: Exception) -> str:
-    """The last cause in a chain says most and is shortest."""
+def _short(error: Exception, url: str) -> str:
+    """The last cause in a chain says most and is shortest; it may repeat parts of the URL."""
     while isinstance(error.__cause__ or error.__context__, Exception):
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     text = " ".join(str(error).split())
+    parts = urlsplit(url)
+    for secret in {parts.username, parts.password, parts.query} - {None, ""}:
+        text = text.replace(str(secret), "…").replace(unquote(str(secret)), "…")
     return (text or type(error).__name__)[:160]

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
+from scaling.store.bounds import check_bounds
 from scaling.store.files import Files, Stamp, WriteError, check_uri, one_line
 from scaling.store.plan_schema import parse_edited_plan, parse_plan
 from scaling.store.schema import (
@@ -174,7 +175,9 @@ class Store:
             try:
                 if (body := self._files.read(path)) is None:
                     return None
-                return use(pq.ParquetFile(pa.BufferReader(body)))
+                file = pq.ParquetFile(pa.BufferReader(body))
+                check_bounds(file.metadata, len(body))
+                return use(file)
             except (pa.ArrowException, OSError, KeyError) as error:
                 return CorruptFile(self._files.path(path), one_line(error))
 
@@ -246,6 +249,9 @@ def pack_correct(correct: NDArray[np.bool_]) -> bytes:
 
 
 def unpack_correct(packed: bytes, n_test: int) -> NDArray[np.bool_]:
+    """Return whether each image is correct. Raises ValueError for more images than bits."""
+    if not 0 <= n_test <= 8 * len(packed):
+        raise ValueError(f"{n_test:,} test images in {8 * len(packed):,} bits")
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=n_test).astype(bool)
 
 
