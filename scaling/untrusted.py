@@ -143,4 +143,6 @@ def _first(error: Any) -> str:
     if found["type"] == "missing":
         return visible(f"{where[:MOST_SHOWN]} is missing")
     got = reprlib.repr(found["input"])[:MOST_SHOWN]
+    if found["type"] == "string_pattern_mismatch":  # its message is the pattern
+        return visible(f"{where[:MOST_SHOWN]} is {got}, with characters that no name has")
     return visible(f"{where[:MOST_SHOWN]} is {got}: {found['msg'][:MOST_SHOWN]}")

@@ -48,7 +48,9 @@ def render(template: str, drawn: Drawn, **values: Any) -> str:
         percent=formatting.percent, number=formatting.number, interval=formatting.interval
     )
     environment.filters.update(
-        factor=formatting.factor, link=link, text=to_html if page else strip_links
+        factor=formatting.factor,
+        link=link if page else lambda shown, _: shown,
+        text=to_html if page else strip_links,
     )
     environment.filters.update(oneline=lambda text: " ".join(text.split()))
     environment.globals.update(row_anchor=row_anchor, table_anchor=table_anchor)

@@ -30,10 +30,11 @@ MOST_IMAGES, MOST_EPOCHS, MOST_WIDTH = 10**12, 10**9, 1e6
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Word = Annotated[str, StringConstraints(max_length=LONGEST, pattern=rf"^[^{CONTROLS}]*$")]
-Part = Annotated[  # of the names of files
-    str, StringConstraints(min_length=1, max_length=LONGEST, pattern=rf"^[^{CONTROLS}/\\]*$")
+_PART = rf"[^{CONTROLS}/\\]"
+Part = Annotated[str, StringConstraints(max_length=LONGEST, pattern=rf"^{_PART}+$")]
+FileName = Annotated[
+    str, StringConstraints(max_length=LONGEST, pattern=rf"^[^.{_PART[2:]}{_PART}*$")
 ]
-FileName = Annotated[Part, StringConstraints(pattern=r"^[^.]")]
 Images = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
 Width = Annotated[FiniteFloat, Field(gt=0, le=MOST_WIDTH)]

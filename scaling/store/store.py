@@ -31,7 +31,7 @@ from scaling.store.schema import (
     largest_values,
 )
 from scaling.store.state import CorruptFile, Read, State, state_of
-from scaling.untrusted import MOST_SMALL, conform, parse_json
+from scaling.untrusted import MOST_SMALL, conform, parse_json, path_inside
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -219,6 +219,14 @@ class Store:
             except (ValueError, OSError) as error:
                 corrupt.append(CorruptFile(self._files.path(name), one_line(error)))
         return found, tuple(corrupt)
+
+    def check_inside(self, *names: str) -> None:
+        """Raise InputError where a link leads out of the folder from one of these files."""
+        try:
+            for name in names if self.is_local else ():
+                path_inside(str(self.root), name)
+        except OSError as error:
+            raise InputError(f"{error}: nothing is written there; remove the link") from error
 
     def write_file(self, name: str, body: bytes) -> None:
         """Write another file of the results, atomically."""
