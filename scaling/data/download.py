@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import requests
 
@@ -91,7 +92,18 @@ def _short(error: Exception, url: str) -> str:
     while isinstance(error.__cause__ or error.__context__, Exception):
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     text = " ".join(str(error).split())
-    parts = urlsplit(url)
-    for secret in {parts.username, parts.password, parts.query} - {None, ""}:
-        text = text.replace(str(secret), "…").replace(unquote(str(secret)), "…")
+    for secret in _secrets(url):
+        text = text.replace(secret, "…").replace(unquote(secret), "…")
     return (text or type(error).__name__)[:160]
+
+
+def _secrets(url: str) -> list[str]:
+    """Return the parts of a URL that are none of a message's, the longest first.
+
+    A password may hold a slash that should have been escaped, so no library can tell them apart.
+    """
+    rest, _, query = url.partition("://")[2].partition("?")
+    user = rest.rpartition("@")[0]
+    password = user.partition(":")[2]
+    found = [user, password, *password.split("/"), query, *re.split("[&=]", query)]
+    return sorted({part for part in found if len(part) > 1}, key=len, reverse=True)
