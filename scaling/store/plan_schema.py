@@ -139,7 +139,7 @@ class _Tuning(TypedDict):
     space: Annotated[list[_Tunable], Field(min_length=1)]
     widened: list[_Widened]
     suggestions: Annotated[list[_Suggestion], FailFast()]
-    fixed: NotRequired[dict[Word, FiniteFloat]]
+    fixed: dict[Word, FiniteFloat]
 
 
 @strict

@@ -136,7 +136,9 @@ def test_points_that_unpack_to_much_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_row_of_more_images_than_bits_is_refused() -> None:
-    for n_test in (20_000_000_000, 9, -1):
+    said = told("scaling.store.store", "unpack_correct", "unpack_correct(b'x', 20_000_000_000)")
+    assert said.startswith("ValueError 20,000,000,000 test images in 8 bits")
+    for n_test in (9, -1):
         with pytest.raises(ValueError, match=r"test images in 8 bits"):
             unpack_correct(b"\xff", n_test)
 
