@@ -4,7 +4,7 @@ BIN := .venv/bin
 OUT ?= results/quickstart
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := -n $(WORKERS) --dist loadgroup
+PARALLEL := -n $(WORKERS)
 
 .PHONY: report test test-fast acceptance lint types check pins clean
 

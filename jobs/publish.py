@@ -31,6 +31,7 @@ from scaling.archive.weights import (
 )
 from scaling.errors import InputError
 from scaling.models.weights import Weights
+from scaling.store.contents import Contents
 from scaling.store.store import Store
 
 INTO = Path("docs/published")
@@ -43,7 +44,8 @@ def publish(out: str, studies: Sequence[str], into: Path) -> None:
     Raises InputError for an unknown study, and for results that are corrupt or do not agree.
     """
     store = _existing(out)
-    plans, models, failures = store.read_plans(), finished(store), store.read("failures").table
+    contents = store.contents()
+    plans, models, failures = store.read_plans(), finished(contents), contents.failures
     if unknown := [name for name in studies if name not in plans]:
         raise InputError(f"{out} has no study {unknown[0]}: expected {', '.join(plans) or 'one'}")
     numeric = [row for row in failures.to_pylist() if row["kind"] == "numeric"]
@@ -145,19 +147,18 @@ def published_weights(folder: Path) -> dict[str, Weights]:
     }
 
 
-def finished(store: Store) -> dict[str, Model]:
+def finished(contents: Contents) -> dict[str, Model]:
     """Return the complete models of a results folder by run_id.
 
-    Raises InputError for corrupt files.
+    Raises InputError for damaged files.
     """
-    metrics, predictions = store.read("metrics"), store.read("predictions")
-    if report_corrupt_files((*metrics.corrupt, *predictions.corrupt)):
-        raise InputError(f"{store.out} has files that cannot be read: nothing was published")
+    if report_corrupt_files(contents.corrupt):
+        raise InputError("the folder has files that cannot be read: nothing was published")
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in metrics.table.to_pylist():
+    for row in contents.metrics.to_pylist():
         rows.setdefault(row["run_id"], []).append(row)
     found = {}
-    for prediction in predictions.table.to_pylist():
+    for prediction in contents.predictions.to_pylist():
         by_epoch = sorted(rows.get(prediction["run_id"], []), key=lambda row: int(row["epoch"]))
         if by_epoch and by_epoch[-1]["epoch"] == by_epoch[-1]["epochs"]:
             model = Model(rows=tuple(by_epoch), prediction=prediction)
@@ -196,7 +197,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _verify(out: str) -> None:
     """Raise InputError unless results hold, by themselves and trained again in part."""
-    sample = math.ceil(VERIFIED * len(finished(_existing(out))))
+    sample = math.ceil(VERIFIED * len(finished(_existing(out).contents())))
     if verify.run(argparse.Namespace(out=out, sample=sample, by=None, seed=0, json=False)):
         raise InputError(f"{out} does not hold what training gives: nothing was published")
 

@@ -43,6 +43,7 @@ __all__ = [
     "Grid",
     "Job",
     "Member",
+    "Recipe",
     "Start",
     "Study",
     "cell_from_plan",

@@ -4,10 +4,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ["SCALING_OFFLINE"] = "1"  # before anything is imported; workers inherit it
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many threads as cores in each worker are too many
@@ -24,12 +26,16 @@ settings.load_profile("crowded")
 WITH_RAY = ("cluster", "commands", "ray")  # folders; a sweep joins any Ray of its machine
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one worker of xdist, and all files that start a Ray to the same one."""
-    on_ray = {item.path for item in items if "local_ray" in getattr(item, "fixturenames", ())}
-    for item in items:
-        has_ray = item.path.parent.name in WITH_RAY or item.path in on_ray
-        item.add_marker(pytest.mark.xdist_group("ray" if has_ray else str(item.path)))
+class OneRay(LoadScopeScheduling):
+    """Give each file to one worker of xdist, and all files that may start a Ray to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "ray" if Path(file).parent.name in WITH_RAY else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
+    return OneRay(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -62,6 +62,8 @@ def make_numbers(
         "failures": _failures(results),
         "missing": _missing(results),
         "torn": [str(torn) for torn in results.corrupt],
+        "misplaced": [f"{file.path}: {file.error}" for file in results.misplaced],
+        "unverified_files": results.unverified,
         "methods": training_provenance(results.models),
     }
     return plain(numbers)  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.present.display import folder_html, folder_text
 from analysis.results.records import Records, read_records
 from scaling.errors import InputError
-from scaling.store.store import CorruptFile, State, Store, state_of, unpack_correct
+from scaling.store.store import CorruptFile, State, Store, unpack_correct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,8 @@ class Results:
     predicted: Mapping[str, NDArray[np.uint8]]  # by run_id: the class predicted for each test image
     state: State
     records: Records = field(default_factory=Records)
+    misplaced: tuple[CorruptFile, ...] = ()  # copies, which are not counted, and other names
+    unverified: int = 0  # files from before there were digests
 
     def __repr__(self) -> str:
         return folder_text(self)
@@ -93,14 +95,14 @@ def load(out: str | Path | Store) -> Results:
     Raises InputError for a folder without a plan, whose models cannot be grouped.
     """
     store = out if isinstance(out, Store) else Store(out)
-    plans = store.read_plans()
+    contents = store.contents()
+    plans, state = contents.plans, contents.state
     if not plans:
+        damaged = "; ".join(str(file) for file in contents.corrupt if file.kind == "studies")
         raise InputError(
-            f"{store.out} holds no study: expected studies/NAME.json, which"
-            f" `scaling sweep STUDY --out {store.out}` writes"
+            f"{store.out} holds no study{damaged and f': {damaged}'}: expected studies/NAME.json,"
+            f" which `scaling sweep STUDY --out {store.out}` writes"
         )
-    metrics, predictions = store.read("metrics"), store.read("predictions")
-    state = state_of(metrics, predictions, store.read("failures"))
     planned = {
         member["run_id"]
         for plan in plans.values()
@@ -108,13 +110,13 @@ def load(out: str | Path | Store) -> Results:
         for member in cell["members"]
     }
     finished = planned & state.finished
-    table = metrics.table.to_pandas()
+    table = contents.metrics.to_pandas()
     rows = table[table["run_id"].isin(finished)].sort_values(
         ["dataset", "recipe", "width", "n_train", "seed", "epoch"], ignore_index=True
     )
     models = rows[rows["epoch"] == rows["epochs"]].reset_index(drop=True)
     models = models.assign(error=models["test_misses"] / models["n_test"])
-    bits = [row for row in predictions.table.to_pylist() if row["run_id"] in finished]
+    bits = [row for row in contents.predictions.to_pylist() if row["run_id"] in finished]
     return Results(
         store=store,
         plans=plans,
@@ -124,4 +126,6 @@ def load(out: str | Path | Store) -> Results:
         predicted={row["run_id"]: np.frombuffer(row["predicted"], np.uint8) for row in bits},
         state=state,
         records=read_records(store),
+        misplaced=contents.misplaced,
+        unverified=contents.unverified,
     )

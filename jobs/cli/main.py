@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 from jobs.cli import (
     bench,
+    compact,
     data,
     fit,
     predict,
@@ -42,6 +43,7 @@ COMMANDS = (
     Command(name="validate", add_arguments=validate.add_arguments, run=validate.run),
     Command(name="predict", add_arguments=predict.add_arguments, run=predict.run),
     Command(name="report", add_arguments=report.add_arguments, run=report.run),
+    Command(name="compact", add_arguments=compact.add_arguments, run=compact.run),
     Command(name="verify", add_arguments=verify.add_arguments, run=verify.run),
     Command(name="bench", add_arguments=bench.add_arguments, run=bench.run),
     Command(name="check", add_arguments=check.add_arguments, run=check.check),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scaling.data.selection import WARNING
+from scaling.store.contents import Contents
 from scaling.store.store import CorruptFile, State
 from scaling.untrusted import visible
 
@@ -62,6 +63,22 @@ def print_summary(plan: Mapping[str, Any], state: State, out: str) -> int:
     return report_corrupt_files(state.corrupt) or failed
 
 
+def print_doubts(contents: Contents) -> None:
+    """Print a line for each misplaced file, and the number of files without digests."""
+    for file in contents.misplaced:
+        print(
+            f"scaling: {file.path}: {file.error}; no model is counted twice; the next sweep puts"
+            " the file aside",
+            file=sys.stderr,
+        )
+    if contents.unverified:
+        print(
+            f"scaling: {contents.unverified:,} files were written before there were digests: a bit"
+            " that changed in them may be unseen",
+            file=sys.stderr,
+        )
+
+
 def report_corrupt_files(files: Iterable[CorruptFile]) -> int:
     """Print a line for each file that cannot be read; return the exit status."""
     status = 0
@@ -70,7 +87,7 @@ def report_corrupt_files(files: Iterable[CorruptFile]) -> int:
         again = ", or run the sweep again and its model is trained anew"
         print(
             f"scaling: {file}; everything else was read; delete it"
-            f"{'' if file.path.endswith('.json') else again}",
+            f"{'' if file.path.endswith('.json') and file.kind != 'studies' else again}",
             file=sys.stderr,
         )
     return status

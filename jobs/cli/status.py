@@ -5,7 +5,13 @@ import json
 from collections import Counter
 
 from jobs.cli.arguments import open_store
-from jobs.cli.output import count_text, failure_lines, question_lines, report_corrupt_files
+from jobs.cli.output import (
+    count_text,
+    failure_lines,
+    print_doubts,
+    question_lines,
+    report_corrupt_files,
+)
 from jobs.cli.watch import watch
 from scaling.store.store import Store
 
@@ -24,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:  # how one leaves
             return 0
     store = open_store(args.out)
-    state, plans = store.state(), store.read_plans()
+    contents = store.contents(whole=False)
+    state, plans = contents.state, contents.plans
     total: Counter[str] = Counter()
     planned: set[str] = set()
     for name, plan in plans.items():
@@ -40,7 +47,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         cells = ("cells", "finished", "failed", "missing", "in_part")
         models = ("models", "models_finished", "models_failed")
-        more = {"unplanned": unplanned, "torn": [file.path for file in state.corrupt]}
+        more = {
+            "unplanned": unplanned,
+            "torn": [file.path for file in state.corrupt],
+            "misplaced": [file.path for file in contents.misplaced],
+            "unverified_files": contents.unverified,
+        }
         print(json.dumps({key: total[key] for key in (*cells, *models)} | more))
     elif unplanned:
         print(
@@ -49,4 +61,5 @@ def run(args: argparse.Namespace) -> int:
         )
     elif not plans:
         print(f"{args.out}: no study is there yet")
+    print_doubts(contents)
     return report_corrupt_files(state.corrupt)

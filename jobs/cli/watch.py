@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,37 +23,38 @@ COLUMNS = ["run_id", "epoch", "epochs", "created_at"]
 class Counter:
     """The state of a results folder; each look reads only what is new in it.
 
-    A model's predictions count as there when their file is: whether it is whole, only reading says,
-    which `scaling status` does at the end.
+    It takes the rows as they are: what is wrong with them, `scaling status` says at the end.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen: dict[str, dict[str, Stamp]] = {"metrics": {}, "failures": {}}
-        self._failures: dict[str, dict[str, Any]] = {}
+        self._seen: dict[str, dict[str, Stamp]] = {}
+        self._rows: dict[str, dict[str, list[dict[str, Any]]]] = {}  # by kind and file
         self.finished_at: dict[str, datetime] = {}  # by run_id, of what has its last epoch's row
 
     def look(self) -> State:
         """Return the state as of now."""
-        for row in self._new("metrics", COLUMNS, self.finished_at):
-            if row["epoch"] == row["epochs"]:
-                self.finished_at[row["run_id"]] = row["created_at"]
-        for row in self._new("failures", None, self._failures):
-            self._failures[row["run_id"]] = row
-        finished = self.finished_at.keys() & self._store.stamps("predictions").keys()
-        return State(finished=frozenset(finished), failures=dict(self._failures), corrupt=())
+        self.finished_at = {
+            row["run_id"]: row["created_at"]
+            for row in self._read("metrics", COLUMNS)
+            if row["epoch"] == row["epochs"]
+        }
+        predicted = {row["run_id"] for row in self._read("predictions", ["run_id"])}
+        failures = {row["run_id"]: row for row in self._read("failures", None)}
+        finished = frozenset(self.finished_at.keys() & predicted)
+        return State(finished=finished, failures=failures, corrupt=())
 
-    def _new(
-        self, kind: str, columns: Sequence[str] | None, known: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        """The rows of files that are new or were written again; what is gone is forgotten."""
-        stamps, before = self._store.stamps(kind), self._seen[kind]
-        self._seen[kind] = stamps
+    def _read(self, kind: str, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+        """Yield all rows; only files that are new or were written again are read."""
+        stamps, before = self._store.stamps(kind), self._seen.get(kind, {})
+        known = self._rows.setdefault(kind, {})
+        for gone in known.keys() - stamps.keys():
+            del known[gone]
         changed = [name for name, stamp in stamps.items() if before.get(name) != stamp]
-        for name in (*changed, *(before.keys() - stamps.keys())):
-            known.pop(name, None)
-        rows: list[dict[str, Any]] = self._store.read(kind, columns, changed).table.to_pylist()
-        return rows
+        for name, read in self._store.read_each(kind, changed, columns).items():
+            known[name] = read.table.to_pylist()
+        self._seen[kind] = stamps
+        return (row for rows in known.values() for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

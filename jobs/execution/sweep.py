@@ -5,15 +5,14 @@
 
 import re
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from filelock import FileLock, Timeout
 from ray import tune
 
 from jobs.execution import capacity, connect, tracking
+from jobs.execution.folder import compact_many, exclusive_lock, mended_state, write_plan
 from jobs.execution.queue import Queue
 from jobs.execution.ray_trials import resource_request, run_trials
 from jobs.execution.run_record import record_run
@@ -22,7 +21,6 @@ from jobs.planning.batches import Batch, Packed, Slots, unfinished_jobs
 from jobs.planning.cost import Cost, devices_of, plan_job, predict_seconds
 from jobs.planning.placement import place, predicted
 from scaling import engines
-from scaling.errors import InputError
 from scaling.progress import Progress
 from scaling.store.store import State, Store
 from scaling.study import Job, Study, plan
@@ -62,10 +60,8 @@ def sweep(
     device = devices_of(options.device)[0]
     with exclusive_lock(store):
         planned = (plan_job(job, device, options.engine, cost) for job in jobs)
-        store.write_plan(plan(study, jobs, [each.seconds for each in planned], command))
-        state = store.state()
-        for file in state.corrupt:
-            report(f"warning: {file}: its model is trained again")
+        write_plan(store, plan(study, jobs, [each.seconds for each in planned], command), report)
+        state = mended_state(store, report)
         left = unfinished_jobs(jobs, _settled(jobs, state, options.retry_failed))
         total = sum(len(job.members) for job in jobs)
         models = sum(len(job.members) for job in left)
@@ -84,7 +80,7 @@ def sweep(
             with record_run(store, study.name, batches, slots, options.device, command):
                 _track(tracker, jobs, state)  # of an earlier sweep, which may have been killed
                 _run(study, batches, store, slots, tracker)
-        state = store.state()
+        state = compact_many(store, report)
         _track(tracker, jobs, state)  # stored by a worker that was killed before it could report
         return state
 
@@ -150,25 +146,6 @@ class ProgressCallback(tune.Callback):
         failed = f", {self.failed} failed" if self.failed else ""
         text = f"{len(self.finished)} of {self.models} models{failed}{self.last}"
         self.bar.advance(result.get("seconds", 0.0), text)
-
-
-@contextmanager
-def exclusive_lock(store: Store) -> Iterator[None]:
-    """Hold the results folder, so that two sweeps do not train the same models.
-
-    The lock goes with its process, however that ends. Object stores have no locks; there the worst
-    is double work, as equal models have equal names.
-    """
-    if not store.is_local:
-        yield
-        return
-    try:
-        with FileLock(store.root / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise InputError(
-            f"another sweep is writing to {store.out}: wait for it, or name another folder"
-        ) from None
 
 
 def _settled(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:

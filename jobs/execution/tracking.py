@@ -58,6 +58,7 @@ class Tracker(tune.Callback):
         self._write, self.store, self.folder = write, store, folder
         self._known = known  # the runs that a server or database has
         self._tracked: set[str] | None = None
+        self._cells: dict[str, str] = {}  # by run_id, of the stored plans
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -78,7 +79,7 @@ class Tracker(tune.Callback):
 
     def _make(self, run_id: str) -> None:
         """Write the run of a model; one whose training failed has no metrics, and so no run."""
-        rows = self.store.read("metrics", names=[run_id]).table.to_pylist()
+        rows = self.store.read_models("metrics", {run_id: self._cell_of(run_id)}).to_pylist()
         if not rows:
             return
         part = self.store.root / PART / run_id
@@ -97,6 +98,17 @@ class Tracker(tune.Callback):
         if self.store.is_local and part.is_dir():
             self.folder.mkdir(exist_ok=True)
             part.rename(self.folder / run_id)
+
+    def _cell_of(self, run_id: str) -> str:
+        if run_id not in self._cells:
+            plans, _ = self.store.find_plans()
+            self._cells = {
+                member["run_id"]: cell["cell_id"]
+                for plan in plans.values()
+                for cell in plan["cells"]
+                for member in cell["members"]
+            }
+        return self._cells.get(run_id, "")
 
 
 def check(where: str, store: Store) -> None:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from ray import tune
 
@@ -13,6 +13,7 @@ from jobs.planning.cost import PlannedJob
 from scaling import engines
 from scaling.data import datasets
 from scaling.engines import Evaluation, NumericFailure
+from scaling.engines.result import Trained
 from scaling.pretraining import start_of
 from scaling.store.checkpoints import Checkpoints
 from scaling.store.rows import failure_row, metric_rows, prediction_row
@@ -20,6 +21,7 @@ from scaling.store.store import Store
 from scaling.study import Cell, Member, evaluated_epochs
 
 Report = Callable[[dict[str, Any]], None]
+TOGETHER_S = 2.0  # assumed: what an interrupted trial may lose; a file costs about a millisecond
 REPORT_S = 2.0  # assumed: as often as people look; a report costs a worker 6 ms (analysis/LOG.md)
 
 
@@ -32,7 +34,7 @@ def train_batch(
 ) -> None:
     """Train the batch whose number the configuration of this Tune trial holds.
 
-    Models that an interrupted trial had stored are trained again: equal rows replace equal rows.
+    Models that an interrupted trial had stored are not trained again.
     """
     os.environ.update(settings)
     store = Store(out)
@@ -51,36 +53,88 @@ def train_job(
 ) -> None:
     """Train and store the members of a job; report progress, and each model once it is stored."""
     job, cell = planned.job, planned.job.cell
-    data = datasets.load(job.source, cell.n_train)
     seconds = planned.seconds / len(job.members)
     reporter = ProgressReporter(report)
+    stored = store.stored_models({cell.run_id(m): cell.cell_id for m in job.members})
+    for run_id in stored:
+        text = f"{label(cell)}: stored before"
+        reporter.reached(run_id, seconds, finished=run_id, failed=False, text=text)
+    members = [member for member in job.members if cell.run_id(member) not in stored]
+    if not members:
+        return
+    data = datasets.load(job.source, cell.n_train)
 
     def observe(member: Member, evaluation: Evaluation) -> None:
         if evaluation.epoch < cell.recipe.epochs:  # the last is reported once it is stored
             done = seconds * evaluation.epoch / cell.recipe.epochs
             reporter.reached(cell.run_id(member), done)
 
-    for result in engines.train(
-        cell,
-        job.members,
-        data,
-        engine=engine_here(planned),
-        device=planned.device,
-        epochs_evaluated=evaluated_epochs(cell.recipe.epochs),
-        observe=observe,
-        start=start_of(cell, job.start_source),
-        checkpointer_of=partial(checkpoints.of, cell) if checkpoints else None,
-    ):
-        run_id = cell.run_id(result.member)
-        failed = isinstance(result, NumericFailure)
+    with Together(store, study, cell, reporter, seconds) as together:
+        for result in engines.train(
+            cell,
+            members,
+            data,
+            engine=engine_here(planned),
+            device=planned.device,
+            epochs_evaluated=evaluated_epochs(cell.recipe.epochs),
+            observe=observe,
+            start=start_of(cell, job.start_source),
+            checkpointer_of=partial(checkpoints.of, cell) if checkpoints else None,
+        ):
+            together.add(result)
+
+
+class Together:
+    """Store models of a cell that are finished soon after each other in one file.
+
+    Models of a cell take equal times, so that none waits for much longer than TOGETHER_S. Use it in
+    a `with` statement, which stores the rest, also when training is interrupted.
+    """
+
+    def __init__(
+        self, store: Store, study: str, cell: Cell, reporter: "ProgressReporter", seconds: float
+    ) -> None:
+        self._store, self._study, self._cell = store, study, cell
+        self._reporter, self._seconds = reporter, seconds
+        self._waiting: list[Trained] = []
+        self._written_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
+
+    def add(self, result: Trained | NumericFailure) -> None:
         if isinstance(result, NumericFailure):
-            store.write_failure(failure_row(cell, result))
-            outcome = result.error
-        else:
-            store.write_model(metric_rows(study, cell, result), prediction_row(cell, result))
-            outcome = f"{result.history[-1].test.misses / cell.n_test:.2%} test error"
-        text = f"{label(cell)} seed {result.member.seed}: {outcome}"
-        reporter.reached(run_id, seconds, finished=run_id, failed=failed, text=text)
+            self._store.write_failure(failure_row(self._cell, result))
+            self._tell(result, result.error)
+            return
+        self._waiting.append(result)
+        if time.monotonic() - self._written_at >= TOGETHER_S:
+            self._write()
+
+    def _write(self) -> None:
+        models = [
+            (metric_rows(self._study, self._cell, each), prediction_row(self._cell, each))
+            for each in self._waiting
+        ]
+        self._store.write_models(models, self._cell.cell_id)
+        for each in self._waiting:
+            rate = each.history[-1].test.misses / self._cell.n_test
+            self._tell(each, f"{rate:.2%} test error")
+        self._waiting.clear()
+        self._written_at = time.monotonic()
+
+    def _tell(self, result: Trained | NumericFailure, outcome: str) -> None:
+        run_id = self._cell.run_id(result.member)
+        self._reporter.reached(
+            run_id,
+            self._seconds,
+            finished=run_id,
+            failed=isinstance(result, NumericFailure),
+            text=f"{label(self._cell)} seed {result.member.seed}: {outcome}",
+        )
 
 
 def engine_here(planned: PlannedJob) -> str:

@@ -15,17 +15,18 @@ def run_ids(job: Job) -> list[str]:
 
 def job_state(job: Job, store: Store) -> State:
     """Return the state of a job's models; only their files are read."""
-    runs = run_ids(job)
+    cell_of = dict.fromkeys(run_ids(job), job.cell.cell_id)
     return state_of(
-        store.read("metrics", COLUMNS[:3], runs),
-        store.read("predictions", ["run_id"], runs),
-        store.read("failures", names=runs),
+        store.read_models("metrics", cell_of, COLUMNS[:3]),
+        store.read_models("predictions", cell_of, ["run_id"]),
+        store.read_models("failures", cell_of),
     )
 
 
 def last_rows(job: Job, store: Store) -> dict[str, dict[str, Any]]:
     """Return the last row of each stored model of a job, by run_id."""
-    rows = store.read("metrics", COLUMNS, run_ids(job)).table.to_pylist()
+    cell_of = dict.fromkeys(run_ids(job), job.cell.cell_id)
+    rows = store.read_models("metrics", cell_of, COLUMNS).to_pylist()
     return {row["run_id"]: row for row in rows if row["epoch"] == row["epochs"]}
 
 

@@ -151,21 +151,28 @@ class Suggestions:
 
     def _ask(self) -> Suggestion | None:
         """Return a new suggestion; None where its rounded values have been tried already."""
-        # Seeded by the number of trials: a resumed study draws on, and does not begin anew.
-        # Conclusions start after STARTUP, of which the first are queued: see _begin.
-        number = len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = optuna.samplers.TPESampler(
-            seed=SEED + number, n_startup_trials=STARTUP, constant_liar=True
-        )
-        trial = self.study.ask()
-        for tunable in self.space:
-            _draw(trial, tunable, self.ranges[tunable.name])
-        new = self._suggestion(self.study.trials[trial.number])
+        self._seed(len(self.study.get_trials(deepcopy=False)))
+        new = self._fill(self.study.ask())
         if any(new.values == known.values for known in self.known.values()):
-            self.study.tell(trial, state=TrialState.FAIL)
+            self.study.tell(new.number, state=TrialState.FAIL)
             return None
         self.known[new.number] = new
         return new
+
+    def _seed(self, number: int) -> None:
+        """Seed the sampler by the number of trials: a resumed study draws on as if undisturbed.
+
+        Conclusions start after STARTUP, of which the first are queued: see _begin.
+        """
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=SEED + number, n_startup_trials=STARTUP, constant_liar=True
+        )
+
+    def _fill(self, trial: Trial) -> Suggestion:
+        """Draw the values of a trial that lack."""
+        for tunable in self.space:
+            _draw(trial, tunable, self.ranges[tunable.name])
+        return self._suggestion(self.study.trials[trial.number])
 
     def _widen(self) -> None:
         """Move an end of a range where the best suggestion lies at it, and store the range."""
@@ -227,20 +234,22 @@ class Suggestions:
     def _known(self) -> dict[int, Suggestion]:
         """Return the suggestions so far by number.
 
-        A driver killed between asking and drawing leaves a trial without its values: that is no
-        suggestion, and the values queued for it are queued again.
+        A driver killed between asking and drawing leaves a trial without its values: they are drawn
+        now, as they would have been then.
         """
-        known = {}
+        known: dict[int, Suggestion] = {}
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state in (TrialState.WAITING, TrialState.FAIL):
                 continue
             if all(t.param in trial.params for t in self.space):
                 known[trial.number] = self._suggestion(trial)
+                continue
+            self._seed(trial.number)
+            new = self._fill(Trial(self.study, trial._trial_id))  # as study.ask makes it
+            if any(new.values == earlier.values for earlier in known.values()):
+                self.study.tell(new.number, state=TrialState.FAIL)
             else:
-                queued = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-                self.study.tell(trial.number, state=TrialState.FAIL)
-                if queued:
-                    self.study.enqueue_trial(queued)
+                known[new.number] = new
         return known
 
 

@@ -12,8 +12,9 @@ from ray import tune as ray_tune
 from ray.tune.search import Searcher
 
 from jobs.execution import capacity, connect
+from jobs.execution.folder import exclusive_lock, mended_state
 from jobs.execution.ray_trials import TrialSource, resource_request, run_trials
-from jobs.execution.sweep import Options, exclusive_lock, store_failures
+from jobs.execution.sweep import Options, store_failures
 from jobs.execution.worker import train_job
 from jobs.planning.batches import Slots, unfinished_jobs
 from jobs.planning.cost import Cost, plan_job, predict_seconds
@@ -48,6 +49,7 @@ def tune(
         return plan_job(job, options.device, options.engine, cost).seconds
 
     with exclusive_lock(store):
+        mended_state(store, report)
         suggestions = Suggestions(tuning.name, tuning.job, tuning.space, tuning.suggestions, store)
 
         def write_plan() -> dict[str, Any]:

@@ -136,6 +136,11 @@ class Files:
         if self.existing([name]):
             retry_io(lambda: self._fs.delete_file(self.path(name)))
 
+    def move(self, name: str, target: str) -> None:
+        """Move a file to a name that no file has."""
+        self.make_folder(target.rpartition("/")[0])
+        retry_io(lambda: self._fs.move(self.path(name), self.path(target)))
+
     def names(self, folder: str, suffix: str) -> Iterator[str]:
         """Return the files of a folder in the order of their names, without hidden ones."""
         return iter(self.stamps(folder, suffix))

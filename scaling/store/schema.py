@@ -1,9 +1,6 @@
 """The columns of the contract as Parquet schemas, and tables brought to them."""
 
-from typing import Any
-
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 SCHEMA_VERSION = 1  # in every row
 _TIME = pa.timestamp("us", tz="UTC")
@@ -68,25 +65,9 @@ FAILURES = pa.schema(
         ("created_at", _TIME),
     ]
 )
+# Columns of metrics and failures that may differ between two equal trainings.
+PROVENANCE = ("wall_s", "cpu_s", "created_at", "git_commit", "host", "versions", "traceback")
 SCHEMAS = {"metrics": METRICS, "predictions": PREDICTIONS, "failures": FAILURES}
-
-
-def largest_values(file: pq.ParquetFile, schema: pa.Schema) -> pa.Table:
-    """Return one row with each column's largest value, read from the footer's statistics.
-
-    Where the footer does not show that all rows are of one model, return all rows.
-    """
-    columns = schema.names
-    where = {name: i for i, name in enumerate(file.metadata.schema.names)}
-    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-    found: dict[str, list[Any]] = {
-        name: [group.column(where[name]).statistics for group in groups] for name in columns
-    }
-    known = all(s is not None and s.has_min_max for stats in found.values() for s in stats)
-    if known and len({value for s in found["run_id"] for value in (s.min, s.max)}) == 1:
-        row = {name: max(s.max for s in stats) for name, stats in found.items()}
-        return pa.Table.from_pylist([row], schema=schema)
-    return cast_to_schema(file.read(columns), schema)
 
 
 def cast_to_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -10,10 +10,13 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True, slots=True)
 class CorruptFile:
-    """A file that cannot be read, and why."""
+    """A file that cannot be believed, and why; of some of its models, or of all."""
 
     path: str
     error: str
+    models: tuple[str, ...] = ()
+    kind: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.path} cannot be read ({self.error})"
@@ -21,10 +24,11 @@ class CorruptFile:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """All readable rows as one table, and the unreadable files."""
+    """All readable rows as one table, the unreadable files, and whether digests confirm all."""
 
     table: pa.Table
     corrupt: tuple[CorruptFile, ...]
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +83,17 @@ class State:
         }
 
 
-def state_of(metrics: Read, predictions: Read, failures: Read) -> State:
+def state_of(
+    metrics: pa.Table,
+    predictions: pa.Table,
+    failures: pa.Table,
+    corrupt: tuple[CorruptFile, ...] = (),
+) -> State:
     """Return the state of each model in these tables; the last epoch's row marks it as trained."""
-    last = pc.equal(metrics.table["epoch"], metrics.table["epochs"])
-    finished = set(metrics.table.filter(last)["run_id"].to_pylist())
+    last = pc.equal(metrics["epoch"], metrics["epochs"])
+    finished = set(metrics.filter(last)["run_id"].to_pylist())
     return State(
-        finished=frozenset(finished & set(predictions.table["run_id"].to_pylist())),
-        failures={row["run_id"]: row for row in failures.table.to_pylist()},
-        corrupt=(*metrics.corrupt, *predictions.corrupt, *failures.corrupt),
+        finished=frozenset(finished & set(predictions["run_id"].to_pylist())),
+        failures={row["run_id"]: row for row in failures.to_pylist()},
+        corrupt=corrupt,
     )

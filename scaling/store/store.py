@@ -1,36 +1,32 @@
-"""The results folder: Parquet files by model, and reading that survives damaged files.
+"""The results folder: sealed Parquet files of models, plans, and other files.
 
-A model's rows are one file named by its run_id, so a result that is written twice is replaced and
-never doubled. Only this file, schema.py (columns), state.py (tables of results), files.py (folders
-and URIs) and scaling/archive/parquet_file.py (published studies) import pyarrow.
+A file of one model has its run_id as name, one of several a hash of theirs: a result that is
+written twice is replaced, and a file that is copied or swapped is found.
 """
 
-import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.store.bounds import check_bounds
+from scaling.store.contents import Contents, FileRows, read_contents
+from scaling.store.digest import DamagedError, open_json, seal_json
 from scaling.store.files import Files, Stamp, WriteError, check_uri, one_line
+from scaling.store.integrity import CHECKED
+from scaling.store.names import COMPACT, name_of
+from scaling.store.older_files import Reader
 from scaling.store.plan_schema import parse_edited_plan, parse_plan
-from scaling.store.schema import (
-    FAILURES,
-    METRICS,
-    PREDICTIONS,
-    SCHEMA_VERSION,
-    SCHEMAS,
-    cast_to_schema,
-    largest_values,
-)
+from scaling.store.schema import FAILURES, METRICS, PREDICTIONS, SCHEMA_VERSION, SCHEMAS
 from scaling.store.state import CorruptFile, Read, State, state_of
+from scaling.store.tables import decode, encode_rows
 from scaling.untrusted import MOST_SMALL, conform, parse_json, path_inside
 
 if TYPE_CHECKING:
@@ -54,6 +50,9 @@ __all__ = [
     "state_of",
     "unpack_correct",
 ]
+
+TRIES = 5  # to read a folder whose files change meanwhile
+Model = tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]  # rows of metrics, prediction
 
 T = TypeVar("T")
 
@@ -111,10 +110,18 @@ class Store:
         return {Path(name).stem: stamp for name, stamp in found.items()}
 
     def write_model(self, rows: Sequence[Mapping[str, Any]], prediction: Mapping[str, Any]) -> None:
-        """Write a finished model: predictions first, as metrics mark the model as finished."""
-        name = rows[0]["run_id"]
-        self._write("predictions", name, [prediction])
-        self._write("metrics", name, rows)
+        """Write a finished model into a file that has its run_id as name."""
+        self.write_models([(rows, prediction)], prefix="")
+
+    def write_models(self, models: Sequence[Model], prefix: str) -> None:
+        """Write finished models into a file: predictions first, as metrics mark them as finished.
+
+        `prefix` begins the name of a file of several models.
+        """
+        if models:
+            name = name_of([prediction["run_id"] for _, prediction in models], prefix)
+            self._write("predictions", name, [prediction for _, prediction in models])
+            self._write("metrics", name, [row for rows, _ in models for row in rows])
 
     def write_failure(self, failure: Mapping[str, Any]) -> None:
         self._write(
@@ -123,70 +130,120 @@ class Store:
             [{"created_at": now(), "traceback": "", **failure}],
         )
 
+    def contents(self, *, whole: bool = True) -> Contents:
+        """Return the plans, the sound rows of all models, and the files that are doubtful.
+
+        `whole` returns every column of the metrics, else those that a check needs.
+        Raises InputError for rows of a newer version.
+        """
+        for _ in range(TRIES):
+            if contents := self._read_contents(METRICS.names if whole else list(CHECKED)):
+                return contents
+        raise InputError(f"{self.out} changes while it is read: wait for what writes there")
+
+    def _read_contents(self, columns: Sequence[str]) -> Contents | None:
+        """Return the contents; None if files vanished meanwhile, as while they are compacted."""
+        plans, damaged = self.find_plans()
+        unreadable = list(damaged)
+        kinds = []
+        for kind in SCHEMAS:
+            names = [Path(path).stem for path in self._files.names(kind, ".parquet")]
+            found = list(self._decode(kind, columns if kind == "metrics" else None, names))
+            if len(found) < len(names):
+                return None
+            kinds.append([each for each in found if isinstance(each, FileRows)])
+            unreadable += [each for each in found if isinstance(each, CorruptFile)]
+        contents = read_contents(*kinds, columns=columns, plans=plans, unreadable=unreadable)
+        newest = pc.max(contents.metrics["schema_version"]).as_py() or SCHEMA_VERSION
+        if newest > SCHEMA_VERSION:
+            raise InputError(
+                f"{self.out} holds rows of schema version {newest}, expected at most"
+                f" {SCHEMA_VERSION}: install the version of the package that wrote them, or a newer"
+            )
+        return contents
+
+    def state(self) -> State:
+        """Return the state of all models: finished with predictions, or failed."""
+        return self.contents(whole=False).state
+
+    def read_each(
+        self,
+        kind: str,
+        names: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> dict[str, Read]:
+        """Return rows of files by their names, of all files or of these."""
+        found: dict[str, Read] = {}
+        for each in self._decode(kind, columns, names):
+            if isinstance(each, CorruptFile):
+                found[each.name] = Read(_schema(kind, columns).empty_table(), (each,))
+            else:
+                found[each.name] = Read(each.table, tuple(each.damage()), each.sealed)
+        return found
+
     def read(
         self,
         kind: str,
         columns: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
     ) -> Read:
-        """Return the rows of metrics, predictions or failures: all, or these columns or models."""
-        schema = SCHEMAS[kind]
-        if columns:
-            schema = pa.schema([schema.field(name) for name in columns])
-        if names is None:
-            paths = list(self._files.names(kind, ".parquet"))
-        else:
-            paths = [f"{kind}/{name}.parquet" for name in names]
-        tables, corrupt = self._each(
-            paths, lambda file: cast_to_schema(file.read(schema.names, use_threads=False), schema)
-        )
-        return Read(pa.concat_tables([schema.empty_table(), *tables]), corrupt)
+        """Return the rows of all files, or of these, as they are; `contents` checks them."""
+        found = self.read_each(kind, names, columns).values()
+        tables = [_schema(kind, columns).empty_table(), *(read.table for read in found)]
+        return Read(pa.concat_tables(tables), tuple(c for read in found for c in read.corrupt))
 
-    def read_each(self, kind: str) -> dict[str, Read]:
-        """Return all rows by file name (as in `names` of `read`); a bucket's files in parallel."""
-        names = [Path(path).stem for path in self._files.names(kind, ".parquet")]
-        found = self._files.each(names, lambda name: self.read(kind, names=[name]))
-        return dict(zip(names, found, strict=True))
+    def read_models(
+        self, kind: str, cell_of: Mapping[str, str], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Return the rows of these models, given with their cells; damaged files have none."""
+        names = [Path(name).stem for name in self._files.names(kind, ".parquet")]
+        cells, schema = set(cell_of.values()), _schema(kind, columns)
+        near = [n for n in names if n in cell_of or n.rpartition("-")[0] in {*cells, COMPACT}]
+        found = [f.table for f in self._decode(kind, columns, near) if isinstance(f, FileRows)]
+        rows = pa.concat_tables([schema.empty_table(), *found])
+        return rows.filter(pc.is_in(rows["run_id"], value_set=pa.array(list(cell_of), pa.string())))
 
-    def state(self) -> State:
-        """Return the state of all models: finished with predictions, or failed.
+    def stored_models(self, cell_of: Mapping[str, str]) -> frozenset[str]:
+        """Return those of these models, given with their cells, that are stored."""
+        columns = ("run_id", "epoch", "epochs")
+        metrics = self.read_models("metrics", cell_of, columns)
+        if not len(metrics):
+            return frozenset()
+        predictions = self.read_models("predictions", cell_of, ("run_id",))
+        return state_of(metrics, predictions, FAILURES.empty_table()).finished
 
-        Of files of one model only the footers are read, a third of the work (measured).
-        """
-        return state_of(
-            self._read_footers("metrics", ("run_id", "epoch", "epochs")),
-            self._read_footers("predictions", ("run_id",)),
-            self.read("failures"),
-        )
+    def _decode(
+        self, kind: str, columns: Sequence[str] | None = None, names: Sequence[str] | None = None
+    ) -> Iterator[FileRows | CorruptFile]:
+        """Yield the rows of each file, or why it cannot be read; a bucket's files in parallel."""
+        schema = _schema(kind, columns)
 
-    def _read_footers(self, kind: str, columns: Sequence[str]) -> Read:
-        """Return these columns' largest values in each file of one model, all rows of others."""
-        schema = pa.schema([SCHEMAS[kind].field(name) for name in columns])
-        paths = list(self._files.names(kind, ".parquet"))
-        found, corrupt = self._each(paths, lambda file: largest_values(file, schema))
-        return Read(pa.concat_tables([schema.empty_table(), *found]), corrupt)
-
-    def _each(
-        self, paths: Sequence[str], use: Callable[[pq.ParquetFile], T]
-    ) -> tuple[list[T], tuple[CorruptFile, ...]]:
-        """Return the results of `use` for each existing file, and the unreadable files."""
-
-        def one(path: str) -> T | CorruptFile | None:
+        def one(name: str) -> FileRows | CorruptFile | None:
+            path = self._files.path(f"{kind}/{name}.parquet")
             try:
-                if (body := self._files.read(path)) is None:
+                if (body := self._files.read(f"{kind}/{name}.parquet")) is None:
                     return None
-                file = pq.ParquetFile(pa.BufferReader(body))
-                check_bounds(file.metadata, len(body))
-                return use(file)
-            except (pa.ArrowException, OSError, KeyError) as error:
-                return CorruptFile(self._files.path(path), one_line(error))
+                found = decode(body, schema, older)
+            except (DamagedError, pa.ArrowException, OSError, KeyError) as error:
+                return CorruptFile(path, one_line(error), kind=kind, name=name)
+            return FileRows(
+                kind=kind,
+                name=name,
+                path=path,
+                table=found.table,
+                sealed=found.sealed,
+                lost=found.lost,
+            )
 
-        found = [item for item in self._files.each(paths, one) if item is not None]
-        corrupt = tuple(item for item in found if isinstance(item, CorruptFile))
-        return [item for item in found if not isinstance(item, CorruptFile)], corrupt
+        if names is None:
+            names = [Path(path).stem for path in self._files.names(kind, ".parquet")]
+        with Reader() as older:
+            for each in self._files.each(names, one):
+                if each is not None:
+                    yield each
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
-        body = json.dumps({**plan, "written_at": now().isoformat()}, indent=1).encode()
+        body = seal_json({**plan, "written_at": now().isoformat()}, indent=1)
         self._files.write(f"studies/{plan['name']}.json", body)
 
     def read_plans(self, *, edited: bool = False) -> dict[str, dict[str, Any]]:
@@ -194,18 +251,40 @@ class Store:
 
         Raises InputError for a file that is no plan.
         """
-        plans = {}
-        for name in self._files.names("studies", ".json"):
+        plans, damaged = self.find_plans(edited=edited)
+        for file in damaged:
+            raise InputError(
+                f"{file.path} is not a study's plan ({file.error}):"
+                " run `scaling sweep` again and it is written anew, or delete it"
+            )
+        return plans
+
+    def find_plans(
+        self, *, edited: bool = False
+    ) -> tuple[dict[str, dict[str, Any]], tuple[CorruptFile, ...]]:
+        """Return the plan of each study by name, and the files that are no plans."""
+        plans, damaged = {}, []
+        for file in self._files.names("studies", ".json"):
+            stem = Path(file).stem
             try:
-                if (body := self._files.read(name)) is not None:
-                    plan = parse_edited_plan(body) if edited else parse_plan(name, body)
+                if (body := self._files.read(file)) is not None:
+                    parse = parse_edited_plan if edited else partial(parse_plan, file)
+                    plan = open_json(body, parse)
                     plans[plan["name"]] = plan
             except (ValueError, OSError) as error:
-                raise InputError(
-                    f"{self._files.path(name)} is not a study's plan ({one_line(error)}): run"
-                    " `scaling sweep` again and it is written anew, or delete it"
-                ) from error
-        return plans
+                path = self._files.path(file)
+                damaged.append(CorruptFile(path, one_line(error), kind="studies", name=stem))
+        return plans, tuple(damaged)
+
+    def set_aside(self, name: str) -> str:
+        """Move a file into damaged/ and return its path there; no file there is replaced."""
+        number, (stem, dot, suffix) = 1, name.rpartition(".")
+        target = f"damaged/{name}"
+        while self._files.existing([target]):
+            number += 1
+            target = f"damaged/{stem}-{number}{dot}{suffix}"
+        self._files.move(name, target)
+        return self._files.path(target)
 
     def read_json(
         self, names: Iterable[str], schema: "TypeAdapter[T]"
@@ -245,10 +324,12 @@ class Store:
         return list(self._files.names(folder, suffix))
 
     def _write(self, kind: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[kind])
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        self._files.write(f"{kind}/{name}.parquet", sink.getvalue())
+        self._files.write(f"{kind}/{name}.parquet", encode_rows(rows, SCHEMAS[kind]))
+
+
+def _schema(kind: str, columns: Sequence[str] | None) -> pa.Schema:
+    schema = SCHEMAS[kind]
+    return pa.schema([schema.field(name) for name in columns]) if columns else schema
 
 
 def pack_correct(correct: NDArray[np.bool_]) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scaling.store.names import is_name_of
 from scaling.store.store import Read, Store
 from scaling.verifying.ledger import FILES, Ledger
 
@@ -84,8 +85,8 @@ def _by_run(
         by_run: dict[str, list[Row]] = {}
         for row in read.table.to_pylist():
             by_run.setdefault(str(row["run_id"]), []).append(row)
-        if len(by_run) == 1 and name not in by_run:
-            (run,) = by_run
+        if by_run and not is_name_of(name, list(by_run)) and (len(by_run) == 1 or read.sealed):
+            run = next(iter(by_run))
             ledger.about(FILES, run, file).fail("the model in a file", run, name)
         elif not by_run:
             ledger.about(FILES, None, file).fail("rows", 0, "at least 1")

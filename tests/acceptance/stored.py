@@ -63,4 +63,6 @@ def expected_status(out: Path, study: str) -> dict[str, Any]:
         "models_failed": 0,
         "unplanned": 0,
         "torn": [],
+        "misplaced": [],
+        "unverified_files": 0,
     }

@@ -36,7 +36,7 @@ def test_models_of_unfinished_cells_are_counted(
     assert counts == {
         "cells": 2, "finished": 0, "failed": 0, "missing": 2,
         "models": 10, "models_finished": 4, "models_failed": 0, "in_part": 2,
-        "unplanned": 0, "torn": [],
+        "unplanned": 0, "torn": [], "misplaced": [], "unverified_files": 0,
     }  # fmt: skip
 
 

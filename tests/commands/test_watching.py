@@ -25,10 +25,14 @@ PLAN: dict[str, Any] = {
 }
 
 
+TESTED = {"n_test": 8, "test_misses": 0}
+BITS = {"n_test": 8, "correct": b"\xff", "predicted": bytes(8)}
+
+
 def finish(store: Store, run_id: str, at: datetime | None = None) -> None:
     """As much of a model's rows as counting looks at."""
-    row = {"run_id": run_id, "epoch": 3, "epochs": 3, "created_at": at or now()}
-    store.write_model([row | {"epoch": 1}, row], {"run_id": run_id})
+    row = {"run_id": run_id, "epoch": 3, "epochs": 3, "created_at": at or now(), **TESTED}
+    store.write_model([row | {"epoch": 1}, row], {"run_id": run_id, **BITS})
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def test_each_look_reads_only_what_is_new(store: Store, opened: list[str]) -> No
 
 def test_a_model_without_its_predictions_or_last_epoch_is_not_finished(store: Store) -> None:
     row = {"run_id": "a0", "epoch": 1, "epochs": 3, "created_at": now()}
-    store.write_model([row], {"run_id": "a0"})
+    store.write_model([row], {"run_id": "a0", **BITS})
     finish(store, "a1")
     (store.root / "predictions" / "a1.parquet").unlink()
     assert Counter(store).look().finished == frozenset()
@@ -166,8 +170,8 @@ def later():
         store.write_plan({PLAN!r} | {{"name": name}})
     yield
     for run_id in ("a0", "a1", "b0", "b1"):
-        row = {{"run_id": run_id, "epoch": 3, "epochs": 3, "created_at": now()}}
-        store.write_model([row], {{"run_id": run_id}})
+        row = {{"run_id": run_id, "epoch": 3, "epochs": 3, "created_at": now(), **{TESTED!r}}}
+        store.write_model([row], {{"run_id": run_id, **{BITS!r}}})
         yield
 steps = later()
 watch(store, wait=lambda _: (time.sleep({pause}), next(steps)), as_json={as_json})

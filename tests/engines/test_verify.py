@@ -19,8 +19,6 @@ from forging import (
 )
 from honest import ONE_ULP, own_data, run, run_ids, verified
 
-from scaling.store.store import Store
-
 
 def test_what_was_trained_honestly_holds_and_stays_as_it_is(
     honest: Path, capsys: pytest.CaptureFixture[str]
@@ -46,23 +44,6 @@ def test_what_was_trained_honestly_holds_and_stays_as_it_is(
     assert run("verify", honest, "--sample", 1, *own_data(honest)) == 0
     assert capsys.readouterr().out.endswith("\nall that was checked holds\n")
     assert digests(honest) == before
-
-
-@pytest.mark.usefixtures("local_ray")
-def test_a_sweep_holds_with_models_that_begin_on_others(
-    rows_npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from tiny import tiny
-
-    from jobs.execution.sweep import Options, sweep
-    from scaling.study import Start
-
-    start = Start(dataset=str(rows_npz), n_train=50, recipe="1989")
-    study, jobs = tiny(rows_npz, start=start, recipe=("1989",), n_train=(30,))
-    out = tmp_path / "out"
-    sweep(study, jobs, Store(out), Options(address="local", cpus=2), lambda _: None)
-    status, found = verified(capsys, out)
-    assert (status, found["findings"], len(found["equal"])) == (0, [], 2)
 
 
 MORE = lambda count: count + 1  # noqa: E731

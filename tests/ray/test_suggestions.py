@@ -137,14 +137,17 @@ def test_a_study_that_is_done_can_be_extended(
     assert len(trained.order) == 9
 
 
-def test_killed_before_values_were_drawn_the_queued_ones_are_not_lost(
-    tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("done", [0, 3, 9])
+def test_killed_before_values_were_drawn_the_same_are_drawn_in_the_same_order(
+    tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
-    trained = Trained(monkeypatch, valley)
-    opened(Store(tmp_path), job_of(tiny_npz), 10).study.ask()  # popped from the queue: published
-    trained.drain(opened(Store(tmp_path), job_of(tiny_npz), 10))
-    assert 0.03 in trained.order
-    assert len(trained.order) == 10
+    whole = Trained(monkeypatch, valley)
+    whole.drain(opened(Store(tmp_path / "whole"), job_of(tiny_npz), 12))
+    cut = Trained(monkeypatch, valley)
+    cut.drain(opened(Store(tmp_path / "cut"), job_of(tiny_npz), done))
+    opened(Store(tmp_path / "cut"), job_of(tiny_npz), 12).study.ask()  # and killed
+    cut.drain(opened(Store(tmp_path / "cut"), job_of(tiny_npz), 12))
+    assert cut.order == whole.order
 
 
 def test_the_journal_is_an_optuna_study_that_anybody_can_load(

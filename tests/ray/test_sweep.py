@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from honest import verified
 from tiny import tiny
 
 from jobs.execution.sweep import Options, sweep
@@ -18,7 +19,7 @@ from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe
 from scaling.store.store import State, Store
-from scaling.study import Job, Study, resolve
+from scaling.study import Job, Start, Study, resolve
 
 RESULT = ["run_id", "epoch", "train_loss", "train_misses", "test_loss", "test_misses"]
 LOCAL = Options(address="local", cpus=2)
@@ -52,6 +53,18 @@ def test_a_sweep_stores_every_model_once_and_a_second_trains_nothing(
     assert (record["models"], record["cpus"], record["wall_s"] > 0) == (8, 2, True)
     counts = state.count(Store(out).read_plans()["tiny"])
     assert counts == {"cells": 4, "finished": 4, "failed": 0, "missing": 0}
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_models_that_begin_on_others_are_verified(
+    rows_npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = Start(dataset=str(rows_npz), n_train=50, recipe="1989")
+    study, jobs = tiny(rows_npz, start=start, recipe=("1989",), n_train=(30,))
+    out = tmp_path / "out"
+    run(study, jobs, out)
+    status, found = verified(capsys, out)
+    assert (status, found["findings"], len(found["equal"])) == (0, [], 2)
 
 
 @pytest.mark.usefixtures("local_ray")

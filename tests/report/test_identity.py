@@ -27,6 +27,7 @@ from scaling.analyses import Ladder, ScalingCurve
 from scaling.older_plans import READ_AS
 from scaling.recipes.registry import find_recipe
 from scaling.recipes.tricks import gelu, shift
+from scaling.store.digest import open_json, seal_json
 from scaling.study import Cell, Grid, Job, Study, cell_identity, plan, resolve
 
 QUICK = {("grid", 0), ("negative", 0), ("ladder", 0), ("screening", 0)}
@@ -114,12 +115,12 @@ def test_plans_without_newer_fields_are_of_the_same_curve(tmp_path: Path) -> Non
     folder(tmp_path, "ce", SAME_NAME)
     before = [curve.planned_cell for curve in find_curves(load(tmp_path), ())]
     path = tmp_path / "studies" / "mine.json"
-    plan_ = json.loads(path.read_text())
+    plan_ = open_json(path.read_bytes())
     for cell in plan_["cells"]:
         for name in ("elastic", "trainable", "warmup"):
             del cell["recipe"][name]
         del cell["start"]
-    path.write_text(json.dumps(plan_))
+    path.write_bytes(seal_json(plan_))
     after = [curve.planned_cell for curve in find_curves(load(tmp_path), ())]
     assert [curve_id(cell) for cell in before] == [curve_id(cell) for cell in after]
     assert "elastic" not in after[0]["recipe"]

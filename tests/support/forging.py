@@ -1,7 +1,6 @@
 """Change one thing in a results folder, for tests of `scaling verify`."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scaling.store.digest import open_json, seal_json
 from scaling.store.store import pack_correct, unpack_correct
 
 Change = Callable[[list[dict[str, Any]]], object]
@@ -25,9 +25,9 @@ def edit(path: Path, change: Change, to: Path | None = None) -> None:
 
 def edit_plan(out: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (path,) = (out / "studies").iterdir()
-    plan = json.loads(path.read_text())
+    plan = open_json(path.read_bytes())
     change(plan)
-    path.write_text(json.dumps(plan))
+    path.write_bytes(seal_json(plan))
 
 
 def first(out: Path, kind: str = "metrics", number: int = 0) -> Path:

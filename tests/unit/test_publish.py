@@ -188,6 +188,18 @@ def test_a_file_is_known_by_its_name(tmp_path: Path) -> None:
         read_folder(into)
 
 
+def split(store: Store) -> None:
+    """Put each model into files of its own."""
+    whole = store.contents()
+    for kind in ("metrics", "predictions"):
+        for name in store.file_names(kind, ".parquet"):
+            store.delete_file(name)
+    rows = whole.metrics.to_pylist()
+    for prediction in whole.predictions.to_pylist():
+        mine = [row for row in rows if row["run_id"] == prediction["run_id"]]
+        store.write_model(mine, prediction)
+
+
 def test_what_is_published_is_trained_again_first_and_so_are_weights(
     tmp_path: Path, tiny_npz: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +213,7 @@ def test_what_is_published_is_trained_again_first_and_so_are_weights(
     store.write_plan(plan(study, [job], [1.0]))
     runs = [job.cell.run_id(member) for member in job.members]
     train_job(plan_job(job, "cpu", "reference"), store, "tiny", lambda _: None)
+    split(store)
     out = [str(tmp_path / "out"), "--into", str(into)]
     (sound,) = store.read("predictions", names=[runs[0]]).table.to_pylist()
     first = store.read("metrics", names=[runs[0]]).table.to_pylist()

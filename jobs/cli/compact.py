@@ -1,0 +1,18 @@
+"""The command `compact`: write the models of a results folder into few files."""
+
+import argparse
+
+from jobs.cli.arguments import open_store
+from jobs.execution.folder import compact_folder, exclusive_lock
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("out", metavar="OUT")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the models of a results folder into few large files, which are read in seconds."""
+    store = open_store(args.out)
+    with exclusive_lock(store):
+        compact_folder(store, print)
+    return 0

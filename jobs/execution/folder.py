@@ -1,0 +1,72 @@
+"""Hold a results folder, write plans into it, mend what is damaged, and compact it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from scaling.errors import InputError
+from scaling.store.compact import MANY, compact
+from scaling.store.mend import put_aside
+from scaling.store.store import State, Store
+
+Report = Callable[[str], None]
+
+
+@contextmanager
+def exclusive_lock(store: Store) -> Iterator[None]:
+    """Hold the results folder, so that two sweeps do not train the same models.
+
+    The lock goes with its process, however that ends. Object stores have no locks; there the worst
+    is double work, as equal models have equal names.
+    """
+    if not store.is_local:
+        yield
+        return
+    try:
+        with FileLock(store.root / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            f"another sweep is writing to {store.out}: wait for it, or name another folder"
+        ) from None
+
+
+def write_plan(store: Store, made: Mapping[str, Any], report: Report) -> None:
+    """Write a plan; put a damaged one of that name aside before."""
+    _, damaged = store.find_plans()
+    for file in damaged:
+        if file.name == made["name"]:
+            where = store.set_aside(f"{file.kind}/{file.name}.json")
+            report(f"warning: {file}; it is now {where}, and was written anew")
+    store.write_plan(made)
+
+
+def mended_state(store: Store, report: Report) -> State:
+    """Put damaged files and copies aside; return the state of the sound models."""
+    contents = store.contents(whole=False)
+    for line in put_aside(contents, store):
+        report(f"warning: {line}")
+    for file in contents.corrupt:
+        if file.kind == "studies":
+            report(f"warning: {file}: sweep {file.name} again and it is written anew")
+    return contents.state
+
+
+def compact_folder(store: Store, report: Report) -> None:
+    """Write all models into few files. Raises InputError where a file cannot be written."""
+    mended_state(store, report)
+    done = compact(store.contents(), store)
+    report(
+        f"{store.out}: {done.models:,} models in {done.files:,} files of"
+        f" {done.bytes / 1e6:,.1f} MB; they were {done.files_before:,} files of"
+        f" {done.bytes_before / 1e6:,.1f} MB"
+    )
+
+
+def compact_many(store: Store, report: Report) -> State:
+    """Compact a folder of very many files; return its state."""
+    if len(store.file_names("metrics", ".parquet")) >= MANY:
+        compact_folder(store, report)
+    return store.state()

@@ -1,0 +1,68 @@
+"""Rows as the bytes of a sealed Parquet file, and back again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scaling.store.bounds import check_bounds
+from scaling.store.digest import DamagedError, check_parquet, seal_parquet
+from scaling.store.older_files import Reader
+from scaling.store.schema import cast_to_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The sound rows of a file, whether digests confirm them, and the number of groups lost."""
+
+    table: pa.Table
+    sealed: bool
+    lost: int = 0
+
+
+def encode(groups: Iterable[pa.Table], schema: pa.Schema) -> bytes:
+    """Return tables as a sealed file, each as a row group."""
+    sink = pa.BufferOutputStream()
+    how = {"compression": "zstd", "write_page_checksum": True}
+    with pq.ParquetWriter(sink, schema, **how) as writer:
+        for group in groups:
+            writer.write_table(group, row_group_size=max(1, len(group)))
+    body = sink.getvalue()
+    return seal_parquet(body.to_pybytes(), group_ends(pq.read_metadata(pa.BufferReader(body))))
+
+
+def encode_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
+    """Return rows as a sealed file."""
+    return encode([pa.Table.from_pylist([dict(row) for row in rows], schema=schema)], schema)
+
+
+def decode(body: bytes, schema: pa.Schema, older: Reader) -> Decoded:
+    """Return the sound rows of a file in the columns of the schema.
+
+    Raises DamagedError, ArrowException, OSError or KeyError for a file without sound rows, or
+    whose columns are others. A file without digests is first read by `older`.
+    """
+    seal = check_parquet(body)
+    if not seal.sealed and (error := older.error_of(body)):
+        raise DamagedError(error)
+    file = pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=seal.sealed)
+    check_bounds(file.metadata, len(body))
+    sound = [i for i in range(file.metadata.num_row_groups) if i not in seal.lost]
+    if seal.lost and not sound:
+        raise DamagedError("its rows are not what was written")
+    table = file.read_row_groups(sound, schema.names, use_threads=False)
+    table.validate(full=True)  # text that is none, for instance
+    return Decoded(cast_to_schema(table, schema), seal.sealed, len(seal.lost))
+
+
+def group_ends(metadata: pq.FileMetaData) -> list[int]:
+    """Return where the bytes of each row group end."""
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    return [max(map(_end, map(group.column, range(group.num_columns)))) for group in groups]
+
+
+def _end(column: pq.ColumnChunkMetaData) -> int:
+    starts = (column.dictionary_page_offset, column.data_page_offset)
+    return int(min(start for start in starts if start is not None) + column.total_compressed_size)
