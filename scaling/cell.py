@@ -231,7 +231,10 @@ def _to_tuples(value: Any) -> Any:
 def _hash(identity: dict[str, Any]) -> str:
     """Return 12 hexadecimal digits of the hash of the canonical JSON.
 
-    Raises TypeError for values that JSON cannot hold.
+    Raises InputError for infinite values and TypeError for others that JSON cannot hold.
     """
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    try:
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise InputError(f"a cell has an infinite value ({error}): expected numbers") from error
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from scaling.untrusted import visible
+
 if TYPE_CHECKING:  # when it runs, `scaling check` has numpy, torch and numba alone
     from rich.console import Console, RenderableType
     from rich.live import Live
@@ -72,7 +74,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print a line of its own, above the live one."""
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{visible(line)}\n")
         sys.stderr.flush()
 
     def _render(self) -> "RenderableType":
@@ -122,7 +124,7 @@ def bars(rows: Iterable[tuple[float, float, str]]) -> "RenderableType":
 
     table = Table.grid(padding=(0, 1))
     for done, total, text in rows:
-        table.add_row(ProgressBar(total or None, done, BAR_WIDTH), Text(text))
+        table.add_row(ProgressBar(total or None, done, BAR_WIDTH), Text(visible(text)))
     return table
 
 

@@ -6,6 +6,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 from scaling.errors import InputError
 from scaling.models.architecture import MODEL
 from scaling.recipes.recipe import Recipe
+from scaling.untrusted import CONTROLS
 
 
 def check_recipe(recipe: Recipe, model: str, n_train: int) -> None:
@@ -40,7 +41,7 @@ def check_recipe(recipe: Recipe, model: str, n_train: int) -> None:
 
 def _check_words(recipe: Recipe) -> None:
     """Raise InputError for a name that names no file, and for a word that no engine knows."""
-    if not re.fullmatch(r"[^/\\\x00-\x1f\x7f]+", str(recipe.name)):
+    if not re.fullmatch(rf"[^/\\{CONTROLS}]+", str(recipe.name)):
         raise InputError(
             f"recipe name {recipe.name!r}: it is part of the names of files, so expected no slash"
             " and no control character"

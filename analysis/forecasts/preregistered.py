@@ -23,10 +23,9 @@ from analysis.laws.validation import check_level, check_many, check_positive, nu
 from analysis.laws.widening import LEVEL, quantile, read_bank, widened_sd
 from analysis.results.identity import RATES, curve_id, facts_of, planned_from_facts, rates_of
 from analysis.results.load import Results
+from analysis.results.records import FORECASTS
 from analysis.stats.bootstrap import zero_miss_limit
 from scaling.errors import InputError
-
-FOLDER = "forecasts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +134,7 @@ def forecast_cells(
             if row["reason"] is None:
                 stamp = row["made_at"].replace(":", "").replace("-", "")
                 results.store.write_file(
-                    f"{FOLDER}/{cell['cell_id']}.{stamp}.json",
+                    f"{FORECASTS}/{cell['cell_id']}.{stamp}.json",
                     json.dumps(row, indent=1, allow_nan=False).encode(),
                 )
             rows.append(row)
@@ -150,8 +149,8 @@ def score_forecasts(results: Results) -> list[dict[str, Any]]:
     cells = {str(cell): models for cell, models in results.models.groupby("cell_id")}
     planned = {cell["cell_id"]: cell for cell in results.cells}
     last: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for _, body in results.store.read_files(FOLDER, ".json"):
-        row = json.loads(body)
+    for stored in results.records.forecasts:
+        row = dict(stored)
         models = _of_rates(cells.get(row["cell_id"]), row)
         made = datetime.fromisoformat(row["made_at"])
         in_time = models is None or made < models["created_at"].min()

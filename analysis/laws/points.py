@@ -1,15 +1,26 @@
 """Points of a user: a CSV or Parquet file of sizes, errors and perhaps standard errors."""
 
+import bz2
+import gzip
+import io
+import lzma
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analysis.laws.learning_curve import Series, make_series
 from scaling.errors import InputError
+from scaling.store.bounds import MOST_COLUMNS, check_bounds
+from scaling.untrusted import read_regular
 
+MOST_POINTS = 2**26  # bytes; assumed
+COMPRESSED: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 PARQUET = (".parquet", ".pq")
 
 
@@ -23,7 +34,8 @@ def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
     if not file.exists():
         raise InputError(f"points {path}: no such file")
     try:
-        table = pd.read_parquet(file) if parquet else _read_csv(file)
+        body = read_regular(file, MOST_POINTS)
+        table = _read_parquet(body) if parquet else _read_csv(_unpacked(body, file.suffix.lower()))
     except UnicodeDecodeError as error:
         raise InputError(f"points {path} is not in UTF-8 ({error}): save it as UTF-8") from error
     except Exception as error:  # a damaged file may raise anything
@@ -43,7 +55,29 @@ def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _read_csv(file: Path) -> pd.DataFrame:
+def _read_parquet(body: bytes) -> pd.DataFrame:
+    file = pq.ParquetFile(pa.BufferReader(body))
+    check_bounds(file.metadata, len(body))
+    table: pd.DataFrame = file.read(use_threads=False).to_pandas()
+    return table
+
+
+def _unpacked(body: bytes, suffix: str) -> io.BytesIO:
+    """Return the text of a file that may be compressed. Raises ValueError for too much of it."""
+    if suffix in COMPRESSED:
+        with COMPRESSED[suffix](io.BytesIO(body)) as file:
+            body = file.read(MOST_POINTS + 1)
+    elif suffix in (".zip", ".zst", ".tar"):
+        raise ValueError("unpack it")
+    if len(body) > MOST_POINTS:
+        raise ValueError(f"more than {MOST_POINTS:,} bytes when decompressed")
+    columns = 1 + max(body[: body.find(b"\n")].count(mark) for mark in (b",", b";"))
+    if columns > MOST_COLUMNS:
+        raise ValueError(f"{columns:,} columns, expected at most {MOST_COLUMNS:,}")
+    return io.BytesIO(body)
+
+
+def _read_csv(file: io.BytesIO) -> pd.DataFrame:
     """Read a CSV file; rows longer than the header are an error, and not an index."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)

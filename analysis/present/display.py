@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 
+from scaling.untrusted import visible
+
 MOST = 5  # studies listed by name
 
 
@@ -90,5 +92,5 @@ def _trouble(folder: Folder) -> str:
 
 
 def _short(text: str, most: int = 100) -> str:
-    text = str(text)
+    text = visible(str(text))
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"

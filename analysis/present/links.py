@@ -5,10 +5,14 @@ out. Every row of every table has such an anchor, of its section, its table and 
 """
 
 import re
+from typing import Any
 
 from markupsafe import Markup, escape
 
+from scaling.untrusted import visible
+
 _LINK = re.compile(r"\[([^\[\]]+)\]\(#([\w.-]+)\)")
+_OBEYED = re.compile(r"<(?=[A-Za-z/!?])|\](?=[(\[:]|$)|\|")  # tags, links, ends of cells
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -41,6 +45,22 @@ def to_html(text: str) -> Markup:
         parts.append(Markup('<a href="#{}">{}</a>').format(found[2], html(found[1])))
         end = found.end()
     return Markup("").join([*parts, _code(html(text[end:]))])
+
+
+def to_markdown(value: Any) -> Any:
+    """Return a value of a template as Markdown in one line, without tags, links and cells of it.
+
+    A stranger may have written it. Entities stand for what Markdown obeys: they need no escape.
+    """
+    if not isinstance(value, str):
+        return value
+    line = " ".join(visible(value).splitlines())
+    return _OBEYED.sub(lambda found: f"&#{ord(found[0])};", line)
+
+
+def to_visible(value: Any) -> Any:
+    """Return a value of a template without control characters; HTML stays HTML."""
+    return type(value)(visible(value)) if isinstance(value, str) else value
 
 
 def _code(html: Markup) -> Markup:

@@ -31,6 +31,7 @@ RECIPE_TITLES = {
 MARKERS = "osD^vPX*"
 FEW_TICKS = 4
 STYLE: Any = {
+    "text.parse_math": False,  # a stranger may have named the recipe
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,

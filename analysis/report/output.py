@@ -81,6 +81,11 @@ def _check_beside(path: Path, store: Store) -> None:
     if not store.is_local:
         return
     whole, root = path.resolve(), store.root.resolve()
+    if path.is_symlink() and root in (path.parent.resolve(), *path.parent.resolve().parents):
+        raise InputError(
+            f"--html {path} is a link among the results of {store.out}: name another file, or"
+            " remove the link"
+        )
     if root in whole.parents and (whole.parent != root or whole.suffix != ".html"):
         raise InputError(
             f"--html {path} lies among the results of {store.out}: name a file outside that folder,"

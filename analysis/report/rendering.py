@@ -9,7 +9,15 @@ from typing import Any
 import jinja2
 
 from analysis.present import formatting
-from analysis.present.links import link, row_anchor, strip_links, table_anchor, to_html
+from analysis.present.links import (
+    link,
+    row_anchor,
+    strip_links,
+    table_anchor,
+    to_html,
+    to_markdown,
+    to_visible,
+)
 from analysis.report.sections.section import Section
 
 Drawn = Mapping[str, tuple[bytes, bytes]]  # by name, a figure as SVG and as PNG
@@ -31,6 +39,7 @@ def render(template: str, drawn: Drawn, **values: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=page,
+        finalize=to_visible if page else to_markdown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -39,7 +48,9 @@ def render(template: str, drawn: Drawn, **values: Any) -> str:
         percent=formatting.percent, number=formatting.number, interval=formatting.interval
     )
     environment.filters.update(
-        factor=formatting.factor, link=link, text=to_html if page else strip_links
+        factor=formatting.factor,
+        link=link if page else lambda shown, _: shown,
+        text=to_html if page else strip_links,
     )
     environment.filters.update(oneline=lambda text: " ".join(text.split()))
     environment.globals.update(row_anchor=row_anchor, table_anchor=table_anchor)

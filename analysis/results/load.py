@@ -1,7 +1,7 @@
 """A results folder as tables: the models that its plans name, and their state."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.present.display import folder_html, folder_text
 from analysis.results.frames import as_frame, predictions_by_model, rows_of
+from analysis.results.records import Records, read_records
 from scaling.errors import InputError
 from scaling.store.store import CorruptFile, State, Store
 
@@ -26,6 +27,7 @@ class Results:
     wrong: Mapping[str, NDArray[np.bool_]]  # by run_id: the test images that were missed, (n_test,)
     predicted: Mapping[str, NDArray[np.uint8]]  # by run_id: the class predicted for each test image
     state: State
+    records: Records = field(default_factory=Records)
     misplaced: tuple[CorruptFile, ...] = ()  # copies, which are not counted, and other names
     unverified: int = 0  # files from before there were digests
 
@@ -37,7 +39,7 @@ class Results:
 
     @property
     def corrupt(self) -> tuple[CorruptFile, ...]:
-        return self.state.corrupt
+        return (*self.state.corrupt, *self.records.corrupt)
 
     @property
     def cells(self) -> list[Mapping[str, Any]]:
@@ -123,6 +125,7 @@ def load(out: str | Path | Store) -> Results:
         wrong=wrong,
         predicted=predicted,
         state=state,
+        records=read_records(store),
         misplaced=contents.misplaced,
         unverified=contents.unverified,
     )

@@ -196,6 +196,13 @@ def check_points(command: str, args: argparse.Namespace) -> None:
         raise InputError(f"{command} needs a results folder OUT, or --points FILE with --x and --y")
 
 
+def add_own_data(p: argparse.ArgumentParser) -> None:
+    """Add the option that names data of the user's own, as no path of a plan is opened."""
+    p.add_argument(
+        "--data", metavar="FILE", nargs="+", default=[], help="the files of your own data"
+    )
+
+
 def open_store(out: str) -> Store:
     """Return the store of a results folder. Raises InputError where the folder is missing."""
     store = Store(out)

@@ -18,6 +18,7 @@ from scaling.data.selection import Examples, to_unit_range
 from scaling.engines import DEVICES, available_cores, compiled
 from scaling.errors import InputError
 from scaling.progress import Progress
+from scaling.store.store import Store
 
 if TYPE_CHECKING:
     from scaling.bench.steps import Effort, Row
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     rows = measured(chosen, ray=args.ray)
     text = json.dumps(rows, indent=1, allow_nan=False)
     if out:
-        (out / "bench.json").write_text(text + "\n", encoding="utf-8")
+        Store(out).write_file("bench.json", f"{text}\n".encode())
     print(text if args.json else table(rows))
     return 0
 

@@ -8,6 +8,7 @@ second, in which a signal is told like any other.
 import os
 import shlex
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 from jobs.execution import stopping
 
@@ -23,24 +24,32 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from jobs.cli.commands import build_parser
     from jobs.cli.output import print_to_stderr
-    from jobs.cli.terminal import check_words, printable
-    from jobs.execution.shelter import take_shelter
-    from scaling.errors import InputError
+    from jobs.cli.terminal import Visible, printable
     from scaling.store import files
 
     files.on_retry = print_to_stderr
     printable(sys.stdout, sys.stderr)
+    with redirect_stdout(Visible(sys.stdout)), redirect_stderr(Visible(sys.stderr)):
+        return _run_visibly(words)
+
+
+def _run_visibly(words: list[str]) -> int:
+    from jobs.cli.commands import build_parser
+    from jobs.cli.terminal import check_words
+    from jobs.execution.shelter import take_shelter
+    from scaling.errors import InputError
+    from scaling.untrusted import without_secrets
+
     args = build_parser().parse_args(words)
-    args.command = shlex.join(["scaling", *words])  # for the plan of a study, and its report
+    args.command = without_secrets(shlex.join(["scaling", *words]))  # for a plan
     try:
         check_words(words)
         take_shelter()
         exit_status: int = args.run(args)
         sys.stdout.flush()
     except InputError as error:
-        print(f"scaling: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"scaling: {without_secrets(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `scaling ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,7 @@ from typing import Any
 from scaling.data.selection import WARNING
 from scaling.store.contents import Contents
 from scaling.store.store import CorruptFile, State
+from scaling.untrusted import visible
 
 
 def print_note(name: str, note: str) -> None:
@@ -16,7 +17,7 @@ def print_note(name: str, note: str) -> None:
 
 def print_to_stderr(line: str) -> None:
     """Print a line that is no result, at once."""
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 def count_text(counts: Mapping[str, int]) -> str:
@@ -83,9 +84,10 @@ def report_corrupt_files(files: Iterable[CorruptFile]) -> int:
     status = 0
     for file in files:
         status = 2
+        again = ", or run the sweep again and its model is trained anew"
         print(
-            f"scaling: {file}; everything else was read; delete it, or run the sweep again and"
-            " its model is trained anew",
+            f"scaling: {file}; everything else was read; delete it"
+            f"{'' if file.path.endswith('.json') and file.kind != 'studies' else again}",
             file=sys.stderr,
         )
     return status

@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
+from functools import partial
 
-from jobs.cli.arguments import open_store
+from jobs.cli.arguments import add_own_data, open_store
 from jobs.cli.output import report_corrupt_files
 from scaling.data import datasets
 from scaling.data.download import Unavailable
@@ -17,6 +19,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
         "out2", metavar="OUT2", nargs="?", help="compare this with OUT: OUT/comparison.html"
     )
     p.add_argument("--html", metavar="FILE", help="where the page goes (OUT/report.html)")
+    add_own_data(p)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,15 +39,19 @@ def run(args: argparse.Namespace) -> int:
         for path in api.write_comparison(results, other, html=args.html):
             print(path)
         return max(report_corrupt_files(results.corrupt), report_corrupt_files(other.corrupt))
-    for path in api.write_report(results, html=args.html, test_images=_test_images):
+    for path in api.write_report(
+        results, html=args.html, test_images=partial(_test_images, args.data)
+    ):
         print(path)
     return report_corrupt_files(results.corrupt)
 
 
-def _test_images(source: str, test_set_id: str, n_test: int) -> tuple[Array, Array] | None:
+def _test_images(
+    given: Sequence[str], source: str, test_set_id: str, n_test: int
+) -> tuple[Array, Array] | None:
     """Return the images and labels of a test set; None where they are missing or have changed."""
     try:
-        loaded = datasets.load(source, 1)
+        loaded = datasets.load(datasets.named(source, given), 1)
     except (InputError, Unavailable):
         return None
     if loaded.info.test_set_id(n_test) != test_set_id:

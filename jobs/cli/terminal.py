@@ -1,11 +1,13 @@
 """Print to terminals and logs that cannot hold every character."""
 
 import codecs
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from scaling.errors import InputError
+from scaling.untrusted import visible
 
 PLAIN = {"×": "x", "±": "+-", "≥": ">=", "≤": "<=", "…": "...", "“": '"', "”": '"', "’": "'",
          "²": "^2", "³": "^3", "–": "-", "−": "-", "→": "->", "µ": "u"}  # fmt: skip
@@ -17,6 +19,37 @@ def printable(*streams: Any) -> None:
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="scaling")
+
+
+class Visible(io.TextIOBase):
+    """A stream that shows control characters by their numbers, in place of sending them.
+
+    What is printed may come from a stranger's folder. The bars of rich are sent as they are.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.rich_proxied_file = stream  # where rich looks for the stream behind this one
+
+    def write(self, text: str) -> int:
+        self.rich_proxied_file.write(visible(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self.rich_proxied_file.flush()
+
+    def isatty(self) -> bool:
+        return bool(self.rich_proxied_file.isatty())
+
+    def fileno(self) -> int:
+        return int(self.rich_proxied_file.fileno())
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.rich_proxied_file.closed)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return str(self.rich_proxied_file.encoding)
 
 
 def check_words(words: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from jobs.cli.arguments import open_store, seed
+from jobs.cli.arguments import add_own_data, open_store, seed
 from jobs.verifying.retrain import Retrainer
 from jobs.verifying.sample import sample
 from scaling import engines
@@ -29,6 +29,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=seed, default=0, metavar="S", help="chooses which (0)")
     p.add_argument("--by", choices=("reference",), help="another engine than the stored one")
     p.add_argument("--json", action="store_true")
+    add_own_data(p)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"{args.out} holds no model: `scaling sweep STUDY --out {args.out}` trains some"
         )
-    planned = check_stored(folder, ledger)
+    planned = check_stored(folder, ledger, args.data)
     retrainer = Retrainer(by=args.by, ledger=ledger)
     able = _trainable(make_lots(folder.models, planned, alone=args.by is not None), retrainer)
     if args.sample == 0:

@@ -137,6 +137,8 @@ def find_tracker(where: str | None, store: Store, study: str) -> Tracker | None:
 
     MLflow's are on the server that MLFLOW_TRACKING_URI names, if it names one.
     """
+    if where:
+        store.check_inside(PART, where, "mlflow.db")
     if where == "tensorboard":
         return Tracker(_write_events, store, store.root / where)
     if where == "mlflow":

@@ -1,12 +1,14 @@
 """Define a tuning, and read the recipe that a finished one found."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
-from jobs.tuning.search_space import Tunable, choose_space
+from pydantic import FiniteFloat, TypeAdapter
+from typing_extensions import TypedDict
+
+from jobs.tuning.search_space import TUNABLES, Tunable, choose_space
 from scaling.data import datasets
 from scaling.errors import InputError
 from scaling.models.architecture import MODEL
@@ -15,6 +17,21 @@ from scaling.recipes.registry import RECIPES, find_recipe
 from scaling.store.store import Store
 from scaling.study import Job, make_cell, make_members
 
+Tuned = dict[str, int | FiniteFloat]
+
+
+class _Use(TypedDict):
+    values: Tuned
+
+
+class _Found(TypedDict):
+    recipe: str
+    fixed: Tuned
+    best: _Use | None
+    use: NotRequired[_Use | None]
+
+
+FOUND = TypeAdapter[Any](_Found)
 SHORT = {"epochs": "e", "batch_size": "b", "weight_decay": "wd"}  # in names of tuned recipes
 
 
@@ -85,12 +102,16 @@ def tuned_recipe(out: str, name: str) -> Recipe:
 
     Raises InputError where the tuning is missing or unfinished.
     """
-    body = Store(out).read_file(f"tuning/{name}.json")
-    found = json.loads(body) if body else {}
+    read, corrupt = Store(out).read_json([f"tuning/{name}.json"], FOUND)
+    for file in corrupt:
+        raise InputError(f"{file}: `scaling report {out}` writes it anew")
+    found: dict[str, Any] = read[0] if read else {}
     if not found.get("best"):
         raise InputError(f"{out} holds no finished tuning {name}: `scaling tune` makes one")
     use = found.get("use") or found["best"]  # files written before `use` lack it
     values = {**found["fixed"], **use["values"]}
+    if odd := values.keys() - {*TUNABLES, *SHORT}:
+        raise InputError(f"the tuning {name} in {out} has {', '.join(sorted(odd))}: none is tuned")
     renamed = tuned_name(found["recipe"], values)
     return replace(find_recipe(found["recipe"]), name=renamed, **values)
 

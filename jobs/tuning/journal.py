@@ -3,9 +3,17 @@
 import json
 from typing import Any
 
+from optuna.exceptions import OptunaError
 from optuna.storages.journal import BaseJournalBackend
 
 from scaling.store.store import Store
+from scaling.untrusted import MOST_SMALL, parse_json
+
+# What Optuna raises as it replays a journal that it did not write.
+DAMAGE = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError),
+    *(OverflowError, OptunaError),
+)
 
 
 class Journal(BaseJournalBackend):
@@ -15,9 +23,10 @@ class Journal(BaseJournalBackend):
     """
 
     def __init__(self, store: Store, key: str) -> None:
+        """Raise ValueError or OSError for a file that is no journal."""
         self._store, self._key = store, key
         lines = (store.read_file(key) or b"").splitlines()
-        self._logs: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self._logs: list[dict[str, Any]] = [parse_json(line, most=MOST_SMALL) for line in lines]
 
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
         return self._logs[log_number_from:]

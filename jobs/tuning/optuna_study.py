@@ -14,12 +14,14 @@ import optuna
 from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from jobs.tuning.journal import Journal
+from jobs.tuning.journal import DAMAGE, Journal
 from jobs.tuning.objective import run_ids, stored_objective
 from jobs.tuning.search_space import EDGE, Range, Side, Tunable, spread, suggested
 from scaling.errors import InputError
+from scaling.store.plan_schema import TUNING
 from scaling.store.store import Store
 from scaling.study import Job, cell_identity
+from scaling.untrusted import conform
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 STARTUP = 8  # assumed: the published values and 7 spread evenly, before the sampler concludes
@@ -48,14 +50,24 @@ class Suggestions:
     ) -> None:
         self.base, self.space, self.total, self.store = base, space, total, store
         self.published = {t.name: getattr(base.cell.recipe, t.name) for t in space}
-        self.study = optuna.create_study(
-            study_name=name,
-            storage=JournalStorage(Journal(store, f"tuning/{name}.journal")),
-            direction="minimize",
-            load_if_exists=True,
-        )
-        self._begin(name)
-        self.known = self._known()
+        journal = f"tuning/{name}.journal"
+        try:
+            self.study = optuna.create_study(
+                study_name=name,
+                storage=JournalStorage(Journal(store, journal)),
+                direction="minimize",
+                load_if_exists=True,
+            )
+            self._begin(name)
+            self.known = self._known()
+            conform(self.describe(), TUNING)
+            self.best()
+        except DAMAGE as error:
+            raise InputError(
+                f"{store.address(journal)} is no journal of a tuning ({type(error).__name__}:"
+                f" {' '.join(str(error).split())[:200]}): delete it and run the same command"
+                " again; stored models are not trained again"
+            ) from error
         self._again = [
             number for number in self.known if not self.study.trials[number].state.is_finished()
         ]

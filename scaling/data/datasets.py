@@ -1,6 +1,7 @@
 """The data sets by name: mnist, usps, strokes, auto, or a user's FILE.npz."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from scaling.data.formats import inspect_npz
 from scaling.data.published import SOURCES, checked, given_files, read_files
 from scaling.data.selection import Dataset, DatasetInfo
 from scaling.errors import InputError
+from scaling.untrusted import open_regular
 
 STROKES = drawn.INFO.name
 NAMES = (*SOURCES, STROKES)
+NOT_GIVEN = "data that are not given"
 PREPARATION = b"2"  # of user files; raised when the same bytes give other images
 
 
@@ -37,6 +40,17 @@ def find(name: str) -> tuple[str, DatasetInfo]:
         ) from missing
 
 
+def named(source: str, given: Iterable[str] = ()) -> str:
+    """Return the source of a plan's data set: a known name, or the given file of that name.
+
+    A plan may be a stranger's, and none of its paths is opened. Returns NOT_GIVEN, which cannot
+    be loaded, for a file that is not given.
+    """
+    if source in NAMES:
+        return source
+    return next((path for path in given if Path(path).name == Path(source).name), NOT_GIVEN)
+
+
 def describe(source: str) -> DatasetInfo:
     """Return the description of a data set without preparing a published one.
 
@@ -48,6 +62,8 @@ def describe(source: str) -> DatasetInfo:
         return drawn.INFO
     if source.endswith(".npz"):
         return _own_file(Path(source))[0]
+    if source == NOT_GIVEN:
+        raise InputError("its data are a file of your own: name it with --data FILE")
     raise InputError(
         f"unknown data set '{source}': expected {', '.join(NAMES)}, auto or a file FILE.npz"
     )
@@ -98,9 +114,13 @@ def _prepare_published(name: str) -> Path:
 def _own_file(path: Path) -> tuple[DatasetInfo, Path]:
     """Prepare a user's images; their checksum is the version, and so part of every identity."""
     try:
-        digest = hashlib.sha256(PREPARATION + path.read_bytes()).hexdigest()[:24]
+        whole = hashlib.sha256(PREPARATION)
+        with open_regular(path) as file:
+            while block := file.read(2**20):
+                whole.update(block)
     except OSError as error:
-        raise InputError(f"data set {path}: {error.strerror}") from error
+        raise InputError(f"data set {path}: {error.strerror or error}") from error
+    digest = whole.hexdigest()[:24]
     folder = cache.inspect_once(f"npz-{digest}", lambda: inspect_npz(str(path)), inspection.VERSION)
     rows = cache.rows(folder)
     info = DatasetInfo(

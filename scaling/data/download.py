@@ -1,16 +1,18 @@
 """Fetch a file from one of several mirrors, giving up on a silent one within seconds."""
 
-import gzip
 import hashlib
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 import requests
 
 from scaling.progress import Progress
+from scaling.untrusted import MOST_UNZIPPED, unzip, without_secrets
 
 ANSWER_S = 6.0  # assumed: a mirror that has sent no header by then, name look-up included, is down
 STALL_S = 10.0  # assumed: longest silence within a download
@@ -33,10 +35,10 @@ def fetch(urls: Sequence[str], target: Path, sha256: str) -> None:
                 _fetch_one(url, target, sha256)
                 return
             except (requests.ConnectionError, requests.HTTPError) as error:
-                answers.append(f"{url}: {_short(error)}")
+                answers.append(without_secrets(f"{url}: {_short(error, url)}"))
                 break  # asking again at once gets the same answer
             except (requests.RequestException, OSError, EOFError, ValueError) as error:
-                answers.append(f"{url}: {_short(error)}")
+                answers.append(without_secrets(f"{url}: {_short(error, url)}"))
     raise Unavailable("; ".join(answers) or "no mirror to ask")
 
 
@@ -52,7 +54,9 @@ def _fetch_one(url: str, target: Path, sha256: str) -> None:
             for block in response.iter_content(1 << 16):
                 file.write(block)
                 bar.advance(len(block))
-        got = hashlib.sha256(gzip.decompress(part.read_bytes())).hexdigest()
+                if bar.done > MOST_UNZIPPED:
+                    raise ValueError(f"more than {MOST_UNZIPPED:,} bytes")
+        got = hashlib.sha256(unzip(part.read_bytes())).hexdigest()
         if got != sha256:
             raise ValueError(f"sha256 {got[:12]}…, expected {sha256[:12]}…")
         part.replace(target)
@@ -83,9 +87,23 @@ def _answer(url: str) -> requests.Response:
     return got[0]
 
 
-def _short(error: Exception) -> str:
-    """The last cause in a chain says most and is shortest."""
+def _short(error: Exception, url: str) -> str:
+    """The last cause in a chain says most and is shortest; it may repeat parts of the URL."""
     while isinstance(error.__cause__ or error.__context__, Exception):
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     text = " ".join(str(error).split())
+    for secret in _secrets(url):
+        text = text.replace(secret, "…").replace(unquote(secret), "…")
     return (text or type(error).__name__)[:160]
+
+
+def _secrets(url: str) -> list[str]:
+    """Return the parts of a URL that are none of a message's, the longest first.
+
+    A password may hold a slash that should have been escaped, so no library can tell them apart.
+    """
+    rest, _, query = url.partition("://")[2].partition("?")
+    user = rest.rpartition("@")[0]
+    password = user.partition(":")[2]
+    found = [user, password, *password.split("/"), query, *re.split("[&=]", query)]
+    return sorted({part for part in found if len(part) > 1}, key=len, reverse=True)

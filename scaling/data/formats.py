@@ -4,9 +4,12 @@ Pure functions of bytes and arrays. Shapes: N images of H x W pixels.
 """
 
 import io
+import lzma
 import math
+import os
+import struct
 import zipfile
-from pathlib import Path
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,9 +18,18 @@ from numpy.typing import NDArray
 from scaling.data import greys, inspection
 from scaling.errors import InputError
 from scaling.models.architecture import IMAGE_SIDE
+from scaling.untrusted import open_regular
 
 Bytes = NDArray[np.uint8]
 Arrays = dict[str, NDArray[Any]]
+# Assumed: images of this size are no larger once unpacked, and small files may hold blank ones.
+MOST_TIMES, FREE_BYTES = 64, 2**25
+# What zipfile and numpy raise for damaged files; the messages are theirs.
+DAMAGE = (
+    *(OSError, ValueError, EOFError, AttributeError, KeyError, TypeError, RuntimeError),
+    *(NotImplementedError, OverflowError, SyntaxError, struct.error, zlib.error),
+    *(lzma.LZMAError, zipfile.BadZipFile),
+)
 NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -100,7 +112,8 @@ def inspect_npz(path: str) -> tuple[Arrays, tuple[str, ...]]:
 
 def _open_npz(path: str) -> dict[str, NDArray[Any]]:
     try:
-        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with open_regular(path) as opened, np.load(opened, allow_pickle=False) as file:
+            _check_size(file, os.fstat(opened.fileno()).st_size)
             missing = [name for name in NPZ_ARRAYS if name not in file.files]
             if missing:
                 raise InputError(
@@ -110,13 +123,38 @@ def _open_npz(path: str) -> dict[str, NDArray[Any]]:
             arrays = {name: file[name] for name in NPZ_ARRAYS}
             if odd := [name for name, found in arrays.items() if isinstance(found, bytes)]:
                 raise ValueError(f"{', '.join(odd)} is no array of numpy's")
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except DAMAGE as error:
         # numpy advises to unpickle unknown files
         why = "it is none, or holds objects" if "pickle" in str(error) else error
         raise InputError(
             f"{path} cannot be read as an .npz file ({why}): write it with numpy.savez"
         ) from error
     return arrays
+
+
+def _check_size(file: Any, n_bytes: int) -> None:
+    """Raise ValueError for arrays that take more memory than such a file can be for.
+
+    numpy takes what the header of an array asks for before it reads the array.
+    """
+    most, total = FREE_BYTES + MOST_TIMES * n_bytes, 0
+    for info in file.zip.infolist():
+        if info.filename.removesuffix(".npy") not in NPZ_ARRAYS:
+            continue
+        total += max(info.file_size, _asked_for(file, info.filename))
+    if total > most:
+        raise ValueError(f"{total:,} bytes once unpacked, expected at most {most:,}")
+
+
+def _asked_for(file: Any, name: str) -> int:
+    """Return the bytes of an array by its header; 0 for what is none, which numpy reports."""
+    with file.zip.open(name) as array:
+        if array.read(6) != np.lib.format.MAGIC_PREFIX:
+            return 0
+        major, _ = array.read(2)
+        read = "read_array_header_1_0" if major == 1 else "read_array_header_2_0"
+        shape, _, dtype = getattr(np.lib.format, read)(array)
+    return int(math.prod(shape) * dtype.itemsize)
 
 
 def _square_images(path: str, name: str, x: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 A file is looked for in SCALING_DATA_DIR, then among earlier downloads, then on the mirrors.
 """
 
-import gzip
 import hashlib
 import os
 import zlib
@@ -16,6 +15,7 @@ from scaling.data.download import Unavailable, fetch
 from scaling.data.formats import bilinear, read_idx, read_zip_digits
 from scaling.data.selection import DatasetInfo, to_unit_range
 from scaling.errors import InputError
+from scaling.untrusted import MOST_UNZIPPED, read_regular, unzip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +135,8 @@ def _download(published: PublishedDataset, name: str, path: Path) -> None:
 def checked(path: Path, sha256: str) -> bytes:
     """The decompressed bytes of a file. Raises InputError if they are not the published ones."""
     try:
-        raw = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
+        raw = unzip(read_regular(path, MOST_UNZIPPED))
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError(
             f"{path} cannot be read ({error}): expected a whole gzip file; replace or delete it"
         ) from error

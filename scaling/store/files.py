@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import parse_qsl, unquote
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from scaling.errors import InputError
+from scaling.untrusted import Refused, path_inside, read_regular, visible
 
 T = TypeVar("T")
 Stamp = tuple[int, int]
@@ -31,8 +33,19 @@ S3 = {
     "retry_strategy": pafs.AwsStandardS3RetryStrategy(max_attempts=3),
     "allow_delayed_open": True,
 }
+# The options of pyarrow's URIs that are no keys.
+HARMLESS = (
+    *("region", "scheme", "endpoint_override", "allow_bucket_creation", "allow_bucket_deletion"),
+    *("check_directory_existence_before_creation", "force_virtual_addressing"),
+    *("retry_limit_seconds", "enable_tls", "blob_storage_authority", "dfs_storage_authority"),
+    *("replication", "buffer_size", "default_block_size"),
+)
 # Errors that a retry cannot mend.
-PERMANENT = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+PERMANENT = (
+    *(FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError),
+    Refused,
+)
+MOST_FILE = 2**28  # bytes of a file, which is read as a whole; assumed
 
 
 # Answers that stay the same however often one asks, with what to do.
@@ -108,14 +121,15 @@ class Files:
     def write_once(self, name: str, body: bytes | pa.Buffer) -> None:
         """Write a file atomically: it is moved into place; an object appears when it is closed."""
         folder = name.rpartition("/")[0]
+        if self.is_local:
+            path_inside(self._root, name, follow=False)
         if self.is_local or folder not in self._made:  # a bucket's folders stay; a request saved
             self.make_folder(folder)
         if not self.is_local:
             _run_uninterrupted(lambda: self._upload(name, body))
             return
-        parts = self.root / ".part"  # beside the tables, where no reader looks
-        parts.mkdir(exist_ok=True)
-        part = parts / uuid.uuid4().hex
+        part = Path(path_inside(self._root, f".part/{uuid.uuid4().hex}"))  # where no reader looks
+        part.parent.mkdir(exist_ok=True)
         try:
             part.write_bytes(body)
             part.replace(self.path(name))
@@ -131,6 +145,8 @@ class Files:
 
     def delete(self, name: str) -> None:
         """Delete a file if it exists."""
+        if self.is_local:
+            path_inside(self._root, name, follow=False)
         if self.existing([name]):
             retry_io(lambda: self._fs.delete_file(self.path(name)))
 
@@ -146,6 +162,8 @@ class Files:
     def stamps(self, folder: str, suffix: str) -> dict[str, Stamp]:
         """Return the files of a folder with their stamps: size and modification time."""
         found: dict[str, Stamp] = {}
+        if self.is_local:
+            self._query(lambda: path_inside(self._root, folder))
         selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
         infos = self._query(lambda: self._fs.get_file_info(selector))
         for info in sorted(infos, key=lambda info: info.path):
@@ -183,18 +201,38 @@ class Files:
             stream.write(body)
 
     def _read(self, name: str) -> bytes:
+        if self.is_local:
+            return read_regular(path_inside(self._root, name), MOST_FILE)
         with self._fs.open_input_file(self.path(name)) as source:
+            if (size := source.size()) > MOST_FILE:
+                raise Refused(f"it has {size:,} bytes, expected at most {MOST_FILE:,}")
             return bytes(source.read())
 
 
 def check_uri(out: str) -> None:
     """Raise InputError for a URI with a password, which would appear in plans, logs and reports."""
     scheme, separator, rest = out.partition("://")
-    if separator and ":" in rest.partition("/")[0].rpartition("@")[0]:
+    address, _, query = rest.partition("?")
+    options = parse_qsl(query, keep_blank_values=True)
+    keys = _has_password(address) or any(_has_password(value) for _, value in options)
+    if separator and keys:
         raise InputError(
             f"--out {scheme}://... holds a key, which would be written into logs and reports: set"
             " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in its place"
         )
+    if separator and (odd := [name for name, _ in options if name not in HARMLESS]):
+        raise InputError(
+            f"--out {scheme}://... has the option '{visible(odd[0])[:40]}', which may be a key and"
+            " would be written into logs and reports: set the environment of your cloud's own"
+            f" tools in its place, as AWS_SECRET_ACCESS_KEY; options are {', '.join(HARMLESS)}"
+        )
+
+
+def _has_password(address: str) -> bool:
+    """Return whether an address holds USER:PASSWORD@, also where it is escaped."""
+    user, at, _ = unquote(address).rpartition("@")
+    user = user.rpartition("://")[2]
+    return bool(at) and ":" in user and re.match(r"[^/:]+:\d+/", user) is None
 
 
 def _limit_waiting(fs: pafs.FileSystem, root: str) -> tuple[pafs.FileSystem, str]:

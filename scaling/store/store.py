@@ -5,10 +5,11 @@ written twice is replaced, and a file that is copied or swapped is found.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +23,14 @@ from scaling.store.files import Files, Stamp, WriteError, check_uri, one_line
 from scaling.store.integrity import CHECKED
 from scaling.store.names import COMPACT, name_of
 from scaling.store.older_files import Reader
+from scaling.store.plan_schema import parse_edited_plan, parse_plan
 from scaling.store.schema import FAILURES, METRICS, PREDICTIONS, SCHEMA_VERSION, SCHEMAS
 from scaling.store.state import CorruptFile, Read, State, state_of
 from scaling.store.tables import decode, encode_rows
+from scaling.untrusted import MOST_SMALL, conform, parse_json, path_inside
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = [
     "FAILURES",
@@ -47,6 +53,8 @@ __all__ = [
 
 TRIES = 5  # to read a folder whose files change meanwhile
 Model = tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]  # rows of metrics, prediction
+
+T = TypeVar("T")
 
 
 class Store:
@@ -238,27 +246,33 @@ class Store:
         body = seal_json({**plan, "written_at": now().isoformat()}, indent=1)
         self._files.write(f"studies/{plan['name']}.json", body)
 
-    def read_plans(self) -> dict[str, dict[str, Any]]:
-        """Return the plan of each study by name. Raises InputError for a file that is no plan."""
-        plans, damaged = self.find_plans()
+    def read_plans(self, *, edited: bool = False) -> dict[str, dict[str, Any]]:
+        """Return the plan of each study by name, of `edited` ones whatever else they hold.
+
+        Raises InputError for a file that is no plan.
+        """
+        plans, damaged = self.find_plans(edited=edited)
         for file in damaged:
             raise InputError(
                 f"{file.path} is not a study's plan ({file.error}):"
-                " run `scaling sweep` again and it is written anew"
+                " run `scaling sweep` again and it is written anew, or delete it"
             )
         return plans
 
-    def find_plans(self) -> tuple[dict[str, dict[str, Any]], tuple[CorruptFile, ...]]:
+    def find_plans(
+        self, *, edited: bool = False
+    ) -> tuple[dict[str, dict[str, Any]], tuple[CorruptFile, ...]]:
         """Return the plan of each study by name, and the files that are no plans."""
         plans, damaged = {}, []
-        for path, body in self.read_files("studies", ".json"):
+        for file in self._files.names("studies", ".json"):
+            stem = Path(file).stem
             try:
-                plan = open_json(body)
-                if not isinstance(name := plan["name"], str):
-                    raise TypeError(f"its name is {str(name)[:40]}, expected text")
-                plans[name] = plan
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                stem = Path(path).stem
+                if (body := self._files.read(file)) is not None:
+                    parse = parse_edited_plan if edited else partial(parse_plan, file)
+                    plan = open_json(body, parse)
+                    plans[plan["name"]] = plan
+            except (ValueError, OSError) as error:
+                path = self._files.path(file)
                 damaged.append(CorruptFile(path, one_line(error), kind="studies", name=stem))
         return plans, tuple(damaged)
 
@@ -271,6 +285,27 @@ class Store:
             target = f"damaged/{stem}-{number}{dot}{suffix}"
         self._files.move(name, target)
         return self._files.path(target)
+
+    def read_json(
+        self, names: Iterable[str], schema: "TypeAdapter[T]"
+    ) -> tuple[list[T], tuple[CorruptFile, ...]]:
+        """Return what small JSON files hold, and the files that cannot be read or hold another."""
+        found, corrupt = list[T](), list[CorruptFile]()
+        for name in names:
+            try:
+                if (body := self._files.read(name)) is not None:
+                    found.append(conform(parse_json(body, most=MOST_SMALL), schema))
+            except (ValueError, OSError) as error:
+                corrupt.append(CorruptFile(self._files.path(name), one_line(error)))
+        return found, tuple(corrupt)
+
+    def check_inside(self, *names: str) -> None:
+        """Raise InputError where a link leads out of the folder from one of these files."""
+        try:
+            for name in names if self.is_local else ():
+                path_inside(str(self.root), name)
+        except OSError as error:
+            raise InputError(f"{error}: nothing is written there; remove the link") from error
 
     def write_file(self, name: str, body: bytes) -> None:
         """Write another file of the results, atomically."""
@@ -288,12 +323,6 @@ class Store:
         """Return the names of a folder's files, as `read_file` takes them."""
         return list(self._files.names(folder, suffix))
 
-    def read_files(self, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
-        """Yield path and content of each file in a folder, in the order of their names."""
-        for name in self._files.names(folder, suffix):
-            if (body := self._files.read(name)) is not None:
-                yield self._files.path(name), body
-
     def _write(self, kind: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self._files.write(f"{kind}/{name}.parquet", encode_rows(rows, SCHEMAS[kind]))
 
@@ -309,6 +338,9 @@ def pack_correct(correct: NDArray[np.bool_]) -> bytes:
 
 
 def unpack_correct(packed: bytes, n_test: int) -> NDArray[np.bool_]:
+    """Return whether each image is correct. Raises ValueError for more images than bits."""
+    if not 0 <= n_test <= 8 * len(packed):
+        raise ValueError(f"{n_test:,} test images in {8 * len(packed):,} bits")
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=n_test).astype(bool)
 
 

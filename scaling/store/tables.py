@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scaling.store.bounds import check_bounds
 from scaling.store.digest import DamagedError, check_parquet, seal_parquet
 from scaling.store.older_files import Reader
 from scaling.store.schema import cast_to_schema
@@ -47,6 +48,7 @@ def decode(body: bytes, schema: pa.Schema, older: Reader) -> Decoded:
     if not seal.sealed and (error := older.error_of(body)):
         raise DamagedError(error)
     file = pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=seal.sealed)
+    check_bounds(file.metadata, len(body))
     sound = [i for i in range(file.metadata.num_row_groups) if i not in seal.lost]
     if seal.lost and not sound:
         raise DamagedError("its rows are not what was written")

@@ -44,7 +44,7 @@ class Folder:
 
 def read_folder(store: Store, ledger: Ledger) -> Folder:
     """Return the content of a folder; unreadable files and those with other models are findings."""
-    plans = store.read_plans()
+    plans = store.read_plans(edited=True)
     for path in store.file_names("studies", ".json"):
         ledger.count(FILES)
         if Path(path).stem not in plans:

@@ -1,11 +1,11 @@
 """Plans against identities: each id of a plan is computed again from the plan's content."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scaling.data.datasets import NAMES
+from scaling.data.datasets import NAMES, named
 from scaling.errors import InputError
 from scaling.plain import from_plain
 from scaling.study import Cell, Member
@@ -27,11 +27,14 @@ class Planned:
 
 
 def check_plans(
-    plans: Mapping[str, Mapping[str, Any]], ledger: Ledger
+    plans: Mapping[str, Mapping[str, Any]], ledger: Ledger, given: Sequence[str] = ()
 ) -> tuple[dict[str, Planned], set[str]]:
-    """Return the models of sound plans by run_id, and every run_id that any plan names."""
+    """Return the models of sound plans by run_id, and every run_id that any plan names.
+
+    `given` are files of the user's own data.
+    """
     sound: dict[str, Planned] = {}
-    named: set[str] = set()
+    known: set[str] = set()
     for name, plan in plans.items():
         file = f"studies/{name}.json"
         cells = plan.get("cells")
@@ -44,7 +47,7 @@ def check_plans(
                 cell = from_plain(Cell, plain, "cell")
                 named_id, cell_id = str(plain["cell_id"]), cell.cell_id
                 source, members = str(plain["source"]), list(plain["members"])
-                named |= {str(member["run_id"]) for member in members}
+                known |= {str(member["run_id"]) for member in members}
             except MALFORMED as error:
                 called = plain.get("cell_id") if isinstance(plain, dict) else plain
                 ledger.about(PLANS, None, file).fail(
@@ -64,11 +67,11 @@ def check_plans(
                     sound[str(member["run_id"])] = Planned(
                         cell=cell,
                         member=found,
-                        source=source,
-                        start_source=str(start_source),
+                        source=named(source, given),
+                        start_source=named(str(start_source), given),
                         place=place,
                     )
-    return sound, named
+    return sound, known
 
 
 def _member(cell: Cell, plain: Mapping[str, Any], file: str, ledger: Ledger) -> Member | None:

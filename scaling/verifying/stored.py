@@ -1,6 +1,6 @@
 """All checks of a results folder that need no training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from scaling.data.selection import Labels
 from scaling.verifying.bits import check_counts, check_labels, labels_of
@@ -12,9 +12,12 @@ from scaling.verifying.rows import check_against_plan, check_rows
 KINDS = ("numeric", "infrastructure")
 
 
-def check_stored(folder: Folder, ledger: Ledger) -> dict[str, Planned]:
-    """Check every stored model; return the models of sound plans by run_id."""
-    planned, named = check_plans(folder.plans, ledger)
+def check_stored(folder: Folder, ledger: Ledger, given: Sequence[str] = ()) -> dict[str, Planned]:
+    """Check every stored model; return the models of sound plans by run_id.
+
+    `given` are files of the user's own data.
+    """
+    planned, named = check_plans(folder.plans, ledger, given)
     labels: dict[tuple[str, str], Labels | str] = {}
     unlabelled: dict[str, int] = {}
     for run, model in folder.models.items():

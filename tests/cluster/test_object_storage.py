@@ -76,7 +76,7 @@ def test_a_bucket_is_verified_and_nothing_is_written_to_it(
     assert run(*words, "--out", uri) == 0
     bucket.asked.clear()
     capsys.readouterr()
-    assert run("verify", uri, "--json") == 0
+    assert run("verify", uri, "--json", "--data", tiny_npz) == 0
     assert len(json.loads(capsys.readouterr().out)["equal"]) == 2
     assert {line.split()[0] for line in bucket.asked} <= {"GET", "HEAD"}
 

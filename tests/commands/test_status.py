@@ -107,4 +107,4 @@ def test_the_question_and_notes_of_a_study_are_printed(
         page = (out / "report.html").read_text(encoding="utf-8")
         assert f"<strong>{name}:</strong> Do two lines &lt;b&gt;?</p>" in page
         text = (out / "report.md").read_text(encoding="utf-8")
-        assert f"\n**{name}:** Do two lines <b>?\n\n> Yes [1].\n" in text
+        assert f"\n**{name}:** Do two lines &#60;b>?\n\n> Yes [1].\n" in text

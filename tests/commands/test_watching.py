@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from planned import planned_cell
 from terminals import NOT_UTF8, in_terminal
 
 from jobs.cli import watch as watching
@@ -18,8 +19,8 @@ from scaling.store.store import State, Store, now
 PLAN: dict[str, Any] = {
     "name": "tiny",
     "cells": [
-        {"cell_id": "a", "predicted_s": 2.0, "members": [{"run_id": "a0"}, {"run_id": "a1"}]},
-        {"cell_id": "b", "predicted_s": 6.0, "members": [{"run_id": "b0"}, {"run_id": "b1"}]},
+        planned_cell("a", "a0", "a1", predicted_s=2.0),
+        planned_cell("b", "b0", "b1", predicted_s=6.0),
     ],
 }
 

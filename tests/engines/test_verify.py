@@ -17,7 +17,7 @@ from forging import (
     put,
     put_all,
 )
-from honest import ONE_ULP, run, run_ids, verified
+from honest import ONE_ULP, own_data, run, run_ids, verified
 
 
 def test_what_was_trained_honestly_holds_and_stays_as_it_is(
@@ -41,7 +41,7 @@ def test_what_was_trained_honestly_holds_and_stays_as_it_is(
         "trained again, each number within bounds": 0,
         "trained again, paired test": 0,
     }
-    assert run("verify", honest, "--sample", 1) == 0
+    assert run("verify", honest, "--sample", 1, *own_data(honest)) == 0
     assert capsys.readouterr().out.endswith("\nall that was checked holds\n")
     assert digests(honest) == before
 
@@ -106,7 +106,7 @@ def test_a_forged_value_is_named_without_training(
     assert status == 1
     assert any(finding["what"].startswith(expected) for finding in found["findings"])
     assert {finding["run_id"] for finding in found["findings"]} == {path.stem}
-    assert run("verify", copied, "--sample", 0) == 1
+    assert run("verify", copied, "--sample", 0, *own_data(copied)) == 1
     lines = capsys.readouterr().out.splitlines()
     line = next(line for line in lines if line.startswith(f"does not hold: {path.stem}: "))
     assert ": got " in line

@@ -13,7 +13,7 @@ from forging import (
     put,
     put_all,
 )
-from honest import ONE_ULP, TRAIN, run, run_ids, verified
+from honest import ONE_ULP, TRAIN, own_data, run, run_ids, verified
 
 from scaling.engines import versions
 
@@ -33,7 +33,7 @@ def test_an_engine_of_another_version_is_compared_within_tolerance(
     assert decision["verdict"] == "not verifiable at this precision"
     assert decision["reasons"] == ["engine 1 then, 2 now"]
     assert (sorted(found["unverified"]), found["findings"]) == (run_ids_of_it, [])
-    assert run("verify", copied, "--sample", 99) == 1
+    assert run("verify", copied, "--sample", 99, *own_data(copied)) == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("2 models could not be verified: ")
     assert all(run_id in last for run_id in run_ids_of_it)

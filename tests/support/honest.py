@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,18 @@ def verified(
     capsys: pytest.CaptureFixture[str], out: object, *words: object
 ) -> tuple[int, dict[str, Any]]:
     capsys.readouterr()
-    status = run("verify", out, "--json", *words)
+    status = run("verify", out, "--json", *words, *own_data(out))
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert found["holds"] == (status == 0)
     return status, found
+
+
+def own_data(out: object) -> list[str]:
+    """Return the option that names the files of a folder's plans that are there."""
+    plans = [path.read_text() for path in (Path(str(out)) / "studies").iterdir()]
+    named = {path for text in plans for path in re.findall(r'source": "([^"]+\.npz)"', text)}
+    found = sorted(path for path in named if Path(path).exists())
+    return ["--data", *found] if found else []
 
 
 def run_ids(out: Path, engine: str) -> list[str]:

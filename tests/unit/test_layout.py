@@ -13,7 +13,17 @@ ROOT = Path(__file__).parents[2]
 # Sub-packages and modules beside them, from the ground up: each may import those before it.
 FLOORS = {
     "scaling": (
-        *("errors", "progress", "cache", "plain", "analyses", "recipes", "older_plans", "models"),
+        *(
+            "errors",
+            "untrusted",
+            "progress",
+            "cache",
+            "plain",
+            "analyses",
+            "recipes",
+            "older_plans",
+            "models",
+        ),
         *(
             "rules",
             "data",
@@ -103,7 +113,8 @@ def test_analysis_imports_study_and_store_only(path: Path) -> None:
     assert not {name.split(".")[0] for name in names} & {"ray", "jobs", "torch", "optuna", "numba"}
     ours = {name for name in names if name.split(".")[0] == "scaling"}
     allowed = ("scaling.store.store", "scaling.study", "scaling.errors", "scaling.analyses")
-    allowed += ("scaling.older_plans", "scaling.store.columns")
+    allowed += ("scaling.older_plans", "scaling.untrusted", "scaling.store.bounds")
+    allowed += ("scaling.store.columns",)
     assert all(name in ("scaling", "scaling.store") or name.startswith(allowed) for name in ours)
 
 
@@ -122,6 +133,8 @@ def test_text_files_name_their_encoding(package: str) -> None:
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
             if name not in ("open", "fdopen", "read_text", "write_text"):
+                continue
+            if ast.unparse(node.func) in ("os.open", "file.zip.open"):  # bits alone
                 continue
             given = [ast.unparse(argument) for argument in node.args]
             named = any(keyword.arg == "encoding" for keyword in node.keywords)

@@ -1,6 +1,5 @@
 """Report the speed of the engines, from the results of `scaling bench --out OUT`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,10 +12,8 @@ from analysis.present.legends import shorten
 from analysis.present.links import link, row_anchor
 from analysis.present.style import recipe_title, styled
 from analysis.report.sections.section import Data, Picture, Section, Table
-from scaling.errors import InputError
-from scaling.store.store import Store
+from analysis.results.records import Records
 
-FILE = "bench.json"
 NAME = "throughput"
 SHOWN = (
     *("engine", "recipe", "width", "us", "us_range"),
@@ -25,27 +22,19 @@ SHOWN = (
 PRESENTATIONS = 23 * 7291  # cited: the epochs and images of 1989
 
 
-def read_bench(store: Store) -> Data | None:
-    """Return the rows of a benchmark; None without one. Raises InputError for a damaged one."""
-    body = store.read_file(FILE)
-    if body is None:
+def read_bench(records: Records) -> Data | None:
+    """Return the rows of a benchmark; None without one of the recipe of 1989."""
+    rows = [{name: row[name] for name in SHOWN} for row in records.speeds]
+    fastest = min((r for r in rows if r["recipe"] == "1989"), key=lambda r: r["us"], default=None)
+    if fastest is None:
         return None
-    try:
-        measured = json.loads(body)
-        rows = [{name: row[name] for name in SHOWN} for row in measured]
-        fastest = min((r for r in rows if r["recipe"] == "1989"), key=lambda r: float(r["us"]))
-        return {
-            "rows": rows,
-            "machine": measured[0].get("machine"),
-            "fastest": fastest,
-            "presentations": PRESENTATIONS,
-            "seconds": fastest["us"] * PRESENTATIONS * 1e-6,
-        }
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(
-            f"{store.out}/{FILE} is no benchmark ({type(error).__name__}: {error}):"
-            f" run `scaling bench --out {store.out}` again, or delete it"
-        ) from error
+    return {
+        "rows": rows,
+        "machine": records.speeds[0].get("machine"),
+        "fastest": fastest,
+        "presentations": PRESENTATIONS,
+        "seconds": fastest["us"] * PRESENTATIONS * 1e-6,
+    }
 
 
 def show(data: Data) -> Section:

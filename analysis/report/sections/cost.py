@@ -1,6 +1,5 @@
 """Compare predicted and measured cost: core time by engine and width, and whole sweeps."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,23 +8,11 @@ import pandas as pd
 from analysis.present.formatting import NONE, seconds
 from analysis.report.sections.section import Data, Section, Table
 from analysis.results.load import Results
-from scaling.errors import InputError
 
 NAME = "planning"
 MINUTES, SECONDS = 16, 19  # characters of a time
 SHOWN = 12  # runs that are printed, the last ones
 BY = ["engine", "device", "width"]
-RUN = (
-    "study",
-    "device",
-    "cpus",
-    "gpus",
-    "trials",
-    "models",
-    "predicted_wall_s",
-    "wall_s",
-    "started_at",
-)
 
 
 def measure(results: Results) -> Data | None:
@@ -132,19 +119,12 @@ def _spread(models: pd.DataFrame) -> list[float]:
 
 
 def _runs(results: Results) -> list[Data]:
-    """Return the records of sweeps, the earliest first. Raises InputError for a damaged one."""
+    """Return the records of sweeps, the earliest first."""
     found = []
-    for path, body in results.store.read_files("runs", ".json"):
-        try:
-            record = json.loads(body)
-            run: dict[str, Any] = {name: record[name] for name in RUN}
-            done = run["wall_s"] is not None and run["predicted_wall_s"] > 0
-            run["ratio"] = run["wall_s"] / run["predicted_wall_s"] if done else None
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path} is no record of a sweep ({type(error).__name__}: {error}): delete it"
-            ) from error
-        found.append(run)
+    for run in results.records.sweeps:
+        done = run["wall_s"] is not None and run["predicted_wall_s"] > 0
+        ratio = run["wall_s"] / run["predicted_wall_s"] if done else None
+        found.append({**run, "ratio": ratio})
     return sorted(found, key=lambda run: str(run["started_at"]))
 
 

@@ -112,7 +112,7 @@ FOLDER_SECTIONS = (
     FolderSection(
         id=benchmark.NAME,
         key="bench",
-        measure=lambda evidence: benchmark.read_bench(evidence.results.store),
+        measure=lambda evidence: benchmark.read_bench(evidence.results.records),
         show=benchmark.show,
         draw=benchmark.draw,
     ),
