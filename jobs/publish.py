@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.cli import verify
+from jobs.cli.arguments import add_own_data
 from jobs.cli.output import report_corrupt_files
 from scaling.archive.models import Archive, Model, latest_models, merge_plans
 from scaling.archive.parquet_file import (
@@ -174,6 +175,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=INTO, help=f"default: {INTO}")
     parser.add_argument("--weights", nargs="+", default=[], metavar="RUN_ID", help="of OUT/weights")
     parser.add_argument("--train-weights", nargs="+", default=[], metavar="RUN_ID", help="anew")
+    add_own_data(parser)
     parser.add_argument("--unpack", nargs="+", type=Path, metavar="PATH", help="files or a folder")
     parser.add_argument("--out", help="where --unpack makes a results folder")
     args = parser.parse_args(argv)
@@ -184,7 +186,7 @@ def main(argv: list[str] | None = None) -> int:
             unpack(args.unpack, args.out)
             return 0
         if VERIFIED:
-            _verify(args.results)
+            _verify(args.results, args.data)
         publish(args.results, args.study, args.into)
         for runs, again in ((args.weights, False), (args.train_weights, True)):
             if runs:
@@ -195,10 +197,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _verify(out: str) -> None:
+def _verify(out: str, data: Sequence[str]) -> None:
     """Raise InputError unless results hold, by themselves and trained again in part."""
     sample = math.ceil(VERIFIED * len(finished(_existing(out).contents())))
-    if verify.run(argparse.Namespace(out=out, sample=sample, by=None, seed=0, json=False)):
+    asked = {"out": out, "data": data, "sample": sample, "by": None, "seed": 0, "json": False}
+    if verify.run(argparse.Namespace(**asked)):
         raise InputError(f"{out} does not hold what training gives: nothing was published")
 
 

@@ -214,7 +214,7 @@ def test_what_is_published_is_trained_again_first_and_so_are_weights(
     runs = [job.cell.run_id(member) for member in job.members]
     train_job(plan_job(job, "cpu", "reference"), store, "tiny", lambda _: None)
     split(store)
-    out = [str(tmp_path / "out"), "--into", str(into)]
+    out = [str(tmp_path / "out"), "--into", str(into), "--data", str(tiny_npz)]
     (sound,) = store.read("predictions", names=[runs[0]]).table.to_pylist()
     first = store.read("metrics", names=[runs[0]]).table.to_pylist()
     store.write_model([{**row, "train_loss": 0.5} for row in first], sound)
