@@ -177,10 +177,10 @@ class Resampler:
             return thin_effect(thin, value, level, n_S, (se_test, se_seed))
         drawn_R = by_seed_R + shared * (by_image_R - value)
         low, high = np.quantile(drawn_R, [(1 - level) / 2, (1 + level) / 2])
-        return Effect(
+        return Effect(  # where seeds agree, replicates differ from the value by rounding alone
             value=float(np.expm1(value)),
-            low=float(np.expm1(low)),
-            high=float(np.expm1(high)),
+            low=float(np.expm1(min(low, value))),
+            high=float(np.expm1(max(high, value))),
             level=level,
             n_seeds=n_S,
             se_test=se_test,

@@ -4,7 +4,6 @@ A forecast is a file of its own in OUT/forecasts and never changes. A cell with 
 no forecast any more, so every forecast is older than its result.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -133,10 +132,7 @@ def forecast_cells(
             row |= {"study": plan["name"]} | dict(zip(RATES, rates, strict=True))
             if row["reason"] is None:
                 stamp = row["made_at"].replace(":", "").replace("-", "")
-                results.store.write_file(
-                    f"{FORECASTS}/{cell['cell_id']}.{stamp}.json",
-                    json.dumps(row, indent=1, allow_nan=False).encode(),
-                )
+                results.store.write_json(f"{FORECASTS}/{cell['cell_id']}.{stamp}.json", row)
             rows.append(row)
     return rows
 

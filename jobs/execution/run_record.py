@@ -1,6 +1,5 @@
 """Record the predicted and the actual cost of a sweep in OUT/runs/*.json, beside its results."""
 
-import json
 import socket
 import uuid
 from collections.abc import Iterator, Sequence
@@ -38,7 +37,7 @@ def record_run(
         "wall_s": None,
     }
     name = f"runs/{began:%Y%m%dT%H%M%S}-{study}-{uuid.uuid4().hex[:6]}.json"
-    store.write_file(name, json.dumps(record, indent=1).encode())
+    store.write_json(name, record)
     yield
     record["wall_s"] = round((now() - began).total_seconds(), 3)
-    store.write_file(name, json.dumps(record, indent=1).encode())
+    store.write_json(name, record)

@@ -60,7 +60,7 @@ class Suggestions:
             )
             self._begin(name)
             self.known = self._known()
-            conform(self.describe(), TUNING)
+            conform({"fixed": {}, **self.describe()}, TUNING)
             self.best()
         except DAMAGE as error:
             raise InputError(

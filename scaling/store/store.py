@@ -294,7 +294,8 @@ class Store:
         for name in names:
             try:
                 if (body := self._files.read(name)) is not None:
-                    found.append(conform(parse_json(body, most=MOST_SMALL), schema))
+                    value = open_json(body, partial(parse_json, most=MOST_SMALL))
+                    found.append(conform(value, schema))
             except (ValueError, OSError) as error:
                 corrupt.append(CorruptFile(self._files.path(name), one_line(error)))
         return found, tuple(corrupt)
@@ -306,6 +307,10 @@ class Store:
                 path_inside(str(self.root), name)
         except OSError as error:
             raise InputError(f"{error}: nothing is written there; remove the link") from error
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write a small JSON file with its digest, atomically."""
+        self._files.write(name, seal_json(value, indent=1, allow_nan=False))
 
     def write_file(self, name: str, body: bytes) -> None:
         """Write another file of the results, atomically."""

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from pydantic import TypeAdapter
 from small_runs import fill
 
+from jobs.tuning.journal import Journal
 from scaling.errors import InputError
 from scaling.store.contents import Contents
 from scaling.store.digest import seal_json
@@ -276,3 +278,27 @@ def test_a_plan_that_is_damaged_is_named_and_the_others_are_read(
     assert [Path(file.path).name for file in contents.corrupt] == ["other.json"]
     with pytest.raises(InputError, match=r"other\.json"):
         store.read_plans()
+
+
+def test_a_flipped_bit_in_a_small_file_is_seen(tmp_path: Path) -> None:
+    """Records of sweeps, forecasts, and each line of a tuning's journal."""
+    store = Store(tmp_path)
+    journal = Journal(store, "tuning/t.journal")
+    journal.append_logs([{"op_code": 0, "study_name": "t"}, {"op_code": 4, "value": 0.25}])
+    store.write_json("runs/a.json", {"study": "t", "wall_s": 12.5})
+    any_value = TypeAdapter[Any](Any)
+    assert store.read_json(["runs/a.json"], any_value)[0] == [{"study": "t", "wall_s": 12.5}]
+    assert Journal(store, "tuning/t.journal").read_logs(1) == [{"op_code": 4, "value": 0.25}]
+    path = tmp_path / "runs" / "a.json"
+    for bit in range(0, 8 * path.stat().st_size, 7):
+        flip(path, bit)
+        found, corrupt = store.read_json(["runs/a.json"], any_value)
+        assert not found
+        assert len(corrupt) == 1
+        flip(path, bit)
+    path = tmp_path / "tuning" / "t.journal"
+    for bit in range(0, 8 * path.stat().st_size, 11):
+        flip(path, bit)
+        with pytest.raises(ValueError, match=r"."):
+            Journal(store, "tuning/t.journal")
+        flip(path, bit)

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planned import planned_cell
+from planned import CELL, planned_cell
 from terminals import NOT_UTF8, in_terminal
 
 from jobs.cli import watch as watching
 from jobs.cli.main import main
 from jobs.cli.watch import Counter, pace, watch
+from scaling.cell import as_plain
 from scaling.store.files import Files
 from scaling.store.store import State, Store, now
 
+SHORT = {"n_test": 8, "recipe": {**as_plain(CELL)["recipe"], "epochs": 3}}
 PLAN: dict[str, Any] = {
     "name": "tiny",
     "cells": [
-        planned_cell("a", "a0", "a1", predicted_s=2.0),
-        planned_cell("b", "b0", "b1", predicted_s=6.0),
+        planned_cell("a", "a0", "a1", predicted_s=2.0, **SHORT),
+        planned_cell("b", "b0", "b1", predicted_s=6.0, **SHORT),
     ],
 }
-
-
 TESTED = {"n_test": 8, "test_misses": 0}
 BITS = {"n_test": 8, "correct": b"\xff", "predicted": bytes(8)}
 

@@ -157,7 +157,7 @@ def test_an_infrastructure_failure_is_named_and_trained_next_time(
     failure = next(iter(state.failures.values()))
     assert failure["kind"] == "infrastructure"
     assert "lost.npz" in failure["error"]
-    assert "read_bytes" in failure["traceback"]  # where it happened
+    assert "train_job" in failure["traceback"]  # where it happened
     assert "\x1b" not in failure["traceback"]
     assert len(run(study, jobs, tmp_path / "out").finished) == 4
 

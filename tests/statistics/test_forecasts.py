@@ -13,6 +13,7 @@ from analysis.forecasts.ensemble import _open
 from analysis.forecasts.preregistered import score_forecasts
 from analysis.laws.forms import FORMS
 from scaling.errors import InputError
+from scaling.store.digest import open_json
 from scaling.study import Grid, Study, plan, resolve
 
 
@@ -74,7 +75,7 @@ def test_cells_are_forecast_once_and_never_after_they_are_trained(tmp_path: Path
     truth = 4.0 * 29164**-0.5
     assert row["low"] < truth < row["high"]
     (file,) = (tmp_path / "forecasts").iterdir()
-    assert json.loads(file.read_text()) == row
+    assert open_json(file.read_bytes()) == row
     (before,) = score_forecasts(load(tmp_path))
     assert before["actual"] is before["inside"] is None
     fill(tmp_path, sizes=(*SIZES, 29164))

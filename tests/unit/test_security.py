@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 FILES = [
     path for package in ("scaling", "jobs", "analysis") for path in (ROOT / package).rglob("*.py")
 ]
-# What unpickles what no result or data goes into:
-# a driver's batches within its own memory.
-KNOWN = {ROOT / "jobs/planning/batches.py"}
+# What unpickles what no result or data goes into: a driver's batches within its own memory, and
+# Tune's file of an error, in a scratch folder that this very process made.
+KNOWN = {ROOT / "jobs/planning/batches.py", ROOT / "jobs/execution/lost_trials.py"}
 UNPICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
 

@@ -84,7 +84,7 @@ def test_a_field_at_its_default_is_not_in_the_identity() -> None:
 def test_what_json_cannot_hold_has_no_identity() -> None:
     with pytest.raises(TypeError):
         _ = replace(CELL, recipe=replace(RECIPE, dropout={1})).cell_id  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="JSON"):
+    with pytest.raises(InputError, match="JSON"):
         _ = replace(CELL, recipe=replace(RECIPE, dropout=float("nan"))).cell_id
 
 
