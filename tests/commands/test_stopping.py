@@ -14,6 +14,11 @@ from filelock import FileLock
 LAST = "run the same command again to go on"
 
 
+def _hear_ctrl_c() -> None:
+    """Take SIGINT as on a terminal; a shell lets what it starts with & ignore it (POSIX)."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Command:
     """A `scaling sweep` on a Ray of its own, in a session of its own."""
 
@@ -26,7 +31,7 @@ class Command:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            restore_signals=True,
+            preexec_fn=_hear_ctrl_c,
         )
 
     def family(self) -> dict[int, str]:
