@@ -26,9 +26,9 @@ def main(argv: list[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     from jobs.cli.output import print_to_stderr
     from jobs.cli.terminal import Visible, printable
-    from scaling.store import files
+    from scaling.store import retries
 
-    files.on_retry = print_to_stderr
+    retries.on_retry = print_to_stderr
     printable(sys.stdout, sys.stderr)
     with redirect_stdout(Visible(sys.stdout)), redirect_stderr(Visible(sys.stderr)):
         return _run_visibly(words)

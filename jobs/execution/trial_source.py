@@ -1,5 +1,6 @@
 """Give Tune its trials, and those once more that were lost: elsewhere, or alone."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jobs.execution.lost_trials import ran_out_of_memory
 Lost = tuple[dict[str, Any], BaseException]
 
 
-class TrialSource(Searcher):
+class TrialSource(Searcher, ABC):
     """Give Tune its trials. The results folder is all the state, so Tune has none to save.
 
     A lost trial is given again, up to `retries` times, with the address of its node as `avoid`. One
@@ -25,12 +26,12 @@ class TrialSource(Searcher):
         self.running: dict[str, dict[str, Any]] = {}  # configurations by trial_id
         self._given_up, self._again, self._alone = list[Lost](), list[Lost](), list[Lost]()
 
+    @abstractmethod
     def new(self) -> Any:
         """Return the configuration of a trial that was not given yet.
 
         None while none can begin, Searcher.FINISHED once none is left.
         """
-        raise NotImplementedError
 
     def fits(self, config: dict[str, Any]) -> bool:
         """Tell whether a lost trial can begin now."""

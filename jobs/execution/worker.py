@@ -15,7 +15,7 @@ from scaling.data import datasets
 from scaling.engines import Evaluation, NumericFailure
 from scaling.engines.result import Trained
 from scaling.pretraining import start_of
-from scaling.store import files
+from scaling.store import retries
 from scaling.store.checkpoints import Checkpoints
 from scaling.store.rows import failure_row, metric_rows, prediction_row
 from scaling.store.store import Store
@@ -38,7 +38,7 @@ def train_batch(
     Models that an interrupted trial had stored are not trained again.
     """
     os.environ.update(settings)
-    files.on_retry = lambda line: tune.report({"message": line})
+    retries.on_retry = lambda line: tune.report({"message": line})
     store = Store(out)
     batch = batches[config["batch"]]
     checkpoints = Checkpoints(store, lambda line: tune.report({"message": line}))

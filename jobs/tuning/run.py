@@ -27,7 +27,7 @@ from jobs.tuning.search_space import suggested
 from jobs.tuning.summary import best_so_far
 from scaling import engines
 from scaling.progress import Progress, duration
-from scaling.store import files
+from scaling.store import retries
 from scaling.store.checkpoints import Checkpoints
 from scaling.store.store import State, Store
 from scaling.study import Job, Study, plan
@@ -196,7 +196,7 @@ def train_suggestion(
 ) -> None:
     """Train the models of a suggestion that are not stored yet, as a Tune trial."""
     os.environ.update(settings)
-    files.on_retry = lambda line: ray_tune.report({"message": line})
+    retries.on_retry = lambda line: ray_tune.report({"message": line})
     store, job = Store(out), suggested(base, config["values"])
     runs, state = run_ids(job), job_state(job, store)
     done = {run for run in runs if run in state.finished or state.failed(run, "numeric")}

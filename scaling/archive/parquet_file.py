@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from scaling.archive.models import PER_EPOCH, Archive, Row, pack, unpack
 from scaling.errors import InputError
-from scaling.store.files import one_line
+from scaling.store.retries import one_line
 from scaling.store.schema import FAILURES, METRICS, PREDICTIONS
 
 FORMAT = b"1"  # raised when the meaning of a file changes

@@ -9,7 +9,7 @@ import numpy as np
 
 from scaling.errors import InputError
 from scaling.models.weights import Weights
-from scaling.store.files import one_line
+from scaling.store.retries import one_line
 
 MOST_MODELS = 30  # in all published files together, so that the repository stays small
 _MOST_MEMORY = 64_000_000  # bytes of all arrays; assumed: 30 models of width 8 have 60 million

@@ -1,30 +1,22 @@
-"""Files of a results folder or of any URI that pyarrow knows: atomic writes and retries.
+"""Files of a results folder or of any URI that pyarrow knows: atomic writes and retries."""
 
-A full disk or a silent bucket often recovers within seconds, so failed operations are retried a few
-times before they raise.
-"""
-
-import re
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qsl, unquote
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from scaling.errors import InputError
-from scaling.untrusted import Refused, path_inside, read_regular, visible
+from scaling.store.retries import one_line, retry_io
+from scaling.store.uris import check_uri
+from scaling.untrusted import Refused, path_inside, read_regular
 
 T = TypeVar("T")
 Stamp = tuple[int, int]
 
-# Seconds before each retry; assumed: short against training again, long against a brief outage.
-WAITS_S = (0.5, 2.0, 8.0)
 MAX_REQUESTS = 32  # assumed: parallel requests that a bucket accepts from one reader
 # Assumed: an S3 server that is silent for 10 s is down. A small file is one request.
 S3 = {
@@ -33,32 +25,7 @@ S3 = {
     "retry_strategy": pafs.AwsStandardS3RetryStrategy(max_attempts=3),
     "allow_delayed_open": True,
 }
-# The options of pyarrow's URIs that are no keys.
-HARMLESS = (
-    *("region", "scheme", "endpoint_override", "allow_bucket_creation", "allow_bucket_deletion"),
-    *("check_directory_existence_before_creation", "force_virtual_addressing"),
-    *("retry_limit_seconds", "enable_tls", "blob_storage_authority", "dfs_storage_authority"),
-    *("replication", "buffer_size", "default_block_size"),
-)
-# Errors that a retry cannot mend.
-PERMANENT = (
-    *(FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError),
-    Refused,
-)
 MOST_FILE = 2**28  # bytes of a file, which is read as a whole; assumed
-
-
-# Answers that stay the same however often one asks, with what to do.
-FINAL = {
-    r"ExpiredToken|EXPIRED_TOKEN|RequestExpired": "log in again, or set new AWS_... keys",
-    r"INVALID_ACCESS_KEY_ID|InvalidAccessKeyId|SIGNATURE_DOES_NOT_MATCH|SignatureDoesNotMatch|"
-    r"InvalidToken|INVALID_CLIENT_TOKEN_ID|UNRECOGNIZED_CLIENT|MISSING_AUTHENTICATION_TOKEN": (
-        "see to AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
-    ),
-    r"ACCESS_DENIED|AccessDenied": "ask for the right to list, read, write and delete there",
-    r"NO_SUCH_BUCKET|NoSuchBucket": "make the bucket, or name another",
-}
-on_retry: Callable[[str], None] | None = None  # gets a line when an operation is tried again
 
 
 class WriteError(InputError):
@@ -209,32 +176,6 @@ class Files:
             return bytes(source.read())
 
 
-def check_uri(out: str) -> None:
-    """Raise InputError for a URI with a password, which would appear in plans, logs and reports."""
-    scheme, separator, rest = out.partition("://")
-    address, _, query = rest.partition("?")
-    options = parse_qsl(query, keep_blank_values=True)
-    keys = _has_password(address) or any(_has_password(value) for _, value in options)
-    if separator and keys:
-        raise InputError(
-            f"--out {scheme}://... holds a key, which would be written into logs and reports: set"
-            " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in its place"
-        )
-    if separator and (odd := [name for name, _ in options if name not in HARMLESS]):
-        raise InputError(
-            f"--out {scheme}://... has the option '{visible(odd[0])[:40]}', which may be a key and"
-            " would be written into logs and reports: set the environment of your cloud's own"
-            f" tools in its place, as AWS_SECRET_ACCESS_KEY; options are {', '.join(HARMLESS)}"
-        )
-
-
-def _has_password(address: str) -> bool:
-    """Return whether an address holds USER:PASSWORD@, also where it is escaped."""
-    user, at, _ = unquote(address).rpartition("@")
-    user = user.rpartition("://")[2]
-    return bool(at) and ":" in user and re.match(r"[^/:]+:\d+/", user) is None
-
-
 def _limit_waiting(fs: pafs.FileSystem, root: str) -> tuple[pafs.FileSystem, str]:
     """Return S3 with timeouts of half a minute in all; pyarrow's default takes minutes.
 
@@ -254,40 +195,3 @@ def _run_uninterrupted(action: Callable[[], None]) -> None:
     """
     with ThreadPoolExecutor(1) as one:
         one.submit(action).result()
-
-
-def retry_io(action: Callable[[], T]) -> T:
-    """Return the action's result; retry it when the disk or the network fails.
-
-    Raises the OSError of the last try.
-    """
-    began = time.monotonic()
-    for number, wait in enumerate(WAITS_S):
-        try:
-            return action()
-        except PERMANENT:
-            raise
-        except OSError as error:
-            if _remedy(error):
-                raise
-            if on_retry and number == 0:
-                each = time.monotonic() - began  # a hanging request takes minutes
-                last = datetime.now() + timedelta(seconds=sum(WAITS_S) + len(WAITS_S) * each)
-                on_retry(
-                    f"storage failed ({one_line(error)}): tried {len(WAITS_S)} times more, until"
-                    f" about {last:%H:%M:%S}"
-                )
-            time.sleep(wait)
-    return action()
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's message in one line, with what to do if the answer is final."""
-    text, remedy = " ".join(str(error).split())[:200] or type(error).__name__, _remedy(error)
-    return f"{text}: {remedy}" if remedy else text
-
-
-def _remedy(error: BaseException) -> str | None:
-    """Return what to do where an answer is final."""
-    found = (remedy for answer, remedy in FINAL.items() if re.search(answer, str(error)))
-    return next(found, None)

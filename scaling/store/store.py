@@ -4,12 +4,9 @@ A file of one model has its run_id as name, one of several a hash of theirs: a r
 written twice is replaced, and a file that is copied or swapped is found.
 """
 
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,19 +15,17 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.store.contents import Contents, FileRows, read_contents
-from scaling.store.digest import DamagedError, open_json, seal_json
-from scaling.store.files import Files, Stamp, WriteError, check_uri, one_line
+from scaling.store.digest import DamagedError
+from scaling.store.documents import Documents, now
+from scaling.store.files import Stamp, WriteError
 from scaling.store.integrity import CHECKED
 from scaling.store.names import COMPACT, name_of
 from scaling.store.older_files import Reader
-from scaling.store.plan_schema import parse_edited_plan, parse_plan
+from scaling.store.retries import one_line
 from scaling.store.schema import FAILURES, METRICS, PREDICTIONS, SCHEMA_VERSION, SCHEMAS
 from scaling.store.state import CorruptFile, Read, State, state_of
 from scaling.store.tables import decode, encode_rows
-from scaling.untrusted import MOST_SMALL, conform, parse_json, path_inside
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from scaling.store.uris import check_uri
 
 __all__ = [
     "FAILURES",
@@ -54,21 +49,9 @@ __all__ = [
 TRIES = 5  # to read a folder whose files change meanwhile
 Model = tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]  # rows of metrics, prediction
 
-T = TypeVar("T")
 
-
-class Store:
+class Store(Documents):
     """A results folder: metrics/, predictions/, failures/, studies/ and other files."""
-
-    def __init__(self, out: str | Path) -> None:
-        """Raise InputError unless `out` is a folder or a URI that pyarrow knows."""
-        self._files = Files(out)
-        self.out, self.is_local = self._files.out, self._files.is_local
-
-    @property
-    def root(self) -> Path:
-        """Return the folder, where it is one on this machine."""
-        return self._files.root
 
     def check_writable(self) -> None:
         """Raise InputError unless files can be written here; called before training."""
@@ -77,32 +60,6 @@ class Store:
                 f"results cannot be written to {self.out} ({reason}): name another folder"
                 " with --out"
             )
-
-    def unwritable_reason(self, *folders: str) -> str | None:
-        """Return why files cannot be written to these folders; None if they can."""
-        try:
-            for folder in folders:
-                self._files.make_folder(folder)
-            probe = f"{folders[0]}/.probe-{uuid.uuid4().hex[:8]}"  # other processes probe, too
-            self._files.write_once(probe, b"ok")
-            self._files.delete(probe)
-        except (OSError, pa.ArrowException) as error:
-            return one_line(error)
-        return None
-
-    def exists(self) -> bool:
-        """Return whether the folder exists. Raises InputError where that cannot be found out."""
-        try:
-            return self._files.exists()
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(
-                f"{self.out} cannot be looked at ({one_line(error)}): expected a folder, or a URI"
-                " whose server answers and lets us in (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL)"
-            ) from error
-
-    def address(self, name: str) -> str:
-        """Return the path or URI of a file as a user would write it."""
-        return self._files.address(name)
 
     def stamps(self, kind: str) -> dict[str, Stamp]:
         """Return each file's stamp by run_id; it changes with the model's rows. Opens no file."""
@@ -242,92 +199,6 @@ class Store:
                 if each is not None:
                     yield each
 
-    def write_plan(self, plan: Mapping[str, Any]) -> None:
-        body = seal_json({**plan, "written_at": now().isoformat()}, indent=1)
-        self._files.write(f"studies/{plan['name']}.json", body)
-
-    def read_plans(self, *, edited: bool = False) -> dict[str, dict[str, Any]]:
-        """Return the plan of each study by name, of `edited` ones whatever else they hold.
-
-        Raises InputError for a file that is no plan.
-        """
-        plans, damaged = self.find_plans(edited=edited)
-        for file in damaged:
-            raise InputError(
-                f"{file.path} is not a study's plan ({file.error}):"
-                " run `scaling sweep` again and it is written anew, or delete it"
-            )
-        return plans
-
-    def find_plans(
-        self, *, edited: bool = False
-    ) -> tuple[dict[str, dict[str, Any]], tuple[CorruptFile, ...]]:
-        """Return the plan of each study by name, and the files that are no plans."""
-        plans, damaged = {}, []
-        for file in self._files.names("studies", ".json"):
-            stem = Path(file).stem
-            try:
-                if (body := self._files.read(file)) is not None:
-                    parse = parse_edited_plan if edited else partial(parse_plan, file)
-                    plan = open_json(body, parse)
-                    plans[plan["name"]] = plan
-            except (ValueError, OSError) as error:
-                path = self._files.path(file)
-                damaged.append(CorruptFile(path, one_line(error), kind="studies", name=stem))
-        return plans, tuple(damaged)
-
-    def set_aside(self, name: str) -> str:
-        """Move a file into damaged/ and return its path there; no file there is replaced."""
-        number, (stem, dot, suffix) = 1, name.rpartition(".")
-        target = f"damaged/{name}"
-        while self._files.existing([target]):
-            number += 1
-            target = f"damaged/{stem}-{number}{dot}{suffix}"
-        self._files.move(name, target)
-        return self._files.path(target)
-
-    def read_json(
-        self, names: Iterable[str], schema: "TypeAdapter[T]"
-    ) -> tuple[list[T], tuple[CorruptFile, ...]]:
-        """Return what small JSON files hold, and the files that cannot be read or hold another."""
-        found, corrupt = list[T](), list[CorruptFile]()
-        for name in names:
-            try:
-                if (body := self._files.read(name)) is not None:
-                    value = open_json(body, partial(parse_json, most=MOST_SMALL))
-                    found.append(conform(value, schema))
-            except (ValueError, OSError) as error:
-                corrupt.append(CorruptFile(self._files.path(name), one_line(error)))
-        return found, tuple(corrupt)
-
-    def check_inside(self, *names: str) -> None:
-        """Raise InputError where a link leads out of the folder from one of these files."""
-        try:
-            for name in names if self.is_local else ():
-                path_inside(str(self.root), name)
-        except OSError as error:
-            raise InputError(f"{error}: nothing is written there; remove the link") from error
-
-    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        """Write a small JSON file with its digest, atomically."""
-        self._files.write(name, seal_json(value, indent=1, allow_nan=False))
-
-    def write_file(self, name: str, body: bytes) -> None:
-        """Write another file of the results, atomically."""
-        self._files.write(name, body)
-
-    def read_file(self, name: str) -> bytes | None:
-        """Return the content of a file; None if it is missing."""
-        return self._files.read(name)
-
-    def delete_file(self, name: str) -> None:
-        """Delete a file if it exists."""
-        self._files.delete(name)
-
-    def file_names(self, folder: str, suffix: str) -> list[str]:
-        """Return the names of a folder's files, as `read_file` takes them."""
-        return list(self._files.names(folder, suffix))
-
     def _write(self, kind: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self._files.write(f"{kind}/{name}.parquet", encode_rows(rows, SCHEMAS[kind]))
 
@@ -347,7 +218,3 @@ def unpack_correct(packed: bytes, n_test: int) -> NDArray[np.bool_]:
     if not 0 <= n_test <= 8 * len(packed):
         raise ValueError(f"{n_test:,} test images in {8 * len(packed):,} bits")
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=n_test).astype(bool)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)

@@ -11,9 +11,13 @@ PROVENANCE = ["wall_s", "cpu_s", "created_at", "host", "git_commit"]
 CELL = ["recipe", "width", "n_train"]
 
 
-def files(out: Path) -> dict[str, int]:
-    """Return the files of finished models with the time of their last change."""
-    return {path.name: path.stat().st_mtime_ns for path in (out / "metrics").glob("*.parquet")}
+def models(out: Path) -> dict[str, int]:
+    """Return the stored models by run_id, with the time at which their file changed last."""
+    return {
+        run: path.stat().st_mtime_ns
+        for path in (out / "metrics").glob("*.parquet")
+        for run in pd.read_parquet(path, columns=["run_id"])["run_id"].unique()
+    }
 
 
 def metrics(out: Path) -> pd.DataFrame:
@@ -40,16 +44,16 @@ def plan(out: Path, study: str) -> dict[str, Any]:
 
 
 def planned(out: Path, study: str) -> set[str]:
-    """Return the names of the files that a study's models will have."""
+    """Return the models of a study by run_id."""
     cells = plan(out, study)["cells"]
-    return {f"{member['run_id']}.parquet" for cell in cells for member in cell["members"]}
+    return {member["run_id"] for cell in cells for member in cell["members"]}
 
 
 def expected_status(out: Path, study: str) -> dict[str, Any]:
-    """Count by files what `scaling status --json` should say; no model has failed."""
-    there = files(out)
+    """Count by rows what `scaling status --json` should say; no model has failed."""
+    there = models(out)
     cells = [
-        [f"{member['run_id']}.parquet" in there for member in cell["members"]]
+        [member["run_id"] in there for member in cell["members"]]
         for cell in plan(out, study)["cells"]
     ]
     return {

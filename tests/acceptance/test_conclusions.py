@@ -77,7 +77,7 @@ def test_forecasts_are_told_and_stored(user: User, submitted: Submitted) -> None
     assert all(f["low"] < f["error"] < min(f["high"], f["fitted_errors"][-1]) for f in forecasts)
     paths = (submitted.out / "forecasts").glob("*.json")
     stored = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    assert all(forecast in stored for forecast in forecasts)
+    assert all(any(f.items() <= each.items() for each in stored) for f in forecasts)
 
 
 def test_results_of_both_kinds_hold_when_trained_again(

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from acceptance.commands import User
-from acceptance.stored import metrics, plan, planned, predictions
+from acceptance.stored import metrics, models, plan, planned, predictions
 from acceptance.two_nodes import Cluster
 from acceptance.uses import SMALL, Submitted
 
@@ -16,9 +16,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 def test_a_submitted_study_is_trained(submitted: Submitted) -> None:
     assert submitted.first.returncode == 0, submitted.first.stdout + submitted.first.stderr
     assert "10 of 10 cells finished" in submitted.first.stdout
-    assert {path.name for path in (submitted.out / "metrics").iterdir()} == planned(
-        submitted.out, "small"
-    )
+    assert models(submitted.out).keys() == planned(submitted.out, "small")
 
 
 def test_submitted_again_it_has_nothing_to_train(submitted: Submitted) -> None:

@@ -13,11 +13,11 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 
 def test_the_same_command_finishes_what_a_killed_driver_left(swept: Swept) -> None:
-    models = planned(swept.out, "both")
-    before, after = swept.killed.files, swept.finished.files
-    assert 0 < len(before) < len(models) == 96, "it was to be killed in the middle"
+    whole = planned(swept.out, "both")
+    before, after = swept.killed.models, swept.finished.models
+    assert 0 < len(before) < len(whole) == 96, "it was to be killed in the middle"
     assert swept.second.returncode == 0, swept.second.stdout + swept.second.stderr
-    assert after.keys() == models
+    assert after.keys() == whole
     assert before.items() <= after.items(), "what was stored is not trained again"
     assert "96 are stored" in swept.second.stdout
     assert "12 of 12 cells finished" in swept.second.stdout
@@ -26,7 +26,7 @@ def test_the_same_command_finishes_what_a_killed_driver_left(swept: Swept) -> No
 def test_a_third_time_nothing_is_trained(swept: Swept) -> None:
     assert swept.third.returncode == 0, swept.third.stdout + swept.third.stderr
     assert "nothing to train" in swept.third.stdout
-    assert swept.repeated.files == swept.finished.files
+    assert swept.repeated.models == swept.finished.models
 
 
 def test_status_counts_what_is_there(swept: Swept) -> None:

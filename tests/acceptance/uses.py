@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from acceptance.commands import HERE, User, scaling
-from acceptance.stored import expected_status, files
+from acceptance.stored import expected_status, models
 from acceptance.two_nodes import Cluster, until
 
 BOTH, SMALL = HERE / "studies/both.py", HERE / "studies/small.py"
@@ -18,9 +18,9 @@ Done = CompletedProcess[str]
 
 @dataclass(frozen=True)
 class Stand:
-    """A results folder at some time: its files, and what `scaling status` says beside them."""
+    """A results folder at some time: its models, and what `scaling status` says beside them."""
 
-    files: dict[str, int]
+    models: dict[str, int]
     status: dict[str, Any]
     expected: dict[str, Any]
 
@@ -56,7 +56,7 @@ def sweep_killed(user: User, cluster: Cluster) -> Swept:
     with path.open("w", encoding="utf-8") as log:
         driver = user.start(*scaling(), *words, log=log, **gpu)
     try:
-        until(lambda: len(files(out)) >= ENOUGH, f"{ENOUGH} models ({path.name})", driver)
+        until(lambda: len(models(out)) >= ENOUGH, f"{ENOUGH} models ({path.name})", driver)
     except BaseException:
         print(path.read_text(encoding="utf-8"))
         raise
@@ -92,8 +92,8 @@ def sweep_here(user: User, study: str) -> Path:
 def stand(user: User, out: Path, study: str) -> Stand:
     """Look at a results folder; look again if workers of a killed driver still wrote meanwhile."""
     while True:
-        before = files(out)
+        before = models(out)
         done = user.scaling("status", out, "--json")
         assert done.returncode == 0, done.stderr
-        if files(out) == before:
+        if models(out) == before:
             return Stand(before, json.loads(done.stdout), expected_status(out, study))

@@ -13,7 +13,7 @@ from buckets import BUCKET, Bucket, s3_server
 
 from jobs.cli.main import main
 from scaling.errors import InputError
-from scaling.store import files as files_module
+from scaling.store import retries
 from scaling.store.files import Files, WriteError
 from scaling.store.store import Store
 
@@ -33,7 +33,7 @@ def bucket(server: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
         "AWS_EC2_METADATA_DISABLED": "true",  # never ask beyond loopback
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(files_module, "WAITS_S", ())
+    monkeypatch.setattr(retries, "WAITS_S", ())
     server.refuse = None
     return server
 

@@ -21,7 +21,7 @@ from scaling.engines import train
 from scaling.engines.versions import VERSIONS, engine_versions, processor
 from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe
-from scaling.store import files
+from scaling.store import retries
 from scaling.store import store as store_module
 from scaling.store.rows import metric_rows, prediction_row
 from scaling.store.store import Store, WriteError, pack_correct, unpack_correct
@@ -214,7 +214,7 @@ def test_a_write_that_fails_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    monkeypatch.setattr(files, "WAITS_S", (0, 0))
+    monkeypatch.setattr(retries, "WAITS_S", (0, 0))
     with pytest.raises(WriteError, match=r"No space left.*run the same command again"):
         store.write_model(rows, prediction)
     monkeypatch.undo()
@@ -239,7 +239,7 @@ def test_a_write_is_tried_again_while_the_disk_is_full(
     store = Store(tmp_path)
     store.write_file("notes/a.txt", b"a")
     assert (store.read_file("notes/a.txt"), len(tries)) == (b"a", 3)
-    assert waited == sorted(waited) == list(files.WAITS_S[:2])
+    assert waited == sorted(waited) == list(retries.WAITS_S[:2])
     assert not list((tmp_path / ".part").iterdir())
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from scaling.store import files
+from scaling.store import retries
 
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     heard: list[str] = []
-    monkeypatch.setattr(files, "on_retry", heard.append)
-    monkeypatch.setattr(files, "WAITS_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(retries, "on_retry", heard.append)
+    monkeypatch.setattr(retries, "WAITS_S", (0.0, 0.0, 0.0))
     return heard
 
 
@@ -22,7 +22,7 @@ def test_the_first_failed_try_is_told_in_a_line_with_its_answer(said: list[str])
             raise answer
         return answer
 
-    assert files.retry_io(action) == "done"
+    assert retries.retry_io(action) == "done"
     (line,) = said
     assert "Code: 503 Slow down" in line
     assert "3 times more, until about" in line
@@ -48,7 +48,7 @@ def test_a_final_answer_is_not_asked_for_again_and_says_what_to_do(
         raise OSError(answer)
 
     with pytest.raises(OSError, match="AWS Error") as error:
-        files.retry_io(action)
+        retries.retry_io(action)
     assert len(tries) == 1
     assert said == []
-    assert remedy in files.one_line(error.value)
+    assert remedy in retries.one_line(error.value)
