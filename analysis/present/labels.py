@@ -36,7 +36,11 @@ CONTENT: dict[str, Word] = {  # fields of a recipe, in brackets after its title
                          "muon": "Muon"}),
     "shift": _or_none("shift"),
     "dropout": _or_none("dropout"),
-    "lr_end": lambda value: f"learning rate falls to {value:.3g} of the first",
+    "lr_end": lambda value: (
+        "constant learning rate"
+        if value == 1
+        else f"learning rate falls to {value:.3g} of the first"
+    ),
     "schedule": _named({}, "{} schedule"),
     "warmup": lambda value: f"warm-up of {value} epochs" if value else "no warm-up",
     "momentum": _or_none("momentum"),

@@ -8,8 +8,9 @@ from typing import Any, TypeVar, cast
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from analysis.present.formatting import scientific
 from scaling.study import MODERN
 
 RECIPE_TITLES = {
@@ -123,6 +124,12 @@ def percent_axis(ax: Any) -> None:
     ax.yaxis.set_major_locator(FixedLocator(inside[:: -(-len(inside) // 9) or 1]))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+
+
+def power_axis(axis: Any) -> None:
+    """Label the powers of ten of a logarithmic axis as text; matplotlib would write formulas."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: scientific(value)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def change_axis(ax: Any) -> None:

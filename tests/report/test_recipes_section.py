@@ -30,7 +30,7 @@ def shown(out: Path, *mine: Recipe, **axes: Any) -> tuple[str, list[tuple[str, .
 
 def test_recipes_are_told_by_what_they_share_and_by_what_each_has_apart(tmp_path: Path) -> None:
     text, rows = shown(tmp_path, PLAIN, GELU)
-    assert text.startswith("All 2 recipes have: network of 1989, cross-entropy,")
+    assert text.startswith("All 2 recipes share: network of 1989, cross-entropy,")
     assert "SGD" in text
     assert "tanh," not in text.replace("tanh outputs", "")
     assert rows == [

@@ -14,7 +14,7 @@ from analysis.laws.frontier import Best, frontier
 from analysis.present.formatting import percent, scientific, yes
 from analysis.present.labels import labels, shared_facts
 from analysis.present.legends import place_legend
-from analysis.present.style import MARKERS, percent_axis, styled
+from analysis.present.style import MARKERS, percent_axis, power_axis, styled
 from analysis.report.sections.section import Data, Picture, Section, Table
 from analysis.results.cell_results import LEVEL, Cells
 from analysis.results.surface import group_surfaces, largest_test_set, surface_cells
@@ -182,6 +182,7 @@ def draw_frontier(data: Data) -> Mapping[str, Figure]:
                 )
     ax.set_xscale("log")
     ax.set_yscale("log")
+    power_axis(ax.xaxis)
     percent_axis(ax)
     ax.grid(visible=True)
     ax.set_xlabel("training FLOP of one model")

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.present.formatting import number, seconds
 from analysis.present.legends import shorten
-from analysis.present.style import styled
+from analysis.present.style import power_axis, styled
 from analysis.report.sections.section import Data
 
 GREY, SHADE = "#777777", "#ececec"
@@ -164,6 +164,7 @@ def _draw_growth(ax: Any, data: Data, found: Data, palette: Any) -> None:
     ax.plot([then, network], [found["then"], found["now"]], "o", color="black", ms=4.5, zorder=5)
     ax.set_yscale("log")
     ax.yaxis.set_minor_locator(NullLocator())
+    power_axis(ax.yaxis)
     ax.set_title(
         f"{found['name']}" + ("" if found["unit"] == found["name"] else f", {found['unit']}")
     )

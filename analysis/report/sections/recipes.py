@@ -50,7 +50,7 @@ def measure(results: Results) -> Data | None:
 
 def show(data: Data) -> Section:
     rows = data["rows"]
-    subject = "The recipe has" if len(rows) == 1 else f"All {len(rows)} recipes have"
+    subject = "The recipe has" if len(rows) == 1 else f"All {len(rows)} recipes share"
     text = [f"{subject}: {_words(data['shared'])}."] if data["shared"] else []
     if len(rows) > SHOWN:
         text.append(f"The table has the first {SHOWN} recipes; numbers.json has all {len(rows)}.")
