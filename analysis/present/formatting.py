@@ -100,6 +100,11 @@ def superscript_powers(text: str) -> str:
     return POWER.sub(lambda found: f" × 10{str(int(found[1])).translate(RAISED)}", text)
 
 
+def power_of_ten(value: float) -> str:
+    """Return a power of ten as 10⁵, whatever its size."""
+    return superscript_powers(f"{value:.0e}").removeprefix("1 × ")
+
+
 def seconds(value: float) -> str:
     """Return a time in the largest unit that fits."""
     found = [(scale, unit) for least, scale, unit in UNITS_OF_TIME if value >= least]

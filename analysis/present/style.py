@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from analysis.present.formatting import scientific
+from analysis.present.formatting import power_of_ten
 from scaling.study import MODERN
 
 RECIPE_TITLES = {
@@ -128,7 +128,7 @@ def percent_axis(ax: Any) -> None:
 
 def power_axis(axis: Any) -> None:
     """Label the powers of ten of a logarithmic axis as text; matplotlib would write formulas."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: scientific(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
