@@ -1,15 +1,17 @@
 """The content of a results folder, read once for all: sound rows, and the files that are not.
 
-Status, sweep, report, `load` and `verify` take a folder's models from here, so that they agree.
+Status, sweep, report, compact and `load` take a folder's models from here, so that they agree.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scaling.store.columns import codes_of
 from scaling.store.integrity import (
     Faults,
     contradictions,
@@ -20,7 +22,6 @@ from scaling.store.names import COMPACT, is_name_of
 from scaling.store.schema import FAILURES, METRICS, PREDICTIONS, PROVENANCE
 from scaling.store.state import CorruptFile, State, state_of
 
-SAME, OTHER = "the same results", "OTHER results"
 # Of a row: the place of its file, and its model (of a failed cell, the cell).
 _FILE, _MODEL = pa.field("file", pa.int32()), pa.field("model_of_row", pa.string())
 
@@ -115,20 +116,23 @@ class _Rows:
         model_of = pc.coalesce(*(rows[name] for name in models_of), "")
         self._all = rows.append_column(_MODEL, model_of)
         self._file_of: dict[str, int] = {}
+        copies: dict[int, list[str]] = {}
         models = self._models_of_files()
         named = [is_name_of(file.name, models[i]) for i, file in enumerate(files)]
         large = [file.name.startswith(f"{COMPACT}-") for file in files]
         for i in sorted(models, key=lambda i: (not named[i], not large[i])):  # then by name
             twice = [run for run in models[i] if self._file_of.setdefault(run, i) != i]
             if twice:
-                holders = {self._file_of[run] for run in twice}
-                copy = self._copy(i, twice)
-                self._drop(i, twice)
-                if not (copy.error.endswith(SAME) and all(large[j] for j in holders)):
-                    self.misplaced.append(copy)  # else compaction was interrupted: it goes on
+                copies[i] = twice
+                same = self._same_results(i, twice)
+                if not (same and all(large[self._file_of[run]] for run in twice)):
+                    self.misplaced.append(self._copy(i, twice, same))
+                # else compaction was interrupted: it goes on
             elif not named[i] and not _may_have_any_name(files[i], models[i]):
                 text = f"it holds {models[i][0]}, which belongs into a file of another name"
                 self.misplaced.append(files[i].named(text, ()))
+        if copies:
+            self._drop(copies)
 
     @property
     def table(self) -> pa.Table:
@@ -156,26 +160,33 @@ class _Rows:
             found[i].append(run)
         return found
 
-    def _drop(self, file: int, models: Sequence[str]) -> None:
-        here = pc.equal(self._all[_FILE.name], file)
-        those = pc.is_in(self._all[_MODEL.name], value_set=pa.array(models))
-        self._all = self._all.filter(pc.invert(pc.and_(here, those)))
+    def _drop(self, copies: Mapping[int, Sequence[str]]) -> None:
+        """Leave these models of these files out."""
+        code_of_row, models = codes_of(self._all[_MODEL.name])
+        codes = {model: code for code, model in enumerate(models)}
+        places = code_of_row * len(self.files) + self._all[_FILE.name].to_numpy()
+        left_out = [codes[run] * len(self.files) + i for i, mine in copies.items() for run in mine]
+        self._all = self._all.filter(pa.array(~np.isin(places, left_out)))
 
-    def _copy(self, file: int, models: Sequence[str]) -> CorruptFile:
-        other = self.files[self._file_of[models[0]]]
+    def _copy(self, file: int, models: Sequence[str], same: bool) -> CorruptFile:
+        other = self.files[self._file_of[models[0]]].name
         more = f" and {len(models) - 1:,} more models" if len(models) > 1 else ""
-        mine, theirs = (
-            self._of(self.files[i].table, models) for i in (file, self._file_of[models[0]])
-        )
-        results = SAME if mine == theirs else OTHER
-        text = f"it holds {models[0]}{more}, which {other.name} holds with {results}"
+        results = "the same results" if same else "OTHER results"
+        text = f"it holds {models[0]}{more}, which {other} holds with {results}"
         return self.files[file].named(text, models)
 
-    def _of(self, table: pa.Table, models: Sequence[str]) -> list[str]:
-        """Return the rows of models without what differs between two equal trainings."""
-        names = [name for name in table.column_names if name not in PROVENANCE]
-        rows = table.filter(pc.is_in(table["run_id"], value_set=pa.array(models, pa.string())))
-        return sorted(map(str, rows.select(names).to_pylist()))
+    def _same_results(self, file: int, models: Sequence[str]) -> bool:
+        """Return whether the files that hold these models have the same rows of them."""
+        holders = {self._file_of[run] for run in models}
+        theirs = [row for i in holders for row in _results(self.files[i].table, models)]
+        return sorted(theirs) == sorted(_results(self.files[file].table, models))
+
+
+def _results(table: pa.Table, models: Sequence[str]) -> list[str]:
+    """Return the rows of models without what differs between two equal trainings."""
+    names = [name for name in table.column_names if name not in PROVENANCE]
+    rows = table.filter(pc.is_in(table["run_id"], value_set=pa.array(models, pa.string())))
+    return [str(row) for row in rows.select(names).to_pylist()]
 
 
 def _may_have_any_name(file: FileRows, models: Sequence[str]) -> bool:

@@ -200,6 +200,30 @@ def test_one_forged_model_of_a_file_costs_no_other(sound: Path, tmp_path: Path) 
     assert not store.contents().corrupt
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_file_of_several_models_beside_those_of_each_is_compared_with_all(
+    sound: Path, tmp_path: Path, changed: bool
+) -> None:
+    """As where a trial that was thought dead had stored its models one by one."""
+    shutil.copytree(sound, tmp_path / "out")
+    store, truth = Store(tmp_path / "out"), figures(Store(sound).contents())
+    for kind in ("metrics", "predictions"):
+        (path,) = (tmp_path / "out" / kind).glob("cell-*")
+        rows = pq.read_table(path).to_pylist()
+        path.rename(path.with_name(path.name.replace("cell-", "z-later-by-name-")))
+        for run in {row["run_id"] for row in rows}:
+            mine = [row for row in rows if row["run_id"] == run]
+            if changed and kind == "metrics":
+                mine[-1]["test_loss"] += 1.0
+            body = encode_rows(mine, SCHEMAS[kind])
+            store.write_file(f"{kind}/{run}.parquet", body)
+    contents = store.contents()
+    assert contents.corrupt == ()
+    assert {"OTHER" in file.error for file in contents.misplaced} == {False} | {changed}
+    if not changed:
+        assert figures(contents) == truth
+
+
 def test_rows_of_a_newer_version_are_refused(sound: Path, tmp_path: Path) -> None:
     shutil.copytree(sound, tmp_path / "out")
     path = sorted((tmp_path / "out" / "metrics").iterdir())[0]

@@ -1,6 +1,6 @@
 """Cells, members and studies: identity, resolution, cost."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from scaling.data.selection import DatasetInfo
 from scaling.errors import InputError
 from scaling.recipes.recipe import Recipe
 from scaling.recipes.registry import find_recipe
+from scaling.store import plan_schema
 from scaling.study import (
     Grid,
     Job,
@@ -261,3 +262,7 @@ def test_a_comparison_with_a_recipe_of_no_grid_is_refused_when_the_study_is_foun
     for name in ("1989", "modern", "dropout_relu"):
         path.write_text(text.replace("NAME", name))
         assert find_study(str(path)).override(recipe=("ce",)).analyses
+
+
+def test_the_schema_of_plans_has_every_field_of_a_recipe() -> None:
+    assert set(plan_schema._Recipe.__annotations__) == {field.name for field in fields(Recipe)}
