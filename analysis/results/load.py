@@ -13,6 +13,7 @@ from analysis.present.display import folder_html, folder_text
 from analysis.results.frames import as_frame, predictions_by_model, rows_of
 from analysis.results.records import Records, read_records
 from scaling.errors import InputError
+from scaling.store.memory import steady_memory
 from scaling.store.store import CorruptFile, State, Store
 
 
@@ -90,6 +91,7 @@ class Results:
         return self.state.count({"cells": self.cells})
 
 
+@steady_memory()
 def load(out: str | Path | Store) -> Results:
     """Read a results folder or URI; unreadable files are listed in `corrupt`.
 
@@ -111,12 +113,14 @@ def load(out: str | Path | Store) -> Results:
         for member in cell["members"]
     }
     finished = planned & state.finished
-    rows = as_frame(rows_of(contents.metrics, finished)).sort_values(
-        ["dataset", "recipe", "width", "n_train", "seed", "epoch"], ignore_index=True
-    )
+    wrong, predicted = predictions_by_model(rows_of(contents.predictions, finished))
+    misplaced, unverified = contents.misplaced, contents.unverified
+    table = rows_of(contents.metrics, finished)
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    del contents, table  # whose memory the frame takes, column by column
+    rows = as_frame(columns, ("dataset", "recipe", "width", "n_train", "seed", "epoch"))
     models = rows[rows["epoch"] == rows["epochs"]].reset_index(drop=True)
     models = models.assign(error=models["test_misses"] / models["n_test"])
-    wrong, predicted = predictions_by_model(rows_of(contents.predictions, finished))
     return Results(
         store=store,
         plans=plans,
@@ -126,6 +130,6 @@ def load(out: str | Path | Store) -> Results:
         predicted=predicted,
         state=state,
         records=read_records(store),
-        misplaced=contents.misplaced,
-        unverified=contents.unverified,
+        misplaced=misplaced,
+        unverified=unverified,
     )

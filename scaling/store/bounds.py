@@ -1,11 +1,16 @@
-"""Bounds of a Parquet file, checked by its footer before memory is taken for its pages.
+"""Read the row groups of a Parquet file within bounds of memory.
 
 A file of a stranger may promise more than it holds, or hold more than it seems.
 """
 
+from collections.abc import Collection, Sequence
+
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+FIXED = "FIXED_LEN_BYTE_ARRAY"
 CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZ4", "ZSTD")  # brotli expands a million times
 MOST_COLUMNS, MOST_GROUPS = 10_000, 10_000
 # A model's row differs from all others in its hash and losses: measured are 20 bytes and more a
@@ -29,10 +34,76 @@ def check_bounds(metadata: pq.FileMetaData, n_bytes: int) -> None:
     if not 0 <= values <= n_bytes + FREE_VALUES:
         _refuse(f"{values:,} rows or values in {n_bytes:,} bytes, expected at most one a byte")
     memory = sum(max(chunk.total_uncompressed_size, 0) for chunk in chunks)
-    most = FREE_BYTES + MOST_TIMES * n_bytes
-    if memory > most:
-        _refuse(f"{memory:,} bytes once unpacked, expected at most {most:,}")
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    memory += values * sum(leaf.length for leaf in leaves if leaf.physical_type == FIXED)
+    if memory > _most(n_bytes):
+        _refuse(f"{memory:,} bytes once unpacked, expected at most {_most(n_bytes):,}")
+
+
+def read_groups(
+    body: bytes,
+    columns: Sequence[str] | None = None,
+    lost: Collection[int] = (),
+    *,
+    checked: bool = True,
+) -> list[pa.Table]:
+    """Return all row groups but the lost ones; `checked` verifies the checksums of pages.
+
+    A text that 10,000 rows repeat takes no room in a file, whose footer does not tell its length:
+    it is read into dictionaries, which hold it once.
+    Raises ArrowInvalid for a file beyond its bounds, or with text that is none.
+    """
+    metadata = pq.read_metadata(pa.BufferReader(body))
+    check_bounds(metadata, len(body))
+    leaves = (metadata.schema.column(i) for i in range(metadata.num_columns))
+    file = pq.ParquetFile(
+        pa.BufferReader(body),
+        metadata=metadata,
+        read_dictionary=[leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"],
+        page_checksum_verification=checked,
+    )
+    sound = (i for i in range(metadata.num_row_groups) if i not in lost)
+    groups = [file.read_row_group(i, columns, use_threads=False) for i in sound]
+    for group in groups:
+        group.validate(full=True)
+    chunks = (chunk for group in groups for column in group.columns for chunk in column.chunks)
+    if (memory := sum(map(_text_bytes, chunks))) > _most(len(body)):
+        _refuse(f"{memory:,} bytes of text, expected at most {_most(len(body)):,}")
+    return [
+        group.cast(pa.schema([field.with_type(_plain(field.type)) for field in group.schema]))
+        for group in groups
+    ]
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return a type with texts in place of dictionaries of them."""
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    if pa.types.is_map(kind):
+        return pa.map_(_plain(kind.key_type), _plain(kind.item_type))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
+    return kind
+
+
+def _text_bytes(array: pa.Array) -> int:
+    """Return the bytes of all texts of an array, each row's counted."""
+    if pa.types.is_map(array.type):
+        return _text_bytes(array.keys) + _text_bytes(array.items)
+    if pa.types.is_struct(array.type):
+        return sum(map(_text_bytes, array.flatten()))
+    if pa.types.is_nested(array.type) and hasattr(array, "values"):  # lists of any kind
+        return _text_bytes(array.values)
+    if not pa.types.is_dictionary(array.type):
+        return 0
+    lengths = pc.binary_length(array.dictionary)
+    times = np.bincount(pc.drop_null(array.indices), minlength=len(lengths))
+    return int(times @ pc.fill_null(lengths, 0).to_numpy().astype(np.int64))
+
+
+def _most(n_bytes: int) -> int:
+    return FREE_BYTES + MOST_TIMES * n_bytes
 
 
 def _refuse(text: str) -> None:
-    raise pa.ArrowInvalid(f"its footer promises {text}")
+    raise pa.ArrowInvalid(f"it holds {text}")

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from scaling.store.contents import Contents
 from scaling.store.files import WriteError
+from scaling.store.memory import steady_memory
 from scaling.store.names import COMPACT, name_of
 from scaling.store.schema import SCHEMAS
 from scaling.store.store import Store
@@ -30,6 +31,7 @@ class Compacted:
     bytes: int
 
 
+@steady_memory()
 def compact(contents: Contents, store: Store) -> Compacted:
     """Write the sound rows into large files, read these back, then delete the other files.
 

@@ -81,7 +81,7 @@ def count_missed(predictions: pa.Table) -> NDArray[np.int64]:
     for n in np.unique(n_of_row).tolist():
         mine = n_of_row == n
         some = predictions["correct"].filter(pa.array(mine))
-        bits = bytes_of_rows(some, (n + 7) // 8)
+        bits = bytes_of_rows(some.combine_chunks(), (n + 7) // 8)
         beyond = bits[:, -1] & ((1 << -n % 8) - 1)  # bits after the last image
         right = np.bitwise_count(bits).sum(axis=1, dtype=np.int64) - np.bitwise_count(beyond)
         found[mine] = n - right

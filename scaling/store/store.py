@@ -19,6 +19,7 @@ from scaling.store.digest import DamagedError
 from scaling.store.documents import Documents, now
 from scaling.store.files import Stamp, WriteError
 from scaling.store.integrity import CHECKED
+from scaling.store.memory import steady_memory
 from scaling.store.names import COMPACT, name_of
 from scaling.store.older_files import Reader
 from scaling.store.retries import one_line
@@ -87,6 +88,7 @@ class Store(Documents):
             [{"created_at": now(), "traceback": "", **failure}],
         )
 
+    @steady_memory()
     def contents(self, *, whole: bool = True) -> Contents:
         """Return the plans, the sound rows of all models, and the files that are doubtful.
 

@@ -18,7 +18,7 @@ from analysis.laws.points import read_points
 from scaling.data import published
 from scaling.errors import InputError
 from scaling.store.bounds import check_bounds
-from scaling.store.schema import PREDICTIONS
+from scaling.store.schema import PREDICTIONS, SCHEMAS
 from scaling.store.store import Store, unpack_correct
 
 MOST_MB = 500
@@ -169,7 +169,35 @@ def test_a_footer_that_promises_much_is_refused(tmp_path: Path) -> None:
         written(big, compression="zstd", use_dictionary=False)
     )
     (corrupt,) = Store(tmp_path).read("predictions").corrupt
-    assert "its footer promises" in corrupt.error
+    assert "bytes once unpacked" in corrupt.error
+
+
+def repeated(kind: pa.DataType) -> pa.Array:
+    """Return 10,000 equal values of a million bytes, in the memory of one."""
+    (column,) = pa.table({"x": pa.array([b"a" * 1_000_000]).cast(kind)}).columns
+    indices = pa.array(np.zeros(10_000, np.int32))
+    return pa.DictionaryArray.from_arrays(indices, column.combine_chunks())
+
+
+@pytest.mark.parametrize("column", ["text", "bytes", "list", "map"])
+def test_a_text_that_many_rows_repeat_is_refused(column: str, tmp_path: Path) -> None:
+    """Such a file has a few hundred bytes, and its footer does not tell."""
+    ends = pa.array(np.arange(10_001, dtype=np.int32))
+    text = repeated(pa.string())
+    kind, name, rows = {
+        "text": ("metrics", "run_id", text),
+        "bytes": ("predictions", "correct", repeated(pa.binary())),
+        "list": ("metrics", "tricks", pa.ListArray.from_arrays(ends, text)),
+        "map": ("metrics", "versions", pa.MapArray.from_arrays(ends, text, text)),
+    }[column]
+    names = SCHEMAS[kind].names
+    table = pa.table([rows if each == name else pa.nulls(10_000) for each in names], names)
+    (tmp_path / kind).mkdir()
+    (tmp_path / kind / "x.parquet").write_bytes(
+        written(table, compression="zstd", dictionary_pagesize_limit=2**30)
+    )
+    said = told("scaling.store.store", "Store", f"Store({str(tmp_path)!r}).read({kind!r}).corrupt")
+    assert "0,000,000,000 bytes of text, expected at most" in said
 
 
 def test_a_gzip_file_within_its_bounds_is_read(tmp_path: Path) -> None:

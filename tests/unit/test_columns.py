@@ -29,7 +29,7 @@ def test_lists_and_maps_are_those_of_python_and_equal_ones_are_shared(
 
 
 def test_binary_values_are_rows_of_bytes() -> None:
-    column = pa.chunked_array([pa.array([b"ab", b"cd"]), pa.array([b"ef"])])
+    column = pa.array([b"ab", b"cd", b"ef"])
     assert bytes_of_rows(column, 2).tobytes() == b"abcdef"
     assert bytes_of_rows(column.slice(1), 2).tolist() == [[99, 100], [101, 102]]
     assert bytes_of_rows(column.slice(3), 2).shape == (0, 2)
