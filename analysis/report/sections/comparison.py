@@ -1,6 +1,7 @@
 """Compare each cell of a study with its baseline: another recipe, width or set of tricks."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from functools import partial
 
 from analysis.claims.claim import Evidence, effect_row
@@ -13,50 +14,50 @@ from analysis.report.sections import interaction
 from analysis.report.sections.comparison_plots import ALONG, BESIDE, TICKS, draw, varying_fields
 from analysis.report.sections.section import Data, Picture, Place, Section, StudySection, Table
 from analysis.results.cell_results import LEVEL, CellResult, describe_cell
-from analysis.results.identity import USUAL, differ_only_in, group_cells, only_one
+from analysis.results.identity import USUAL, group_cells, only_one
 from scaling.analyses import FEWER_TRICKS, SMALLEST_WIDTH, Axis, Compare
+from scaling.study import identity_without
 
-Base = Callable[[CellResult, Sequence[CellResult]], CellResult | None]
 ALIKE = ("dataset", "test_set_id", "split", "n_train", "width", "batch_size")
 
 
-def by_recipe(name: str, cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
+def baselines(to: str, cells: Sequence[CellResult]) -> list[CellResult | None]:
+    """Return each cell's baseline; None where it has none among the cells."""
+    special = {SMALLEST_WIDTH: (_without_width, _smallest), FEWER_TRICKS: (_place, _fewer_tricks)}
+    key, choose = special.get(to) or (_place, partial(_of_recipe, to))
+    groups = defaultdict[Hashable, list[CellResult]](list)
+    keys = [key(cell) for cell in cells]
+    for cell, group in zip(cells, keys, strict=True):
+        groups[group].append(cell)
+    return [choose(cell, groups[group]) for cell, group in zip(cells, keys, strict=True)]
+
+
+def _place(cell: CellResult) -> Hashable:
+    return tuple(getattr(cell, name) for name in ALIKE)
+
+
+def _without_width(cell: CellResult) -> Hashable:
+    return identity_without(cell.planned_cell, "width")
+
+
+def _of_recipe(name: str, cell: CellResult, alike: Sequence[CellResult]) -> CellResult | None:
     """Return the cell with the recipe of this name that differs in nothing else."""
-    alike = _alike(cell, among, ALIKE)
     return only_one([other for other in alike if other.recipe == name], like=cell)
 
 
-def by_width(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
+def _smallest(cell: CellResult, alike: Sequence[CellResult]) -> CellResult | None:
     """Return the cell of the same recipe in the smallest network."""
-    alike = [other for other in among if differ_only_in(cell, other, "width")]
     least = min(other.width for other in alike)
     return only_one([other for other in alike if other.width == least], like=cell)
 
 
-def by_tricks(cell: CellResult, among: Sequence[CellResult]) -> CellResult | None:
+def _fewer_tricks(cell: CellResult, alike: Sequence[CellResult]) -> CellResult | None:
     """Return the cell with the most of its tricks and no other; for another model, the usual's."""
-    alike = _alike(cell, among, ALIKE)
     if cell.model != USUAL:
         return only_one([other for other in alike if other.model == USUAL], like=cell)
     fewer = [o for o in alike if o.model == cell.model and set(o.tricks) < set(cell.tricks)]
     most = max((len(other.tricks) for other in fewer), default=0)
     return only_one([other for other in fewer if len(other.tricks) == most], like=cell)
-
-
-def _alike(
-    cell: CellResult, among: Sequence[CellResult], fields: tuple[str, ...]
-) -> list[CellResult]:
-    return [
-        other
-        for other in among
-        if all(getattr(other, name) == getattr(cell, name) for name in fields)
-    ]
-
-
-def baseline(to: str) -> Base:
-    """Return the function that finds a cell's baseline."""
-    special: dict[str, Base] = {SMALLEST_WIDTH: by_width, FEWER_TRICKS: by_tricks}
-    return special.get(to) or partial(by_recipe, to)
 
 
 def against(analysis: Compare) -> str:
@@ -77,7 +78,7 @@ def measure(evidence: Evidence, place: Place, analysis: Compare) -> Data | None:
     cells = evidence.cells.find(place.study)
     if not cells:
         return None
-    bases = [baseline(analysis.to)(cell, cells) for cell in cells]
+    bases = baselines(analysis.to, cells)
     rows = [_row(evidence, *pair) for pair in zip(cells, bases, strict=True)]
     shown = [name for name in varying_fields(rows) if name in HEADINGS]
     for row, names in zip(rows, _names(cells, bases, shown, analysis.axis), strict=True):
