@@ -144,7 +144,8 @@ def _groups(results: Results) -> Iterator[_Group]:
     them has a curve.
     """
     models_of_all, cell_of = results.study_models, results.cell_of
-    ids = {id(cell): curve_id(cell) for cell in cell_of.values()}
+    cells = {id(cell): cell for cell in cell_of.values()}
+    ids = {key: curve_id(cell) for key, cell in cells.items()}
     curves = models_of_all["run_id"].map(lambda run: ids[id(cell_of[run])])
     for _, models in models_of_all.groupby(curves, sort=False):
         first = models.iloc[0]
