@@ -40,7 +40,8 @@ class Results:
 
     @property
     def corrupt(self) -> tuple[CorruptFile, ...]:
-        return (*self.state.corrupt, *self.records.corrupt)
+        files = (*self.state.corrupt, *self.records.corrupt)  # both name a record that changed
+        return tuple({file.path: file for file in files}.values())
 
     @property
     def cells(self) -> list[Mapping[str, Any]]:

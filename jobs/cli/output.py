@@ -6,6 +6,7 @@ from typing import Any
 
 from scaling.data.selection import WARNING
 from scaling.store.contents import Contents
+from scaling.store.documents import RECORDS
 from scaling.store.store import CorruptFile, State
 from scaling.untrusted import visible
 
@@ -84,10 +85,9 @@ def report_corrupt_files(files: Iterable[CorruptFile]) -> int:
     status = 0
     for file in files:
         status = 2
-        again = ", or run the sweep again and its model is trained anew"
-        print(
-            f"scaling: {file}; everything else was read; delete it"
-            f"{'' if file.path.endswith('.json') and file.kind != 'studies' else again}",
-            file=sys.stderr,
-        )
+        again = {
+            "studies": ", or run the sweep again and it is written anew",
+            **dict.fromkeys((*RECORDS, ""), ", or run a sweep again and it is put aside"),
+        }.get(file.kind, ", or run the sweep again and its model is trained anew")
+        print(f"scaling: {file}; everything else was read; delete it{again}", file=sys.stderr)
     return status

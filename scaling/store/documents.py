@@ -1,10 +1,13 @@
 """Plans and records of a results folder: sealed JSON files, each read by its schema."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 from scaling.errors import InputError
 from scaling.store.digest import open_json, seal_json
@@ -14,10 +17,9 @@ from scaling.store.retries import one_line
 from scaling.store.state import CorruptFile
 from scaling.untrusted import MOST_SMALL, conform, parse_json
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
 T = TypeVar("T")
+RECORDS = ("runs", "forecasts")  # of sweeps and of forecasts: folders
+BENCH = "bench.json"
 
 
 def now() -> datetime:
@@ -66,7 +68,7 @@ class Documents(Folder):
         self._files.write(name, seal_json(value, indent=1, allow_nan=False))
 
     def read_json(
-        self, names: Iterable[str], schema: "TypeAdapter[T]"
+        self, names: Iterable[str], schema: TypeAdapter[T]
     ) -> tuple[list[T], tuple[CorruptFile, ...]]:
         """Return what small JSON files hold, and the files that cannot be read or hold another."""
         found, corrupt = list[T](), list[CorruptFile]()
@@ -76,5 +78,13 @@ class Documents(Folder):
                     value = open_json(body, partial(parse_json, most=MOST_SMALL))
                     found.append(conform(value, schema))
             except (ValueError, OSError) as error:
-                corrupt.append(CorruptFile(self._files.path(name), one_line(error)))
+                kind, _, file = name.rpartition("/")
+                told = CorruptFile(self._files.path(name), one_line(error), kind=kind)
+                corrupt.append(replace(told, name=file.removesuffix(".json")))
         return found, tuple(corrupt)
+
+    def damaged_records(self) -> tuple[CorruptFile, ...]:
+        """Return the records that are not what was written, or no JSON."""
+        names = [name for folder in RECORDS for name in self._files.names(folder, ".json")]
+        names += self._files.existing([BENCH])
+        return self.read_json(names, TypeAdapter(Any))[1]

@@ -6,10 +6,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling.store.contents import Contents
+from scaling.store.documents import RECORDS
 from scaling.store.names import name_of
 from scaling.store.state import CorruptFile
 from scaling.store.store import SCHEMAS, Store
 from scaling.store.tables import encode
+
+NO_FOLDER = ""  # of a benchmark
 
 
 def put_aside(contents: Contents, store: Store) -> Iterator[str]:
@@ -19,7 +22,11 @@ def put_aside(contents: Contents, store: Store) -> Iterator[str]:
     """
     kept: list[tuple[str, str, pa.Table]] = []
     for file in (*contents.corrupt, *contents.misplaced):
-        if file.kind not in SCHEMAS:  # a plan: the sweep of its study writes it anew
+        if file.kind == "studies":  # the sweep of that study writes it anew
+            continue
+        if file.kind in (*RECORDS, NO_FOLDER):
+            where = store.set_aside(f"{file.kind}/{file.name}.json".removeprefix("/"))
+            yield f"{file}; it is now {where}"
             continue
         rows = _sound_rows(file, store)
         runs = pc.unique(rows["run_id"]).to_pylist()

@@ -103,7 +103,7 @@ class Store(Documents):
     def _read_contents(self, columns: Sequence[str]) -> Contents | None:
         """Return the contents; None if files vanished meanwhile, as while they are compacted."""
         plans, damaged = self.find_plans()
-        unreadable = list(damaged)
+        unreadable = [*damaged, *self.damaged_records()]
         kinds = []
         for kind in SCHEMAS:
             names = [Path(path).stem for path in self._files.names(kind, ".parquet")]

@@ -246,6 +246,15 @@ def test_a_benchmark_in_the_folder_is_shown(tmp_path: Path) -> None:
     assert "bench.json cannot be read (0.engine is missing)" in numbers["torn"][0]
 
 
+def test_a_benchmark_of_one_speed_is_drawn(tmp_path: Path) -> None:
+    """Its axes have a few labels, and none is a formula."""
+    fill_study(tmp_path, find_study("ladder"), truth, seeds=range(2), only=few)
+    (tmp_path / "bench.json").write_text(json.dumps([BENCH[0] | {"us": 31.0, "loop_us": 31.5}]))
+    report(tmp_path)
+    text = (tmp_path / "figures" / "throughput.svg").read_text()
+    assert {"20", "50"} <= set(re.findall(r">(\d+)</text>", text))
+
+
 def test_what_was_predicted_stands_beside_what_came(tmp_path: Path) -> None:
     """In this truth the tricks halve the error, which falls as n^-0.4."""
     study = find_study("data")

@@ -1,11 +1,12 @@
 """Report the speed of the engines, from the results of `scaling bench --out OUT`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from analysis.present.formatting import NONE
 from analysis.present.legends import shorten
@@ -19,6 +20,7 @@ SHOWN = (
     *("engine", "recipe", "width", "us", "us_range"),
     *("loop_us", "ratio", "floor_us", "floor_ratio"),
 )
+LEAST_RATIO = 3  # of the upper end of the y axis to its middle
 PRESENTATIONS = 23 * 7291  # cited: the epochs and images of 1989
 
 
@@ -90,7 +92,7 @@ def draw(data: Data) -> Mapping[str, Figure]:
     recipes = list(dict.fromkeys(row["recipe"] for row in data["rows"]))
     engines = list(dict.fromkeys(row["engine"] for row in data["rows"]))
     colours = dict(zip(engines, sns.color_palette("colorblind", len(engines)), strict=True))
-    fig = Figure(figsize=(1.2 + 2.7 * len(recipes), 3.4), layout="constrained")
+    fig = Figure(figsize=(2.6 + 2.7 * len(recipes), 3.4), layout="constrained")
     axes = fig.subplots(1, len(recipes), sharey=True, squeeze=False)[0]
     for ax, recipe in zip(axes, recipes, strict=True):
         rows = [row for row in data["rows"] if row["recipe"] == recipe]
@@ -101,10 +103,9 @@ def draw(data: Data) -> Mapping[str, Figure]:
         _line(ax, first, "loop_us", "#444444", "plain PyTorch", "--")
         _line(ax, first, "floor_us", "#444444", "arithmetic alone", ":")
         ax.set_xscale("log", base=2)
-        ax.set_yscale("log")
+        _log_axis(ax)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         ax.set_title(shorten(recipe_title(recipe), 2.4, 10, lines=2))
         ax.set_xlabel("width")
         ax.grid(visible=True)
@@ -113,10 +114,24 @@ def draw(data: Data) -> Mapping[str, Figure]:
     return {NAME: fig}
 
 
+def _log_axis(ax: Any) -> None:
+    """Make the y axis logarithmic, long enough for two labels."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    middle = math.sqrt(low * high)
+    ax.set_ylim(min(low, middle / LEAST_RATIO), max(high, middle * LEAST_RATIO))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=9))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
 def _line(ax: Any, rows: Sequence[Data], value: str, colour: Any, label: str, how: str) -> None:
     points = sorted((row["width"], row[value]) for row in rows if row[value] is not None)
+    if len(points) == 1 and "o" not in how:
+        how = "_"  # or nothing would be seen
     if points:
-        ax.plot(*zip(*points, strict=True), how, ms=4, lw=1.3, color=colour, label=label)
+        size = 12 if how == "_" else 4
+        ax.plot(*zip(*points, strict=True), how, ms=size, lw=1.3, color=colour, label=label)
 
 
 def _number(value: float | None) -> str:

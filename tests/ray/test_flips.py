@@ -1,0 +1,97 @@
+"""Test that status, sweep and report agree on a flipped bit, and that the sweep mends it."""
+
+import json
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from honest import run
+
+from scaling.store.schema import PROVENANCE
+from scaling.store.store import Store
+
+GRID = ["--n-train", 30, 60, 90, "--recipe", "1989", "ce", "--epochs", 3, "--seeds", 0, 1]
+KINDS = ("metrics", "predictions", "failures", "studies", "runs", "forecasts", "bench.json")
+Said = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def swept(rows_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sweep twelve models, and lay a file of every other kind beside them."""
+    out = tmp_path_factory.mktemp("swept") / "out"
+    assert sweep(out, rows_npz) == 0
+    store = Store(out)
+    lost = {"cell_id": "x", "run_id": None, "kind": "infrastructure", "error": "a node was lost"}
+    store.write_failure(lost)
+    cell = next(iter(store.read_plans().values()))["cells"][0]
+    forecast = {name: cell[name] for name in ("cell_id", "n_train", "dataset", "width")}
+    forecast |= {"recipe": cell["recipe"]["name"], "epochs": 3, "made_at": "2026-01-01T00:00:00Z"}
+    forecast |= {"error": 0.5, "low": 0.2, "high": 0.9, "level": 0.9, "fitted_n_train": [60, 90]}
+    store.write_json("forecasts/x.json", forecast)
+    speed: dict[str, Any] = {"engine": "compiled", "recipe": "1989", "width": 1, "us": 30.0}
+    speed |= {"us_range": [29.0, 31.0], "loop_us": 31.0, "ratio": 9.0}
+    (out / "bench.json").write_text(json.dumps([speed | {"floor_us": None, "floor_ratio": None}]))
+    assert run("report", out) == run("status", out) == 0
+    return out
+
+
+def sweep(out: Path, data: Path) -> int:
+    words = ["quickstart", "--dataset", data, *GRID, "--cpus", 2, "--out", out]
+    return run("sweep", *words, "--address", "local")
+
+
+def results(out: Path) -> list[str]:
+    contents = Store(out).contents()
+    tables = (contents.metrics, contents.predictions)
+    kept = [t.drop_columns([n for n in PROVENANCE if n in t.column_names]) for t in tables]
+    return sorted(str(row) for table in kept for row in table.to_pylist())
+
+
+def check(swept: Path, data: Path, out: Path, kind: str, seed: int, capsys: Said) -> None:
+    """Flip a bit of a file; each command names it, the sweep mends it, and none ends badly."""
+    draw = random.Random(seed)
+    shutil.copytree(swept, out)
+    path = out / kind
+    if path.is_dir():
+        path = draw.choice([each for each in sorted(path.iterdir()) if each.is_file()])
+    body, bit = bytearray(path.read_bytes()), draw.randrange(8 * path.stat().st_size)
+    body[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(body)
+    where = f"bit {bit} of {path}, seed {seed}"
+    capsys.readouterr()
+
+    def said(status: int, expected: Sequence[int]) -> str:
+        heard = "".join(capsys.readouterr())
+        assert status in expected, (where, heard)
+        assert "Traceback" not in heard, where
+        return heard
+
+    assert path.name in said(run("status", out), [2]), where
+    assert path.name in said(run("report", out), [2]), where
+    assert path.name in said(sweep(out, data), [0]), where
+    assert path.name not in said(run("status", out), [0]), where
+    assert path.name not in said(run("report", out), [0]), where
+    assert results(out) == results(swept), where
+    shutil.rmtree(out)
+
+
+@pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize("kind", ["metrics", "studies"])
+def test_the_commands_agree_on_a_flipped_bit(
+    swept: Path, rows_npz: Path, tmp_path: Path, kind: str, capsys: Said
+) -> None:
+    check(swept, rows_npz, tmp_path / "out", kind, 0, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_commands_agree_on_every_flipped_bit(
+    swept: Path, rows_npz: Path, tmp_path: Path, kind: str, capsys: Said
+) -> None:
+    for seed in range(1, 16):
+        check(swept, rows_npz, tmp_path / "out", kind, seed, capsys)
