@@ -112,14 +112,27 @@ def _delete(_: random.Random, one: Path, __: Path) -> None:
     one.unlink()
 
 
-@pytest.mark.parametrize("harm", [_copy, _swap, _replace, _cut, _delete])
-def test_no_harm_to_whole_files_changes_a_figure(
-    sound: Path, tmp_path: Path, harm: Callable[[random.Random, Path, Path], None]
-) -> None:
+Harm = Callable[[random.Random, Path, Path], None]
+HARMS = pytest.mark.parametrize("harm", [_copy, _swap, _replace, _cut, _delete])
+
+
+@HARMS
+def test_no_harm_to_whole_files_changes_a_figure(sound: Path, tmp_path: Path, harm: Harm) -> None:
+    check_harms(sound, tmp_path, harm, 20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@HARMS
+def test_none_of_a_thousand_harms_changes_a_figure(sound: Path, tmp_path: Path, harm: Harm) -> None:
+    check_harms(sound, tmp_path, harm, 200)
+
+
+def check_harms(sound: Path, folder: Path, harm: Harm, count: int) -> None:
     """What is left is right, what is not whole is named or missing, and mending ends both."""
-    draw, truth = random.Random(harm.__name__), figures(Store(sound).contents())
-    for number in range(20):
-        out = tmp_path / str(number)
+    draw, truth = random.Random(f"{harm.__name__} {count}"), figures(Store(sound).contents())
+    for number in range(count):
+        out = folder / str(number)
         shutil.copytree(sound, out)
         one, other = draw.sample([p for p in files_of(out) if p.parent.name != "studies"], 2)
         harm(draw, one, other)
@@ -140,6 +153,7 @@ def test_no_harm_to_whole_files_changes_a_figure(
         assert [set(rows) for rows in figures(mended)[1:]] == kept
         there = {path.read_bytes() for path in out.rglob("*.parquet")}
         assert {b for b in before if b.startswith(b"PAR1") and b in there} or harm is _delete
+        shutil.rmtree(out)
 
 
 def rewrite(path: Path, change: Callable[[pd.DataFrame], None]) -> None:
