@@ -22,9 +22,10 @@ from analysis.laws.validation import check_level, check_many, check_positive, nu
 from analysis.laws.widening import LEVEL, quantile, read_bank, widened_sd
 from analysis.results.identity import RATES, curve_id, facts_of, planned_from_facts, rates_of
 from analysis.results.load import Results
-from analysis.results.records import FORECASTS
 from analysis.stats.bootstrap import zero_miss_limit
 from scaling.errors import InputError
+
+FORECASTS = "forecasts"  # the folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

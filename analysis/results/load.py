@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.present.display import folder_html, folder_text
 from analysis.results.frames import as_frame, predictions_by_model, rows_of
-from analysis.results.records import Records, read_records
+from analysis.results.records import Records, records_of
 from scaling.errors import InputError
 from scaling.store.memory import steady_memory
 from scaling.store.store import CorruptFile, State, Store
@@ -40,8 +40,7 @@ class Results:
 
     @property
     def corrupt(self) -> tuple[CorruptFile, ...]:
-        files = (*self.state.corrupt, *self.records.corrupt)  # both name a record that changed
-        return tuple({file.path: file for file in files}.values())
+        return self.state.corrupt
 
     @property
     def cells(self) -> list[Mapping[str, Any]]:
@@ -116,6 +115,7 @@ def load(out: str | Path | Store) -> Results:
     finished = planned & state.finished
     wrong, predicted = predictions_by_model(rows_of(contents.predictions, finished))
     misplaced, unverified = contents.misplaced, contents.unverified
+    records = records_of(contents)
     table = rows_of(contents.metrics, finished)
     columns = dict(zip(table.column_names, table.columns, strict=True))
     del contents, table  # whose memory the frame takes, column by column
@@ -130,7 +130,7 @@ def load(out: str | Path | Store) -> Results:
         wrong=wrong,
         predicted=predicted,
         state=state,
-        records=read_records(store),
+        records=records,
         misplaced=misplaced,
         unverified=unverified,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from scaling.data.selection import WARNING
 from scaling.store.contents import Contents
-from scaling.store.documents import RECORDS
+from scaling.store.record_schema import RECORDS
 from scaling.store.store import CorruptFile, State
 from scaling.untrusted import visible
 

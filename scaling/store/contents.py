@@ -59,6 +59,7 @@ class Contents:
     """
 
     plans: Mapping[str, Mapping[str, Any]]  # by name
+    records: Mapping[str, Sequence[Any]]  # by folder, a benchmark's under ""
     metrics: pa.Table
     predictions: pa.Table
     failures: pa.Table
@@ -78,6 +79,7 @@ def read_contents(
     *,
     columns: Sequence[str],
     plans: Mapping[str, Mapping[str, Any]],
+    records: Mapping[str, Sequence[Any]],
     unreadable: Sequence[CorruptFile],
 ) -> Contents:
     """Return the content of these files; `columns` are those of metrics."""
@@ -91,6 +93,7 @@ def read_contents(
     kinds = (rows, bits, failed)
     return Contents(
         plans=plans,
+        records=records,
         metrics=rows.table,
         predictions=bits.table,
         failures=failed.table,

@@ -13,13 +13,12 @@ from scaling.errors import InputError
 from scaling.store.digest import open_json, seal_json
 from scaling.store.folder import Folder
 from scaling.store.plan_schema import parse_edited_plan, parse_plan
+from scaling.store.record_schema import BENCH, RECORDS, SPEEDS
 from scaling.store.retries import one_line
 from scaling.store.state import CorruptFile
 from scaling.untrusted import MOST_SMALL, conform, parse_json
 
 T = TypeVar("T")
-RECORDS = ("runs", "forecasts")  # of sweeps and of forecasts: folders
-BENCH = "bench.json"
 
 
 def now() -> datetime:
@@ -83,8 +82,11 @@ class Documents(Folder):
                 corrupt.append(replace(told, name=file.removesuffix(".json")))
         return found, tuple(corrupt)
 
-    def damaged_records(self) -> tuple[CorruptFile, ...]:
-        """Return the records that are not what was written, or no JSON."""
-        names = [name for folder in RECORDS for name in self._files.names(folder, ".json")]
-        names += self._files.existing([BENCH])
-        return self.read_json(names, TypeAdapter(Any))[1]
+    def read_records(self) -> tuple[dict[str, list[Any]], tuple[CorruptFile, ...]]:
+        """Return the records by their folders, a benchmark's under "", and those that are none."""
+        found, corrupt = dict[str, list[Any]](), list[CorruptFile]()
+        for folder, schema in {**RECORDS, "": SPEEDS}.items():
+            names = self._files.names(folder, ".json") if folder else self._files.existing([BENCH])
+            found[folder], unsound = self.read_json(names, schema)
+            corrupt += unsound
+        return found, tuple(corrupt)

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling.store.contents import Contents
-from scaling.store.documents import RECORDS
 from scaling.store.names import name_of
+from scaling.store.record_schema import RECORDS
 from scaling.store.state import CorruptFile
 from scaling.store.store import SCHEMAS, Store
 from scaling.store.tables import encode

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     FailFast,
     Field,
@@ -142,6 +143,20 @@ class _Tuning(TypedDict):
     fixed: dict[Word, FiniteFloat]
 
 
+def _whole(tuning: _Tuning) -> _Tuning:
+    """Raise ValueError unless every value of the space was published, and is of each suggestion."""
+    names = {value["name"] for value in tuning["space"]}
+    known = [("published", tuning["published"])]
+    known += [(f"suggestion {each['number']}", each["values"]) for each in tuning["suggestions"]]
+    for what, values in known:
+        if missing := sorted(names - values.keys()):
+            raise ValueError(f"{what} has no {missing[0]}, which the space names")
+    return tuning
+
+
+Tuning = Annotated[_Tuning, AfterValidator(_whole)]
+
+
 @strict
 class _Named(TypedDict):
     name: Annotated[str, StringConstraints(max_length=LONGEST, pattern=STUDY_NAME)]
@@ -153,11 +168,11 @@ class _Plan(_Named):
     notes: NotRequired[list[Text]]
     command: NotRequired[Text]
     cells: Annotated[list[_Cell], FailFast()]
-    tuning: NotRequired[_Tuning]
+    tuning: NotRequired[Tuning]
 
 
 PLAN, NAMED = TypeAdapter[Any](_Plan), TypeAdapter[Any](_Named)
-TUNING = TypeAdapter[Any](_Tuning)
+TUNING = TypeAdapter[Any](Tuning)
 
 
 @contextmanager

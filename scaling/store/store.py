@@ -103,7 +103,8 @@ class Store(Documents):
     def _read_contents(self, columns: Sequence[str]) -> Contents | None:
         """Return the contents; None if files vanished meanwhile, as while they are compacted."""
         plans, damaged = self.find_plans()
-        unreadable = [*damaged, *self.damaged_records()]
+        records, no_records = self.read_records()
+        unreadable = [*damaged, *no_records]
         kinds = []
         for kind in SCHEMAS:
             names = [Path(path).stem for path in self._files.names(kind, ".parquet")]
@@ -112,7 +113,9 @@ class Store(Documents):
                 return None
             kinds.append([each for each in found if isinstance(each, FileRows)])
             unreadable += [each for each in found if isinstance(each, CorruptFile)]
-        contents = read_contents(*kinds, columns=columns, plans=plans, unreadable=unreadable)
+        contents = read_contents(
+            *kinds, columns=columns, plans=plans, records=records, unreadable=unreadable
+        )
         newest = pc.max(contents.metrics["schema_version"]).as_py() or SCHEMA_VERSION
         if newest > SCHEMA_VERSION:
             raise InputError(

@@ -18,12 +18,12 @@ from planned import planned_cell
 from analysis.laws.points import read_points
 from analysis.report.build import report
 from analysis.results.load import load
-from analysis.results.records import FORECAST, SPEEDS, SWEEP
 from jobs.tuning.define import FOUND
 from jobs.tuning.journal import DAMAGE, Journal
 from scaling.data.formats import inspect_npz
 from scaling.errors import InputError
 from scaling.store.plan_schema import parse_plan
+from scaling.store.record_schema import FORECAST, SPEEDS, SWEEP
 from scaling.store.store import Store
 from scaling.untrusted import conform, parse_json
 

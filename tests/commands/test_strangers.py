@@ -80,6 +80,15 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "tricks of words": lambda p: first(p)["recipe"].update(tricks=["relu"]),
     "notes in words": lambda p: p.update(notes=[3]),
     "a tuning of nothing": lambda p: p.update(tuning={}),
+    "a tuning without what was published": lambda p: p.update(
+        tuning={
+            **{"total": 1, "published": {}, "widened": [], "suggestions": [], "fixed": {}},
+            "space": [
+                {"name": "lr", "scale": "log"}
+                | {key: [0.1, 1.0] for key in ("range", "first_range", "edges")}
+            ],
+        }
+    ),
     "a tuning of words": lambda p: p.update(
         tuning={"total": 1, "published": {}, "space": [7], "widened": [], "suggestions": []}
     ),
@@ -125,7 +134,7 @@ def test_damaged_records_are_named_and_the_rest_is_reported(
     text = (out / "report.md").read_text()
     for name, line in zip([*names, "bench.json"], said, strict=True):
         assert f"{name} cannot be read" in line
-        assert line.endswith("everything else was read; delete it")
+        assert line.endswith("delete it, or run a sweep again and it is put aside")
         assert f"{name} cannot be read" in text
 
 
