@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
@@ -21,6 +22,8 @@ class Bucket:
     endpoint: str = ""
     asked: list[str] = field(default_factory=list)  # "PUT /results/x?partNumber=1"
     refuse: tuple[str, int, str] | None = None  # a part of such a line, the status, S3's code
+    # what befalls a request, by its line: None, "busy", "reset" or "reset after"
+    fault: Callable[[str], str | None] = lambda _: None
 
     def uri(self, path: str, bucket: str = BUCKET) -> str:
         return f"s3://{bucket}/{path}?endpoint_override={self.endpoint}&scheme=http"
@@ -50,6 +53,18 @@ def s3_server() -> Iterator[Bucket]:
                 environ["wsgi.input"].read()
             start_response(f"{bucket.refuse[1]} no", [("Content-Type", "application/xml")])
             return [ERROR.format(bucket.refuse[2]).encode()]
+        fault = bucket.fault(line)
+        if fault == "busy":
+            if environ["REQUEST_METHOD"] in ("PUT", "POST"):
+                environ["wsgi.input"].read()
+            start_response("503 Slow Down", [("Content-Type", "application/xml")])
+            return [ERROR.format("SlowDown").encode()]
+        if fault == "reset after":  # the object is stored, and the client is not told
+            list(moto(environ, lambda *_: None))
+        if fault:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            start_response("200 OK", [])
+            return []
         return moto(environ, start_response)
 
     server = make_server("127.0.0.1", 0, gate, threaded=True)

@@ -131,9 +131,9 @@ def nodes(count: int) -> Iterator[Nodes]:
 class Driver:
     """Run `scaling sweep` of a study on a cluster, in a process of its own."""
 
-    def __init__(self, address: str, words: Sequence[str], out: Path) -> None:
+    def __init__(self, address: str, words: Sequence[str], out: Path | str) -> None:
         command = [sys.executable, "-m", "jobs.sweep", *words, "--out", str(out)]
-        self.out = out
+        self.out = Path(out)
         self.process = subprocess.Popen(
             [*command, "--address", address, "--shared-fs"],
             stdout=subprocess.PIPE,
