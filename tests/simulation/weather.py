@@ -1,0 +1,76 @@
+"""Which faults a world has, and how often: each seed has some kinds only, so that all combine."""
+
+import errno
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+KINDS = (
+    *("errors", "lost_answers", "full", "bad_sync", "flips", "rot", "stale"),
+    *("killed_workers", "hangs", "cut_off", "killed_drivers", "power", "head", "ctrl_c"),
+)
+# Of an operation in a world that has this kind of fault; assumed, so that commands still get far.
+RATES = {
+    "errors": 0.03,
+    "lost_answers": 0.02,
+    "bad_sync": 0.05,
+    "flips": 0.08,
+    "rot": 0.01,
+    "stale": 0.5,
+    "killed_workers": 0.015,
+    "hangs": 0.01,
+    "cut_off": 0.015,
+    "killed_drivers": 0.008,
+    "power": 0.006,
+    "head": 0.004,
+    "ctrl_c": 0.006,
+}
+FULL_S = 30.0  # of a full disk: some retries outlast it, some do not
+
+
+class Weather:
+    """The faults of a world. In fair weather nothing fails; what is damaged stays so."""
+
+    def __init__(self, draw: Random, only: tuple[str, ...] | None = None) -> None:
+        self._draw = draw
+        share = draw.choice((0.1, 0.3, 0.5))
+        drawn = [kind for kind in KINDS if draw.random() < share]
+        self.kinds = {*(drawn if only is None else only)}
+        self.fair = False
+        self._full_until = 0.0
+
+    def strikes(self, kind: str) -> bool:
+        """Draw whether a fault of this kind happens now."""
+        if self.fair or kind not in self.kinds:
+            return False
+        return self._draw.random() < RATES[kind]
+
+    def is_full(self, now: float) -> bool:
+        """Tell whether the disk is full, as it is for some time now and then."""
+        if self.fair or "full" not in self.kinds:
+            return False
+        if now > self._full_until + FULL_S and self._draw.random() < 0.02:
+            self._full_until = now + FULL_S * self._draw.random()
+        return now < self._full_until
+
+
+def request(world: Any, text: str, change: Callable[[], Any]) -> Any:
+    """Make a request that may fail before it does anything, or after, with its answer lost."""
+    world.step(text)
+    if world.weather.strikes("errors"):
+        world.note("  fails: input/output error")
+        raise OSError(errno.EIO, f"simulated input/output error: {text}")
+    answer = change()
+    if world.weather.strikes("lost_answers"):
+        world.note("  is done, and the answer is lost")
+        raise OSError(errno.ETIMEDOUT, f"simulated lost answer: {text}")
+    return answer
+
+
+def flipped(draw: Random, body: bytes) -> bytes:
+    """Return bytes with one bit changed."""
+    if not body:
+        return body
+    changed = bytearray(body)
+    changed[draw.randrange(len(body))] ^= 1 << draw.randrange(8)
+    return bytes(changed)
