@@ -9,7 +9,8 @@ from filelock import FileLock, Timeout
 from scaling.errors import InputError
 from scaling.store.compact import MANY, compact
 from scaling.store.mend import put_aside
-from scaling.store.store import State, Store
+from scaling.store.schema import SCHEMAS
+from scaling.store.store import State, Store, check_read
 
 Report = Callable[[str], None]
 
@@ -47,6 +48,7 @@ def write_plan(store: Store, made: Mapping[str, Any], report: Report) -> None:
     _, damaged = store.find_plans()
     for file in damaged:
         if file.name == made["name"]:
+            check_read([file])
             where = store.set_aside(f"{file.kind}/{file.name}.json")
             report(f"warning: {file}; it is now {where}, and was written anew")
     store.write_plan(made)
@@ -55,6 +57,7 @@ def write_plan(store: Store, made: Mapping[str, Any], report: Report) -> None:
 def mended_state(store: Store, report: Report) -> State:
     """Put damaged files and copies aside; return the state of the sound models."""
     contents = store.contents(whole=False)
+    store.sync(*SCHEMAS)
     for line in put_aside(contents, store):
         report(f"warning: {line}")
     for file in contents.corrupt:

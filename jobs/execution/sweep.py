@@ -206,13 +206,18 @@ def _settled(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
 
 
 def store_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: Store) -> None:
-    """Write a row for each model of these trials, which were given up, that is not stored."""
+    """Write a row for each model of these trials, which were given up, that has no results.
+
+    A model that became NaN keeps that failure, as it would become NaN again.
+    """
     if not any(jobs for jobs, _ in lost):
         return
-    finished = store.state().finished
+    state = store.state()
+    runs = {job.cell.run_id(member) for jobs, _ in lost for job in jobs for member in job.members}
+    known = state.finished | {run for run in runs if state.failed(run, "numeric")}
     for jobs, error in lost:
         trace = plain("".join(traceback.format_exception(error)))
-        for job in unfinished_jobs(jobs, finished):
+        for job in unfinished_jobs(jobs, known):
             for member in job.members:
                 store.write_failure(
                     {

@@ -34,8 +34,8 @@ class Checkpoints:
         runs = [cell.run_id(member) for member in members]
         return Checkpoint(self, {"runs": runs, "engine": engine, "device": device, **_code()})
 
-    def read(self, name: str) -> bytes | None:
-        return self._store.read_file(name) if name in self.names else None
+    def read(self, name: str) -> tuple[TrainingState, dict[str, Any]] | None:
+        return self._store.read_sound(name, from_bytes) if name in self.names else None
 
     def write(self, name: str, body: bytes) -> None:
         """Write a checkpoint, or report why not: without it training may only take longer."""
@@ -62,14 +62,14 @@ class Checkpoint:
 
     def load(self) -> TrainingState | None:
         """Return the saved state; None unless it is intact and of these models by this code."""
-        body = self._checkpoints.read(self.name)
-        if body is None:
-            return None
         try:
-            saved, stamp = from_bytes(body)
+            found = self._checkpoints.read(self.name)
         except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
             self._ignore(f"it cannot be read ({' '.join(str(error).split())[:200]})")
             return None
+        if found is None:
+            return None
+        saved, stamp = found
         other = [name for name, value in self._stamp.items() if stamp.get(name) != value]
         if other:
             self._ignore(f"it is of other {' and '.join(other)}")

@@ -18,6 +18,7 @@ from scaling.untrusted import path_inside
 T = TypeVar("T")
 Stamp = tuple[int, int]
 
+READINGS = 5  # of a file that seems damaged, until two agree; assumed
 MOST_FILE = 2**28  # bytes of a file, which is read as a whole; assumed
 
 
@@ -69,13 +70,9 @@ class Files:
 
     def write(self, name: str, body: Body) -> None:
         """Write or replace a file; make its folder if needed. Raises WriteError after retries."""
-        try:
-            retry_io(lambda: self.write_once(name, body))
-        except (OSError, pa.ArrowException) as error:
-            raise WriteError(
-                f"{self.path(name)} cannot be written ({one_line(error)}): see to the disk or the"
-                " connection and run the same command again; stored results stay"
-            ) from error
+        self._change(
+            lambda: self.write_once(name, body), f"{self.path(name)} cannot be written", gone=False
+        )
 
     def write_once(self, name: str, body: Body) -> None:
         """Write a file whole or not at all; it is on the disk, or in the bucket, afterwards.
@@ -108,17 +105,60 @@ class Files:
         except FileNotFoundError:
             return None
 
+    def read_sound(
+        self,
+        name: str,
+        parse: Callable[[bytes], T],
+        is_whole: Callable[[T], bool] = lambda _: True,
+    ) -> T | None:
+        """Return what `parse` returns for the content of a file; None if it is missing.
+
+        Where that fails or is not whole, the file is read again until two readings agree: a bit may
+        have flipped on its way, and a sound file must not be taken for a damaged one. Raises what
+        `parse` raises for the bytes that stay.
+        """
+        last: bytes | None = None
+        for _ in range(READINGS):
+            if (body := self.read(name)) is None:
+                return None
+            if body == last:
+                break
+            last = body
+            with suppress(ValueError, KeyError, OSError, pa.ArrowException):
+                if is_whole(found := parse(body)):
+                    return found
+        assert last is not None
+        return parse(last)
+
     def delete(self, name: str) -> None:
-        """Delete a file if it exists."""
+        """Delete a file if it exists. Raises WriteError after retries."""
         if self.is_local:
             path_inside(self._root, name, follow=False)
         if self.existing([name]):
-            retry_io(lambda: self._place.delete(self.path(name)))
+            self._change(
+                lambda: self._place.delete(self.path(name)), f"{self.path(name)} cannot be deleted"
+            )
 
     def move(self, name: str, target: str) -> None:
-        """Move a file to a name that no file has."""
-        self.make_folder(target.rpartition("/")[0])
-        retry_io(lambda: self._place.move(self.path(name), self.path(target)))
+        """Move a file, if it is still there, to a name that no file has.
+
+        Raises WriteError after retries.
+        """
+
+        def move() -> None:
+            self.make_folder(target.rpartition("/")[0])
+            self._place.move(self.path(name), self.path(target))
+
+        self._change(move, f"{self.path(name)} cannot be moved to {target}")
+
+    def sync(self, folder: str) -> None:
+        """Make sure that the files seen in a folder stay there after a loss of power.
+
+        Another process may have moved one into place, and been killed before it synced that.
+        """
+        place, path = self._place, self.path(folder)
+        if isinstance(place, Disk) and place.is_folder(path):
+            self._change(lambda: place.sync_folder(path), f"{path} cannot be synced")
 
     def names(self, folder: str, suffix: str) -> Iterator[str]:
         """Return the files of a folder in the order of their names, without hidden ones."""
@@ -144,6 +184,18 @@ class Files:
         paths = [self.path(name) for name in names]
         there = self._query(lambda: self._place.are_files(paths))
         return [name for name, is_file in zip(names, there, strict=True) if is_file]
+
+    def _change(self, change: Callable[[], None], failed: str, gone: bool = True) -> None:
+        """Make a change. Raises WriteError; a file that is gone already is no error if `gone`."""
+        try:
+            retry_io(change)
+        except (OSError, pa.ArrowException) as error:
+            if gone and isinstance(error, FileNotFoundError):
+                return
+            raise WriteError(
+                f"{failed} ({one_line(error)}): see to the disk or the connection and run the same"
+                " command again; stored results stay"
+            ) from error
 
     def _query(self, question: Callable[[], T]) -> T:
         """Return an answer of the file system. Raises InputError if it fails after retries."""

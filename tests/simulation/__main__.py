@@ -29,8 +29,8 @@ def main() -> int:
                 print(f"seed {seed}: {fault}", flush=True)
     seconds = time.monotonic() - began
     print(
-        f"{args.seeds:,} seeds, {steps:,} operations, {sum(failed.values())} failed; {seconds:.0f} s,"
-        f" {(time.process_time() - cpu) / args.seeds * 1e3:.1f} ms of CPU a seed"
+        f"{args.seeds:,} seeds, {steps:,} operations, {sum(failed.values())} failed;"
+        f" {seconds:.0f} s, {(time.process_time() - cpu) / args.seeds * 1e3:.1f} ms of CPU a seed"
     )
     return bool(failed)
 

@@ -60,7 +60,7 @@ class SimulatedBucket(Bucket):
         def change() -> None:
             self.objects.put(self.world.now, path, File(bytes(body), self.world.now, synced=True))
 
-        if self.world.weather.is_full(self.world.now):
+        if self.world.weather.lasts("full", self.world.now):
             self.world.step(f"put {self._short(path)}")
             self.world.note("  fails: the quota is used up")
             raise OSError("simulated: QuotaExceeded")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-
 from ray.tune.search import Searcher
 
 from jobs.execution.head_watch import HeadLost

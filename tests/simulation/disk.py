@@ -117,7 +117,7 @@ class SimulatedDisk(Disk):
         self._ask("write", path, lambda: None)
         self._find_folder(path)
         file = File(whole, self.world.now)
-        if self.world.weather.is_full(self.world.now):
+        if self.world.weather.lasts("full", self.world.now):
             file.body = whole[: self.world.draw.randrange(len(whole) + 1)]
             self.platter.change(Change({path: file}))
             self.world.note("  fails: no space left")

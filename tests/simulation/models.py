@@ -40,9 +40,12 @@ def runs_of(jobs: Sequence[Job]) -> set[str]:
     return {run_id(job.cell, member) for job in jobs for member in job.members}
 
 
+_run_id = Cell.run_id
+
+
 @cache
 def run_id(cell: Cell, member: Member) -> str:
-    return cell.run_id(member)
+    return _run_id(cell, member)
 
 
 @cache

@@ -163,7 +163,7 @@ REPLACED = (
     (sweep, "connect", SimpleNamespace(connected=lambda *_: nullcontext("a simulation"))),
     (sweep, "capacity", SimpleNamespace(available_slots=slots)),
     # Pure functions of equal values, which are taken from memory; the schedule does not change.
-    (Cell, "run_id", lambda cell, member, known=cache(Cell.run_id): known(cell, member)),
+    (Cell, "run_id", models.run_id),
     (Cell, "cell_id", property(cache(Cell.cell_id.fget))),  # type: ignore[attr-defined]
     (
         store,

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 KINDS = (
-    *("errors", "lost_answers", "full", "bad_sync", "flips", "rot", "stale"),
+    *("errors", "outages", "lost_answers", "full", "bad_sync", "flips", "rot", "stale"),
     *("killed_workers", "hangs", "cut_off", "killed_drivers", "power", "head", "ctrl_c"),
 )
 # Of an operation in a world that has this kind of fault; assumed, so that commands still get far.
@@ -14,7 +14,7 @@ RATES = {
     "errors": 0.03,
     "lost_answers": 0.02,
     "bad_sync": 0.05,
-    "flips": 0.08,
+    "flips": 0.02,
     "rot": 0.01,
     "stale": 0.5,
     "killed_workers": 0.015,
@@ -25,7 +25,7 @@ RATES = {
     "head": 0.004,
     "ctrl_c": 0.006,
 }
-FULL_S = 30.0  # of a full disk: some retries outlast it, some do not
+LONG_S = 30.0  # of an outage or a full disk: some retries outlast it, some do not
 
 
 class Weather:
@@ -37,7 +37,7 @@ class Weather:
         drawn = [kind for kind in KINDS if draw.random() < share]
         self.kinds = {*(drawn if only is None else only)}
         self.fair = False
-        self._full_until = 0.0
+        self._until = {"full": 0.0, "outages": 0.0}
 
     def strikes(self, kind: str) -> bool:
         """Draw whether a fault of this kind happens now."""
@@ -45,19 +45,19 @@ class Weather:
             return False
         return self._draw.random() < RATES[kind]
 
-    def is_full(self, now: float) -> bool:
-        """Tell whether the disk is full, as it is for some time now and then."""
-        if self.fair or "full" not in self.kinds:
+    def lasts(self, kind: str, now: float) -> bool:
+        """Tell whether a fault is there that lasts for some time, now and then."""
+        if self.fair or kind not in self.kinds:
             return False
-        if now > self._full_until + FULL_S and self._draw.random() < 0.02:
-            self._full_until = now + FULL_S * self._draw.random()
-        return now < self._full_until
+        if now > self._until[kind] + LONG_S and self._draw.random() < 0.02:
+            self._until[kind] = now + LONG_S * self._draw.random()
+        return now < self._until[kind]
 
 
 def request(world: Any, text: str, change: Callable[[], Any]) -> Any:
     """Make a request that may fail before it does anything, or after, with its answer lost."""
     world.step(text)
-    if world.weather.strikes("errors"):
+    if world.weather.strikes("errors") or world.weather.lasts("outages", world.now):
         world.note("  fails: input/output error")
         raise OSError(errno.EIO, f"simulated input/output error: {text}")
     answer = change()
