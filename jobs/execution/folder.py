@@ -19,8 +19,8 @@ Report = Callable[[str], None]
 def exclusive_lock(store: Store) -> Iterator[None]:
     """Hold the results folder, so that two sweeps do not train the same models.
 
-    The lock goes with its process, however that ends. Object stores have no locks; there the worst
-    is double work, as equal models have equal names.
+    The lock goes with its process, however that ends. Object stores have no locks: `announced`
+    reports two sweeps there, of which the worst is double work, as equal models have equal names.
     """
     if not store.is_local:
         yield
@@ -66,10 +66,15 @@ def mended_state(store: Store, report: Report) -> State:
     return contents.state
 
 
-def compact_folder(store: Store, report: Report) -> None:
-    """Write all models into few files. Raises InputError where a file cannot be written."""
+def compact_folder(
+    store: Store, report: Report, between: Callable[[], None] = lambda: None
+) -> None:
+    """Write all models into few files. Raises InputError where a file cannot be written.
+
+    `between` is called between two files.
+    """
     mended_state(store, report)
-    done = compact(store.contents(), store)
+    done = compact(store.contents(), store, between)
     report(
         f"{store.out}: {done.models:,} models in {done.files:,} files of"
         f" {done.bytes / 1e6:,.1f} MB; they were {done.files_before:,} files of"
@@ -77,8 +82,8 @@ def compact_folder(store: Store, report: Report) -> None:
     )
 
 
-def compact_many(store: Store, report: Report) -> State:
+def compact_many(store: Store, report: Report, between: Callable[[], None]) -> State:
     """Compact a folder of very many files; return its state."""
     if len(store.file_names("metrics", ".parquet")) >= MANY:
-        compact_folder(store, report)
+        compact_folder(store, report, between)
     return store.state()

@@ -1,6 +1,6 @@
 """Rewrite many small files as a few large ones, sorted by cell; no model is lost at any time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -30,13 +30,15 @@ class Compacted:
     bytes: int
 
 
-def compact(contents: Contents, store: Store) -> Compacted:
+def compact(
+    contents: Contents, store: Store, between: Callable[[], None] = lambda: None
+) -> Compacted:
     """Write the sound rows into large files, read these back, then delete the files they came from.
 
     No other file is deleted: others may write meanwhile. A compaction that is interrupted leaves
     some models in two files, which count once; the next one goes on. Raises WriteError where a file
     cannot be written or read back, before anything is deleted. Damaged and misplaced files are to
-    be put aside before.
+    be put aside before. `between` is called between two files.
     """
     before = {kind: store.stamps(kind) for kind in KINDS}
     after: dict[str, set[str]] = {}
@@ -48,12 +50,14 @@ def compact(contents: Contents, store: Store) -> Compacted:
             # A failure may be newer than the one in a file of the same name.
             if name not in contents.sound[kind] or len(models) == 1 or kind == "failures":
                 _write(kind, name, rows, store)
+            between()
     store.sync(*KINDS)  # a file that was here already, too
     for kind in reversed(KINDS):
         now = store.stamps(kind)
         for name, stamp in contents.sound[kind].items():
             if name not in after[kind] and now.get(name) == stamp:  # else it was written anew
                 store.delete_file(f"{kind}/{name}.parquet")
+            between()
     stamps = {kind: store.stamps(kind) for kind in KINDS}
     return Compacted(
         models=len(pc.unique(contents.metrics["run_id"])),

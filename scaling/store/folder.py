@@ -8,7 +8,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from scaling.errors import InputError
-from scaling.store.files import Files
+from scaling.store.files import Files, Stamp
 from scaling.store.retries import one_line
 from scaling.store.state import CorruptFile
 from scaling.untrusted import Refused, path_inside
@@ -66,6 +66,10 @@ class Folder:
     def write_file(self, name: str, body: bytes) -> None:
         """Write another file of the results, atomically."""
         self._files.write(name, body)
+
+    def file_stamps(self, folder: str, suffix: str) -> dict[str, Stamp]:
+        """Return the stamps of a folder's files by name: size, and time in nanoseconds."""
+        return self._files.stamps(folder, suffix)
 
     def read_sound(self, name: str, parse: Callable[[bytes], T]) -> T | None:
         """Return what `parse` returns for the content of a file; None if it is missing.

@@ -43,6 +43,13 @@ class Checker:
         else:
             self.stored.setdefault(run, self.world.now)
 
+    def printed(self, line: str) -> None:
+        """Check a line that a command prints."""
+        if "OTHER results" in line:  # there is only one result of a model
+            self.fault(line)
+        if "another command" in line and self.world.weather.fair:
+            self.fault(f"{line}, and no other command runs")
+
     def training(self, run: str, since: float) -> None:
         """Check that no worker that began at this time trains what was stored before."""
         self.trained += 1

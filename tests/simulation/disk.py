@@ -34,9 +34,10 @@ class Change:
 
     files: dict[str, File | None] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    inside: set[str] = field(init=False)  # folders whose names change
 
-    def touches(self, folder: str) -> bool:
-        return any(path.rpartition("/")[0] == folder for path in (*self.files, *self.folders))
+    def __post_init__(self) -> None:
+        self.inside = {path.rpartition("/")[0] for path in (*self.files, *self.folders)}
 
 
 class Platter:
@@ -56,7 +57,7 @@ class Platter:
 
     def sync(self, folder: str) -> None:
         """Keep all changes of names in this folder."""
-        for change in [each for each in self._pending if each.touches(folder)]:
+        for change in [each for each in self._pending if folder in each.inside]:
             _apply(change, self._kept_files, self._kept_folders)
             self._pending.remove(change)
 

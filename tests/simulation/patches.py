@@ -4,7 +4,6 @@ import time as real_time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
 from random import Random
 from types import SimpleNamespace
 from typing import Any, Self
@@ -13,17 +12,17 @@ from uuid import UUID
 
 import filelock
 
-from jobs.execution import folder, ray_trials, run_record, silence, sweep, worker
+from jobs.execution import folder, presence, ray_trials, run_record, silence, sweep, worker
 from jobs.planning.batches import Slots
 from scaling import engines
-from scaling.cell import Cell
 from scaling.progress import Progress
-from scaling.store import checkpoints, documents, files, places, retries, rows, store, tables
+from scaling.store import checkpoints, documents, files, places, retries, rows, store
 from scaling.store import folder as store_folder
 
 from . import cluster, models
 from .bucket import SimulatedBucket
 from .disk import SimulatedDisk
+from .memory import REMEMBERED, NoOlderFiles
 from .world import world
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,19 +109,6 @@ def error_of(trial: Any) -> BaseException:
     return error
 
 
-class Reader:
-    """Refuse files without digests: nothing here writes one."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def error_of(self, body: bytes) -> str:
-        raise AssertionError(f"{len(body)} bytes passed for an older file, without digests")
-
-
 PROVENANCE = {
     "git_commit": None,
     "host": "simulated",
@@ -130,6 +116,7 @@ PROVENANCE = {
     "schema_version": 1,
 }
 CLOCK = SimpleNamespace(monotonic=monotonic, sleep=sleep)
+MACHINE = SimpleNamespace(gethostname=lambda: "simulated", getpid=lambda: 1)
 UUIDS = SimpleNamespace(uuid4=uuid4)
 ENGINES = SimpleNamespace(
     train=models.train,
@@ -139,17 +126,18 @@ ENGINES = SimpleNamespace(
 )
 REPLACED = (
     (places, "open_place", open_place),
-    *((module, "time", CLOCK) for module in (retries, checkpoints, worker, silence)),
-    *((module, "uuid", UUIDS) for module in (files, store_folder, run_record)),
-    *((module, "now", now) for module in (documents, run_record)),
-    *((module, "now", row_time) for module in (rows, store)),
+    *((module, "time", CLOCK) for module in (retries, checkpoints, worker, silence, presence)),
+    *((module, "uuid", UUIDS) for module in (files, store_folder, run_record, presence)),
+    *((module, "now", now) for module in (run_record, presence)),
+    *((module, "now", row_time) for module in (documents, rows, store)),
     (retries, "datetime", Clock),
-    (store, "Reader", Reader),
+    (store, "Reader", NoOlderFiles),
     (rows, "provenance", lambda: PROVENANCE),
     (rows, "engine_versions", lambda *_: {"engine": "1"}),
     (checkpoints, "_code", lambda: {"code": "1", "libraries": "1"}),
     (checkpoints, "INTERVAL_S", 5.0),
-    (run_record, "socket", SimpleNamespace(gethostname=lambda: "simulated")),
+    *((module, "socket", MACHINE) for module in (run_record, presence)),
+    (presence, "os", MACHINE),
     (folder, "FileLock", Lock),
     (worker, "tune", SimpleNamespace(report=cluster.report)),
     (worker, "engines", ENGINES),
@@ -162,14 +150,7 @@ REPLACED = (
     (sweep, "Progress", Lines),
     (sweep, "connect", SimpleNamespace(connected=lambda *_: nullcontext("a simulation"))),
     (sweep, "capacity", SimpleNamespace(available_slots=slots)),
-    # Pure functions of equal values, which are taken from memory; the schedule does not change.
-    (Cell, "run_id", models.run_id),
-    (Cell, "cell_id", property(cache(Cell.cell_id.fget))),  # type: ignore[attr-defined]
-    (
-        store,
-        "decode",
-        lru_cache(20_000)(lambda body, schema, _, do=tables.decode: do(body, schema, Reader())),
-    ),  # type: ignore[arg-type]
+    *REMEMBERED,
 )
 
 

@@ -9,6 +9,7 @@ from unittest import mock
 
 from jobs.execution import folder, sweep, worker
 from jobs.execution.folder import compact_folder, exclusive_lock
+from jobs.execution.presence import FOLDER, STALE_S, announced
 from scaling.store import compact
 from scaling.store.store import Store
 from scaling.study import Job
@@ -100,12 +101,15 @@ class Simulation(World):
         self._wait_for(self.others())
         self.weather.fair = True
         self.note("fair weather from here on")
+        self.sleep(STALE_S + 1.0)
         self.checker.promises("in bad weather")
         for study, _ in self.swept:
             self._wait_for([self._begin(study.name)])
             self._wait_for(self.others())
         self.checker.whole([job for _, jobs in self.swept for job in jobs])
         self._nothing_to_do()
+        if left := [path for path in self.all_files() if f"/{FOLDER}/" in path]:
+            self.checker.fault(f"{left} stay, and no driver is there any more")
 
     def _nothing_to_do(self) -> None:
         """Check that a command that is given once more trains nothing."""
@@ -138,14 +142,13 @@ class Simulation(World):
 
         def report(line: str) -> None:
             self.note(f"prints: {line}")
-            if "OTHER results" in line:  # there is only one result of a model
-                self.checker.fault(line)
+            self.checker.printed(line)
 
         if name == "status":
             self.checker.rows(store.contents())
         elif name == "compact":
-            with exclusive_lock(store):
-                compact_folder(store, report)
+            with exclusive_lock(store), announced(store, "compact", report) as presence:
+                compact_folder(store, report, presence.renew)
         else:
             study, jobs = next(each for each in self.studies if each[0].name == name)
             sweep.sweep(study, jobs, store, sweep.Options(), report, cost=self._cost)
