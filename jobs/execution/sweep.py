@@ -216,7 +216,10 @@ def store_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: S
         return
     state = store.state()
     runs = {job.cell.run_id(member) for jobs, _ in lost for job in jobs for member in job.members}
-    known = state.finished | {run for run in runs if state.failed(run, "numeric")}
+    # Asked for by name, too: the list of a bucket need not be up to date.
+    named = store.read("failures", ["run_id", "kind"], sorted(runs - state.finished)).table
+    nan = {row["run_id"] for row in named.to_pylist() if row["kind"] == "numeric"}
+    known = state.finished | nan | {run for run in runs if state.failed(run, "numeric")}
     for jobs, error in lost:
         trace = plain("".join(traceback.format_exception(error)))
         for job in unfinished_jobs(jobs, known):

@@ -88,7 +88,9 @@ class SimulatedBucket(Bucket):
         def copy() -> File:
             file = self._find(path)
             self.world.checker.put_aside(path, target, file.harmed, self.objects.files.items())
-            copied = File(file.body, self.world.now, synced=True, harmed=file.harmed)
+            copied = File(
+                file.body, self.world.now, synced=True, harmed=file.harmed, written=file.written
+            )
             self.objects.put(self.world.now, target, copied)
             return file
 

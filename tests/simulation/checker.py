@@ -31,6 +31,7 @@ class Checker:
         self.became_nan: set[str] = set()  # models whose failure counts as stored
         self.trained = 0
         self.faults: list[str] = []
+        self._rotten: dict[str, Any] = {}  # files with a flipped bit, by path
 
     def fault(self, text: str) -> None:
         self.world.note(f"FAULT: {text}")
@@ -38,6 +39,10 @@ class Checker:
 
     def acknowledged(self, run: str, failed: bool) -> None:
         """Note that a worker reports a model as stored: from now on it must stay."""
+        files = self.world.all_files()
+        harmed = [(p, f) for p, f in self._rotten.items() if files.get(p) is f]
+        if any(run in _runs(file.written, path.split("/")[-2]) for path, file in harmed):
+            return
         if failed:
             self.became_nan.add(run)
         else:
@@ -56,10 +61,12 @@ class Checker:
         if self.stored.get(run, since) < since and not self.world.may_train_twice:
             self.fault(f"{run} is trained again, though it was stored before its trial began")
 
-    def rotten(self, path: str, body: bytes) -> None:
+    def rotten(self, path: str, file: Any) -> None:
         """Note that a bit of a file at rest changed: its models may have to be trained again."""
         kind = path.split("/")[-2]
-        for run in _runs(body, kind) if kind in SCHEMAS else ():
+        if kind in SCHEMAS:
+            self._rotten[path] = file
+        for run in _runs(file.written, kind) if kind in SCHEMAS else ():
             self.stored.pop(run, None)
             self.became_nan.discard(run)
 

@@ -20,12 +20,16 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class File:
-    """The bytes of a file. `harmed`: they are not those that were written."""
+    """The bytes of a file. `harmed`: they are not those that were `written`."""
 
     body: bytes
     mtime: float
     synced: bool = False
     harmed: bool = False
+    written: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.written = self.written or self.body
 
 
 @dataclass

@@ -185,7 +185,7 @@ class Simulation(World):
                 cluster.lose(trial, "cut off", 40 * self.draw.random())
             if strikes("hangs"):
                 self.note("FAILS: the worker hangs")
-                me.wake_at = FOREVER
+                me.wake_at = me.kill_at
                 self._hand_over(me)
         elif me.name.startswith("driver"):
             if strikes("killed_drivers"):
@@ -206,8 +206,7 @@ class Simulation(World):
             path = self.draw.choice(inside)
             file = files[path]
             self.note(f"FAILS: a bit of {path} flips at rest")
-            if not file.harmed:
-                self.checker.rotten(path, file.body)
+            self.checker.rotten(path, file)
             file.body, file.harmed = flipped(self.draw, file.body), True
 
     def _lose_power(self) -> None:
