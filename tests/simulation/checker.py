@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from scaling.errors import InputError
 from scaling.store.contents import Contents
@@ -31,6 +32,7 @@ class Checker:
         self.became_nan: set[str] = set()  # models whose failure counts as stored
         self.trained = 0
         self.faults: list[str] = []
+        self._trained_by: dict[str, Any] = {}
         self._rotten: dict[str, Any] = {}  # files with a flipped bit, by path
 
     def fault(self, text: str) -> None:
@@ -55,9 +57,16 @@ class Checker:
         if "another command" in line and self.world.weather.fair:
             self.fault(f"{line}, and no other command runs")
 
-    def training(self, run: str, since: float) -> None:
-        """Check that no worker that began at this time trains what was stored before."""
+    def training(self, run: str, since: float, driver: Any) -> None:
+        """Check that no worker that began at this time trains what was stored before.
+
+        In a folder with a lock no two drivers train the same model, either.
+        """
         self.trained += 1
+        other = self._trained_by.get(run, driver)
+        if other is not driver and self.world.alive(other) and not self.world.may_train_twice:
+            self.fault(f"{driver} and {other} train {run}")
+        self._trained_by[run] = driver
         if self.stored.get(run, since) < since and not self.world.may_train_twice:
             self.fault(f"{run} is trained again, though it was stored before its trial began")
 
@@ -102,6 +111,11 @@ class Checker:
 
     def rows(self, contents: Contents) -> None:
         """Check that each row of these contents is what its training gave, once."""
+        if self.world.lists_are_fresh and not self._rotten:
+            last = contents.metrics.filter(pc.equal(contents.metrics["epoch"], models.EPOCHS))
+            finished = {*last["run_id"].to_pylist()}
+            for run in sorted(finished - {*contents.predictions["run_id"].to_pylist()}):
+                self.fault(f"{run} has metrics, which mark it as finished, and no predictions")
         for kind in ("metrics", "predictions"):
             found: dict[str, list[Any]] = {}
             for run, row in _plain(getattr(contents, kind), kind):

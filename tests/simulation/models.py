@@ -75,7 +75,8 @@ def train(
     here = world()
     for member in members:
         run = run_id(cell, member)
-        here.checker.training(run, here.began[here.current])
+        cluster, _ = here.trial_of[here.current]
+        here.checker.training(run, here.began[here.current], cluster.driver)
         saver = checkpointer_of([member], engine, device)
         saved = saver.load()
         epoch, state = (saved.epoch, saved.arrays["state"]) if saved else (0, np.zeros(1))

@@ -69,6 +69,7 @@ class Simulation(World):
         self.n_workers = draw.randint(1, 3)
         self.epoch_s = draw.choice((0.01, 1.0, 6.0))
         self.may_train_twice = is_bucket
+        self.lists_are_fresh = "stale" not in self.weather.kinds or not is_bucket
         self.before_step = self._trouble
         shapes = draw.sample(range(len(models.SHAPES)), 2)
         self.studies = [models.study(shapes[0], "one"), models.study(shapes[-1], "two")]
@@ -94,7 +95,7 @@ class Simulation(World):
         started = []
         for name in self.commands:
             started.append(self._begin(name))
-            if self.draw.random() < 0.5:
+            if self.draw.random() < 0.4:
                 self._wait_for([started[-1]])
             else:
                 self.sleep(30 * self.draw.random())
