@@ -26,7 +26,8 @@ from .memory import REMEMBERED, NoOlderFiles
 from .world import world
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-TIMES = 3  # different values of created_at: equal bytes are encoded and read once
+FAILURES_S = 100  # between two different times of failures: they are ordered by it
+TIMES = 2  # different values of created_at: equal bytes are encoded and read once
 
 
 def monotonic() -> float:
@@ -44,6 +45,10 @@ def now() -> datetime:
 def row_time() -> datetime:
     """Return when a row is made: two trainings of a model differ by it, now and then."""
     return START + timedelta(seconds=int(world().now) % TIMES)
+
+
+def failure_time() -> datetime:
+    return START + timedelta(seconds=int(world().now) // FAILURES_S * FAILURES_S)
 
 
 class Clock(datetime):
@@ -128,7 +133,8 @@ REPLACED = (
     (places, "open_place", open_place),
     *((module, "time", CLOCK) for module in (retries, checkpoints, worker, silence, presence)),
     *((module, "uuid", UUIDS) for module in (files, store_folder, run_record, presence)),
-    *((module, "now", now) for module in (run_record, presence, store)),
+    *((module, "now", now) for module in (run_record, presence)),
+    (store, "now", failure_time),
     *((module, "now", row_time) for module in (documents, rows)),
     (retries, "datetime", Clock),
     (store, "Reader", NoOlderFiles),

@@ -14,19 +14,23 @@ from .disk import SimulatedDisk
 from .patches import Lock
 
 
+def _nothing(*_: Any) -> None:
+    """Do nothing where something should be done."""
+
+
 def _no_fsync() -> Any:
     """Files of which nothing was synced when they were moved into place."""
-    return mock.patch.object(SimulatedDisk, "sync", lambda *_: None)
+    return mock.patch.object(SimulatedDisk, "sync", _nothing)
 
 
 def _no_fsync_of_folders() -> Any:
     """Names that are not synced when their model counts as stored."""
-    return mock.patch.object(SimulatedDisk, "sync_folder", lambda *_: None)
+    return mock.patch.object(SimulatedDisk, "sync_folder", _nothing)
 
 
 def _no_lock() -> Any:
     """A lock that is not held."""
-    return mock.patch.object(Lock, "acquire", lambda _: None)
+    return mock.patch.object(Lock, "acquire", _nothing)
 
 
 def _metrics_first() -> Any:

@@ -33,6 +33,7 @@ class Setting:
     bucket: bool | None = None
     kinds: tuple[str, ...] | None = None  # of faults
     commands: tuple[str, ...] | None = None
+    epoch_s: float | None = None  # how long an epoch of a training takes
 
 
 @dataclass
@@ -67,7 +68,8 @@ class Simulation(World):
         self.began: dict[Process, float] = {}
         self.numbers = count(1)
         self.n_workers = draw.randint(1, 3)
-        self.epoch_s = draw.choice((0.01, 1.0, 6.0))
+        drawn_s = draw.choice((0.01, 1.0, 6.0))
+        self.epoch_s = drawn_s if setting.epoch_s is None else setting.epoch_s
         self.may_train_twice = is_bucket
         self.lists_are_fresh = "stale" not in self.weather.kinds or not is_bucket
         self.before_step = self._trouble

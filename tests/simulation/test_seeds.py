@@ -77,7 +77,7 @@ def test_the_message_of_a_fault_names_seed_schedule_and_replay() -> None:
 
 def test_two_drivers_of_a_bucket_report_each_other() -> None:
     """One at its beginning, the other when it renews its object."""
-    setting = Setting(bucket=True, kinds=(), commands=("one", "two"))
+    setting = Setting(bucket=True, kinds=(), commands=("one", "two"), epoch_s=90.0)
     both = 0
     for seed in range(20):
         lines = simulate(seed, setting).schedule
