@@ -66,12 +66,13 @@ class Documents(Folder):
     ) -> tuple[list[T], tuple[CorruptFile, ...]]:
         """Return what small JSON files hold, and the files that cannot be read or hold another."""
         found, corrupt = list[T](), list[CorruptFile]()
-        parse = partial(open_json, parse=partial(parse_json, most=MOST_SMALL))
+
+        def parse(body: bytes) -> tuple[T]:  # as the value may be null
+            return (conform(open_json(body, partial(parse_json, most=MOST_SMALL)), schema),)
+
         for name in names:
             try:
-                value = self._files.read_sound(name, parse)
-                if value is not None:
-                    found.append(conform(value, schema))
+                found += self._files.read_sound(name, parse) or ()
             except (ValueError, OSError) as error:
                 corrupt.append(self._corrupt(name, error))
         return found, tuple(corrupt)

@@ -99,18 +99,20 @@ class Disk(Bucket):
     def make_folder(self, path: str) -> None:
         """Make a folder and those around it, which would survive a loss of power.
 
-        The folder around is synced also where another process made this one, which may have been
-        killed in between.
+        Each is synced before one is made inside it. The last that was there already is synced too:
+        the process that made it may have been killed before it did that.
         """
         folders = [Path(path), *Path(path).parents]
         missing = list(takewhile(lambda folder: not self.is_folder(str(folder)), folders))
-        self.make_folders(path)
-        for folder in missing or folders[:1]:
+        last = folders[len(missing)] if len(missing) < len(folders) else folders[-1]
+        self.sync_folder(str(last.parent))
+        for folder in reversed(missing):
+            self.make_one(str(folder))
             self.sync_folder(str(folder.parent))
 
-    def make_folders(self, path: str) -> None:
-        """Make a folder and those around it."""
-        super().make_folder(path)
+    def make_one(self, path: str) -> None:
+        """Make a folder, which others may make meanwhile."""
+        Path(path).mkdir(exist_ok=True)
 
     def create(self, path: str, body: Body) -> None:
         """Write a new file. Returns once its bytes would survive a loss of power."""

@@ -108,14 +108,12 @@ class SimulatedDisk(Disk):
         """Tell whether this is a folder; no step, as nothing depends on when."""
         return path in self.platter.folders
 
-    def make_folders(self, path: str) -> None:
-        parts = path.split("/")
-        around = ["/".join(parts[:n]) for n in range(2, len(parts) + 1)]
-        new = [folder for folder in around if folder not in self.platter.folders]
-        if new:
-            self._ask("mkdir", path, lambda: None)
-        for folder in new:
-            self.platter.change(Change(folders=(folder,)))
+    def make_one(self, path: str) -> None:
+        def change() -> None:
+            if path not in self.platter.folders:
+                self.platter.change(Change(folders=(path,)))
+
+        self._ask("mkdir", path, change)
 
     def create(self, path: str, body: Body) -> None:
         whole = bytes(body)

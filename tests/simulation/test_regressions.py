@@ -269,7 +269,17 @@ def test_a_written_file_and_its_folders_are_synced(
     calls.clear()
     files.write("metrics/y.parquet", b"y")
     assert calls == ["fsync", "create", "rename", "fsync"]
-    assert {"b", "a", tmp_path.name, "metrics"} == set(folders)
+    assert {"b", "a", tmp_path.name, "metrics"} <= set(folders)
+
+
+def test_a_folder_is_synced_also_where_another_process_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 11508: the sync of the results folder's own name failed, and nobody did it again."""
+    (tmp_path / "out").mkdir()
+    folders = _synced(monkeypatch)
+    Files(tmp_path / "out").write("metrics/x.parquet", b"x")
+    assert tmp_path.name in folders
 
 
 def test_two_trainings_of_a_model_by_two_studies_have_the_same_results(
