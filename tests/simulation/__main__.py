@@ -3,9 +3,10 @@
 import argparse
 import sys
 import time
-from collections import Counter
 
 from .simulation import installed, simulate
+
+EVERY = 1000  # seeds between two lines
 
 
 def main() -> int:
@@ -20,18 +21,26 @@ def main() -> int:
             outcome = simulate(args.seed)
             print(outcome.text())
             return bool(outcome.faults)
-        began, cpu, failed, steps = time.monotonic(), time.process_time(), Counter[str](), 0
-        for seed in range(args.first, args.first + args.seeds):
-            outcome = simulate(seed)
-            steps += outcome.steps
-            for fault in outcome.faults[:1]:
-                failed[fault.split("\n")[0]] += 1
-                print(f"seed {seed}: {fault}", flush=True)
-    seconds = time.monotonic() - began
-    print(
-        f"{args.seeds:,} seeds, {steps:,} operations, {sum(failed.values())} failed;"
-        f" {seconds:.0f} s, {(time.process_time() - cpu) / args.seeds * 1e3:.1f} ms of CPU a seed"
-    )
+        return run(range(args.first, args.first + args.seeds))
+
+
+def run(seeds: range) -> int:
+    """Run these seeds; print what each failed one found, and the figures now and then."""
+    began, cpu = time.monotonic(), time.process_time()
+    failed, operations = 0, 0
+    for number, seed in enumerate(seeds, 1):
+        outcome = simulate(seed)
+        operations += outcome.steps
+        if outcome.faults:
+            failed += 1
+            print(f"seed {seed}: {outcome.faults[0]}", flush=True)
+        if number % EVERY == 0 or number == len(seeds):
+            cpu_ms = (time.process_time() - cpu) / number * 1e3
+            print(
+                f"{number:,} seeds, {operations:,} operations, {failed} failed;"
+                f" {time.monotonic() - began:.0f} s, {cpu_ms:.1f} ms of CPU a seed",
+                flush=True,
+            )
     return bool(failed)
 
 

@@ -111,7 +111,7 @@ class Checker:
 
     def rows(self, contents: Contents) -> None:
         """Check that each row of these contents is what its training gave, once."""
-        if self.world.lists_are_fresh and not self._rotten:
+        if self.world.lists_are_fresh and not (self._rotten or contents.corrupt):
             last = contents.metrics.filter(pc.equal(contents.metrics["epoch"], models.EPOCHS))
             finished = {*last["run_id"].to_pylist()}
             for run in sorted(finished - {*contents.predictions["run_id"].to_pylist()}):
