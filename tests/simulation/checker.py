@@ -135,7 +135,10 @@ class Checker:
             self.fault(f"{run} was stored {when}, and is lost")
             del self.stored[run]
         for run in sorted(r for r in self.became_nan if not state.failed(r, "numeric")):
-            self.fault(f"the failure of {run} was stored {when}, and is lost")
+            # A driver that gives a trial up while it goes on elsewhere may write at the same moment;
+            # then the model is trained once more, and becomes NaN again.
+            if not state.failed(run, "infrastructure"):
+                self.fault(f"the failure of {run} was stored {when}, and is lost")
             self.became_nan.remove(run)
         return contents
 
@@ -146,7 +149,9 @@ class Checker:
         for run in sorted(runs - state.finished):
             if not (models.becomes_nan(run) and state.failed(run, "numeric")):
                 self.fault(f"{run} is missing after the repeated command")
-        for file in (*contents.corrupt, *contents.misplaced):
+        # A copy counts for nothing: one is left where only the predictions of a file were damaged.
+        copies = [file for file in contents.misplaced if "with the same results" in file.error]
+        for file in {*contents.corrupt, *contents.misplaced}.difference(copies):
             self.fault(f"after the repeated command: {file}")
 
 

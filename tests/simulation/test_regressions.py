@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_runs import fill
 
 from jobs.execution import sweep
 from jobs.execution.folder import mended_state
 from jobs.execution.lost_trials import UNKNOWN, WorkerLost
+from scaling.engines.saved import TrainingState, from_bytes, to_bytes
 from scaling.errors import InputError
 from scaling.store import compact as compact_module
 from scaling.store import retries
@@ -218,6 +220,25 @@ def test_a_name_that_is_gone_when_the_answer_was_lost_is_no_error(
     monkeypatch.setattr(retries, "WAITS_S", (0.0,))
     store.delete_file(store.file_names("metrics", ".parquet")[0])
     assert len(tries) == 2
+
+
+def test_each_flipped_bit_of_a_checkpoint_is_a_damaged_checkpoint() -> None:
+    """Seed 23643: zipfile met one with NotImplementedError, which ended the trial."""
+    state = TrainingState(
+        epoch=1,
+        wall_s=0.0,
+        cpu_s=0.0,
+        histories=((),),
+        failures=(None,),
+        arrays={"state": np.zeros(1)},
+    )
+    body = to_bytes(state, {"runs": ["a"]})
+    assert from_bytes(body)[1] == {"runs": ["a"]}
+    for bit in range(8 * len(body)):
+        harmed = bytearray(body)
+        harmed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError, match="it is not what was written"):
+            from_bytes(bytes(harmed))
 
 
 def _synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
