@@ -135,7 +135,7 @@ class Checker:
             self.fault(f"{run} was stored {when}, and is lost")
             del self.stored[run]
         for run in sorted(r for r in self.became_nan if not state.failed(r, "numeric")):
-            # A driver that gives a trial up while it goes on elsewhere may write at the same moment;
+            # A driver that gives a trial up, while it goes on elsewhere, may write at that moment;
             # then the model is trained once more, and becomes NaN again.
             if not state.failed(run, "infrastructure"):
                 self.fault(f"the failure of {run} was stored {when}, and is lost")
