@@ -4,6 +4,7 @@ import argparse
 
 from jobs.cli.arguments import open_store
 from jobs.execution.folder import compact_folder, exclusive_lock
+from jobs.execution.presence import announced
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
@@ -13,6 +14,6 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the models of a results folder into few large files, which are read in seconds."""
     store = open_store(args.out)
-    with exclusive_lock(store):
-        compact_folder(store, print)
+    with exclusive_lock(store), announced(store, "compact", print) as presence:
+        compact_folder(store, print, presence.renew)
     return 0

@@ -9,7 +9,8 @@ from filelock import FileLock, Timeout
 from scaling.errors import InputError
 from scaling.store.compact import MANY, compact
 from scaling.store.mend import put_aside
-from scaling.store.store import State, Store
+from scaling.store.schema import SCHEMAS
+from scaling.store.store import State, Store, check_read
 
 Report = Callable[[str], None]
 
@@ -18,8 +19,8 @@ Report = Callable[[str], None]
 def exclusive_lock(store: Store) -> Iterator[None]:
     """Hold the results folder, so that two sweeps do not train the same models.
 
-    The lock goes with its process, however that ends. Object stores have no locks; there the worst
-    is double work, as equal models have equal names.
+    The lock goes with its process, however that ends. Object stores have no locks: `announced`
+    reports two sweeps there, of which the worst is double work, as equal models have equal names.
     """
     if not store.is_local:
         yield
@@ -47,6 +48,7 @@ def write_plan(store: Store, made: Mapping[str, Any], report: Report) -> None:
     _, damaged = store.find_plans()
     for file in damaged:
         if file.name == made["name"]:
+            check_read([file])
             where = store.set_aside(f"{file.kind}/{file.name}.json")
             report(f"warning: {file}; it is now {where}, and was written anew")
     store.write_plan(made)
@@ -55,6 +57,7 @@ def write_plan(store: Store, made: Mapping[str, Any], report: Report) -> None:
 def mended_state(store: Store, report: Report) -> State:
     """Put damaged files and copies aside; return the state of the sound models."""
     contents = store.contents(whole=False)
+    store.sync(*SCHEMAS)
     for line in put_aside(contents, store):
         report(f"warning: {line}")
     for file in contents.corrupt:
@@ -63,10 +66,15 @@ def mended_state(store: Store, report: Report) -> State:
     return contents.state
 
 
-def compact_folder(store: Store, report: Report) -> None:
-    """Write all models into few files. Raises InputError where a file cannot be written."""
+def compact_folder(
+    store: Store, report: Report, between: Callable[[], None] = lambda: None
+) -> None:
+    """Write all models into few files. Raises InputError where a file cannot be written.
+
+    `between` is called between two files.
+    """
     mended_state(store, report)
-    done = compact(store.contents(), store)
+    done = compact(store.contents(), store, between)
     report(
         f"{store.out}: {done.models:,} models in {done.files:,} files of"
         f" {done.bytes / 1e6:,.1f} MB; they were {done.files_before:,} files of"
@@ -74,8 +82,8 @@ def compact_folder(store: Store, report: Report) -> None:
     )
 
 
-def compact_many(store: Store, report: Report) -> State:
+def compact_many(store: Store, report: Report, between: Callable[[], None]) -> State:
     """Compact a folder of very many files; return its state."""
     if len(store.file_names("metrics", ".parquet")) >= MANY:
-        compact_folder(store, report)
+        compact_folder(store, report, between)
     return store.state()

@@ -36,8 +36,8 @@ class _Running:
 
     config: dict[str, Any]
     actor: Any
-    began: float = field(default_factory=time.monotonic)
-    heard: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
+    heard: float = field(default_factory=lambda: time.monotonic())
     named: bool = False
     killed: bool = False
 

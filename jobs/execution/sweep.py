@@ -14,6 +14,7 @@ from jobs.execution import capacity, connect, stopping, tracking
 from jobs.execution.folder import compact_many, exclusive_lock, mended_state, write_plan
 from jobs.execution.head_watch import HeadLost
 from jobs.execution.lost_trials import UNKNOWN, WorkerLost, plain, reason
+from jobs.execution.presence import announced
 from jobs.execution.queue import Queue
 from jobs.execution.ray_trials import advice, resource_request, run_trials
 from jobs.execution.run_record import record_run
@@ -62,7 +63,7 @@ def sweep(
     tracker = tracking.find_tracker(options.track, store, study.name)
     store.check_writable()
     device = devices_of(options.device)[0]
-    with exclusive_lock(store):
+    with exclusive_lock(store), announced(store, f"sweep of {study.name}", report) as presence:
         planned = (plan_job(job, device, options.engine, cost) for job in jobs)
         write_plan(store, plan(study, jobs, [each.seconds for each in planned], command), report)
         state = mended_state(store, report)
@@ -78,10 +79,11 @@ def sweep(
         report(f"{study.name}: {stored}{models} models to train")
         _track(tracker, jobs, state)  # of an earlier sweep, which may have been killed
         try:
-            _train(study, left, store, options, report, command, cost, tracker)
+            callbacks = (presence, *([tracker] if tracker else ()))
+            _train(study, left, store, options, report, command, cost, callbacks)
         except HeadLost as lost:
             report(f"{study.name}: {lost}: {advice(exact=True)}")
-        state = compact_many(store, report)
+        state = compact_many(store, report, presence.renew)
         _track(tracker, jobs, state)  # stored by a worker that was killed before it could report
         return state
 
@@ -107,7 +109,7 @@ def _train(
     report: Callable[[str], None],
     command: str,
     cost: Cost,
-    tracker: tracking.Tracker | None,
+    callbacks: Sequence[tune.Callback],
 ) -> None:
     """Train the jobs that are left on Ray. Raises HeadLost where Ray is lost meanwhile."""
     with connect.connected(options.address, options.cpus) as where:
@@ -117,7 +119,7 @@ def _train(
             engines.warm_up([each.job.cell], each.engine, each.device)
         report(f"on {where}, {slots} at a time: {predicted(batches, slots)}")
         with record_run(store, study.name, batches, slots, options.device, command):
-            _run(study, batches, store, slots, tracker, options.limits)
+            _run(study, batches, store, slots, callbacks, options.limits)
 
 
 def _track(tracker: tracking.Tracker | None, jobs: Sequence[Job], state: State) -> None:
@@ -132,7 +134,7 @@ def _run(
     batches: Sequence[Batch],
     store: Store,
     slots: Slots,
-    tracker: tracking.Tracker | None,
+    callbacks: Sequence[tune.Callback],
     limits: Limits,
 ) -> None:
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -155,7 +157,7 @@ def _run(
             say=bar.say,
             limits=limits,
             store_lost=store_lost,
-            callbacks=[ProgressCallback(bar, models), *([tracker] if tracker else ())],
+            callbacks=[ProgressCallback(bar, models), *callbacks],
             batches=Packed(batches),
             study=study.name,
         )
@@ -206,13 +208,21 @@ def _settled(jobs: Sequence[Job], state: State, retry_failed: bool) -> set[str]:
 
 
 def store_failures(lost: Sequence[tuple[Sequence[Job], BaseException]], store: Store) -> None:
-    """Write a row for each model of these trials, which were given up, that is not stored."""
+    """Write a row for each model of these trials, which were given up, that has no results.
+
+    A model that became NaN keeps that failure, as it would become NaN again.
+    """
     if not any(jobs for jobs, _ in lost):
         return
-    finished = store.state().finished
+    state = store.state()
+    runs = {job.cell.run_id(member) for jobs, _ in lost for job in jobs for member in job.members}
+    # Asked for by name, too: the list of a bucket need not be up to date.
+    named = store.read("failures", ["run_id", "kind"], sorted(runs - state.finished)).table
+    nan = {row["run_id"] for row in named.to_pylist() if row["kind"] == "numeric"}
+    known = state.finished | nan | {run for run in runs if state.failed(run, "numeric")}
     for jobs, error in lost:
         trace = plain("".join(traceback.format_exception(error)))
-        for job in unfinished_jobs(jobs, finished):
+        for job in unfinished_jobs(jobs, known):
             for member in job.members:
                 store.write_failure(
                     {

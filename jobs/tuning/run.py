@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 from jobs.execution import capacity, connect, stopping
 from jobs.execution.folder import exclusive_lock, mended_state
 from jobs.execution.head_watch import HeadLost
+from jobs.execution.presence import Presence, announced
 from jobs.execution.ray_trials import advice, resource_request, run_trials
 from jobs.execution.sweep import Options, store_failures
 from jobs.execution.trial_source import Lost, TrialSource
@@ -51,7 +52,7 @@ def tune(
     def seconds_of(job: Job) -> float:
         return plan_job(job, options.device, options.engine, cost).seconds
 
-    with exclusive_lock(store):
+    with exclusive_lock(store), announced(store, f"tuning {tuning.name}", report) as presence:
         mended_state(store, report)
         suggestions = Suggestions(tuning.name, tuning.job, tuning.space, tuning.suggestions, store)
 
@@ -90,7 +91,10 @@ def tune(
                     f" on {where}, {slots} at a time: about {duration(seconds)} of core time,"
                     f" {duration(seconds / at_once)} to wait, at the published epochs"
                 )
-                _run(tuning, suggestions, first, write_plan, store, options, slots, seconds_of)
+                _run(
+                    *(tuning, suggestions, first, write_plan, store, options, slots, seconds_of),
+                    presence,
+                )
         except HeadLost as lost:
             report(f"{tuning.name}: {lost}: {advice(exact=True)}")
         return write_plan(), store.state()
@@ -105,6 +109,7 @@ def _run(
     options: Options,
     slots: Slots,
     seconds_of: Callable[[Job], float],
+    presence: Presence,
 ) -> None:
     def store_lost(lost: Sequence[Lost]) -> None:
         store_failures(
@@ -122,6 +127,7 @@ def _run(
             say=bar.say,
             limits=options.limits,
             store_lost=store_lost,
+            callbacks=[presence],
             base=tuning.job,
             study=tuning.name,
             engine=options.engine,

@@ -1,5 +1,6 @@
 """The state of an interrupted training as bytes: arrays and JSON, no pickle."""
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from scaling.engines.result import Evaluation, Score
 
 Arrays = Mapping[str, NDArray[Any]]
+DIGEST = 32  # bytes of SHA-256, after the archive
 METADATA = "metadata"  # the name of the array that holds everything else, as JSON
 
 
@@ -45,7 +47,7 @@ class Checkpointer(Protocol):
 
 
 def to_bytes(saved: TrainingState, stamp: Mapping[str, Any]) -> bytes:
-    """Return an .npz file of a state and its stamp, which identifies the training."""
+    """Return an .npz file of a state and its stamp, which identifies the training, and a digest."""
     metadata = {
         "stamp": stamp,
         "epoch": saved.epoch,
@@ -58,15 +60,19 @@ def to_bytes(saved: TrainingState, stamp: Mapping[str, Any]) -> bytes:
     text = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
     arrays: dict[str, Any] = {METADATA: text} | {f"_{k}": v for k, v in saved.arrays.items()}
     np.savez(body, **arrays)
-    return body.getvalue()
+    return body.getvalue() + hashlib.sha256(body.getvalue()).digest()
 
 
 def from_bytes(body: bytes) -> tuple[TrainingState, dict[str, Any]]:
     """Return the state and the stamp of a file.
 
-    Raises ValueError, KeyError, OSError or zipfile.BadZipFile for a damaged file.
+    Raises ValueError for a damaged file, which zipfile and NumPy would meet with errors of many
+    kinds.
     """
-    with np.load(io.BytesIO(body), allow_pickle=False) as file:
+    archive, digest = body[:-DIGEST], body[-DIGEST:]
+    if hashlib.sha256(archive).digest() != digest:
+        raise ValueError("it is not what was written")
+    with np.load(io.BytesIO(archive), allow_pickle=False) as file:
         arrays = {name[1:]: file[name] for name in file.files if name != METADATA}
         metadata = json.loads(file[METADATA].tobytes())
     saved = TrainingState(

@@ -7,7 +7,6 @@ ignored; it is removed once its models are stored.
 import hashlib
 import os
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -34,8 +33,8 @@ class Checkpoints:
         runs = [cell.run_id(member) for member in members]
         return Checkpoint(self, {"runs": runs, "engine": engine, "device": device, **_code()})
 
-    def read(self, name: str) -> bytes | None:
-        return self._store.read_file(name) if name in self.names else None
+    def read(self, name: str) -> tuple[TrainingState, dict[str, Any]] | None:
+        return self._store.read_sound(name, from_bytes) if name in self.names else None
 
     def write(self, name: str, body: bytes) -> None:
         """Write a checkpoint, or report why not: without it training may only take longer."""
@@ -62,14 +61,14 @@ class Checkpoint:
 
     def load(self) -> TrainingState | None:
         """Return the saved state; None unless it is intact and of these models by this code."""
-        body = self._checkpoints.read(self.name)
-        if body is None:
-            return None
         try:
-            saved, stamp = from_bytes(body)
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            found = self._checkpoints.read(self.name)
+        except (ValueError, OSError) as error:
             self._ignore(f"it cannot be read ({' '.join(str(error).split())[:200]})")
             return None
+        if found is None:
+            return None
+        saved, stamp = found
         other = [name for name, value in self._stamp.items() if stamp.get(name) != value]
         if other:
             self._ignore(f"it is of other {' and '.join(other)}")

@@ -1,6 +1,6 @@
 """Rewrite many small files as a few large ones, sorted by cell; no model is lost at any time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,12 +32,15 @@ class Compacted:
 
 
 @steady_memory()
-def compact(contents: Contents, store: Store) -> Compacted:
-    """Write the sound rows into large files, read these back, then delete the other files.
+def compact(
+    contents: Contents, store: Store, between: Callable[[], None] = lambda: None
+) -> Compacted:
+    """Write the sound rows into large files, read these back, then delete the files they came from.
 
-    A compaction that is interrupted leaves some models in two files, which count once; the next
-    one goes on. Raises WriteError where a file cannot be written or read back, before anything is
-    deleted. Damaged and misplaced files are to be put aside before.
+    No other file is deleted: others may write meanwhile. A compaction that is interrupted leaves
+    some models in two files, which count once; the next one goes on. Raises WriteError where a file
+    cannot be written or read back, before anything is deleted. Damaged and misplaced files are to
+    be put aside before. `between` is called between two files.
     """
     before = {kind: store.stamps(kind) for kind in KINDS}
     after: dict[str, set[str]] = {}
@@ -46,11 +49,17 @@ def compact(contents: Contents, store: Store) -> Compacted:
         for models, rows in _files(getattr(contents, kind), contents.metrics):
             name = name_of(models, COMPACT) if len(models) > 1 else models[0]
             after[kind].add(name)
-            if name not in before[kind] or len(models) == 1:
+            # A failure may be newer than the one in a file of the same name.
+            if name not in contents.sound[kind] or len(models) == 1 or kind == "failures":
                 _write(kind, name, rows, store)
+            between()
+    store.sync(*KINDS)  # a file that was here already, too
     for kind in reversed(KINDS):
-        for name in before[kind].keys() - after[kind]:
-            store.delete_file(f"{kind}/{name}.parquet")
+        now = store.stamps(kind)
+        for name, stamp in contents.sound[kind].items():
+            if name not in after[kind] and now.get(name) == stamp:  # else it was written anew
+                store.delete_file(f"{kind}/{name}.parquet")
+            between()
     stamps = {kind: store.stamps(kind) for kind in KINDS}
     return Compacted(
         models=len(pc.unique(contents.metrics["run_id"])),
@@ -85,8 +94,8 @@ def _files(rows: pa.Table, metrics: pa.Table) -> Iterator[tuple[list[str], list[
 
 def _write(kind: str, name: str, groups: list[pa.Table], store: Store) -> None:
     store.write_file(f"{kind}/{name}.parquet", encode(groups, SCHEMAS[kind]))
-    (found,) = store.read_each(kind, [name]).values()
-    if found.corrupt or not found.table.equals(pa.concat_tables(groups)):
+    found = store.read_each(kind, [name]).get(name)
+    if found is None or found.corrupt or not found.table.equals(pa.concat_tables(groups)):
         raise WriteError(
             f"{kind}/{name}.parquet of {store.out} cannot be read back as it was written: see to"
             " the disk; nothing was deleted"

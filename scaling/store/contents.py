@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling.store.columns import codes_of
+from scaling.store.files import Stamp
 from scaling.store.integrity import (
     Faults,
     contradictions,
@@ -55,7 +56,8 @@ class Contents:
     """The sound rows of a folder, each model's once.
 
     `misplaced` files have another name than their models give, or hold models that other files
-    hold; the latter are not counted. `unverified` counts the files without digests.
+    hold; the latter are not counted. `unverified` counts the files without digests. `sound` has the
+    files whose rows are all here, by kind and name, with their stamps from before they were read.
     """
 
     plans: Mapping[str, Mapping[str, Any]]  # by name
@@ -66,6 +68,7 @@ class Contents:
     corrupt: tuple[CorruptFile, ...]
     misplaced: tuple[CorruptFile, ...]
     unverified: int
+    sound: Mapping[str, Mapping[str, Stamp]]
 
     @property
     def state(self) -> State:
@@ -81,8 +84,9 @@ def read_contents(
     plans: Mapping[str, Mapping[str, Any]],
     records: Mapping[str, Sequence[Any]],
     unreadable: Sequence[CorruptFile],
+    stamps: Mapping[str, Mapping[str, Stamp]],
 ) -> Contents:
-    """Return the content of these files; `columns` are those of metrics."""
+    """Return the content of these files; `columns` are those of metrics, `stamps` are by kind."""
     rows = _Rows(metrics, pa.schema([METRICS.field(name) for name in columns]))
     bits, failed = _Rows(predictions, PREDICTIONS), _Rows(failures, FAILURES)
     rows.drop_where(faulty_metrics(rows.table, plans.values()))
@@ -91,15 +95,22 @@ def read_contents(
     rows.drop_where(both)
     bits.drop_where(both)
     kinds = (rows, bits, failed)
+    corrupt = (*unreadable, *(file for kind in kinds for file in kind.corrupt()))
+    misplaced = tuple(file for kind in kinds for file in kind.misplaced)
+    doubtful = {(file.kind, file.name) for file in (*corrupt, *misplaced)}
     return Contents(
         plans=plans,
         records=records,
         metrics=rows.table,
         predictions=bits.table,
         failures=failed.table,
-        corrupt=(*unreadable, *(file for kind in kinds for file in kind.corrupt())),
-        misplaced=tuple(file for kind in kinds for file in kind.misplaced),
+        corrupt=corrupt,
+        misplaced=misplaced,
         unverified=sum(not file.sealed for kind in kinds for file in kind.files),
+        sound={
+            kind: {name: stamp for name, stamp in files.items() if (kind, name) not in doubtful}
+            for kind, files in stamps.items()
+        },
     )
 
 
@@ -107,7 +118,10 @@ class _Rows:
     """The rows of metrics, predictions or failures, each model's of one file."""
 
     def __init__(self, files: Sequence[FileRows], schema: pa.Schema) -> None:
-        """Take each model from one file, from the one that has its name if there is one."""
+        """Take each model from one file, from the one that has its name if there is one.
+
+        Of a model's failures the last counts: earlier ones were compacted before it failed again.
+        """
         self.files, self.misplaced = files, list[CorruptFile]()
         self._faults: dict[int, Faults] = {}
         tables = [
@@ -118,7 +132,8 @@ class _Rows:
         models_of = ("run_id", "cell_id") if "cell_id" in schema.names else ("run_id",)
         model_of = pc.coalesce(*(rows[name] for name in models_of), "")
         self._all = rows.append_column(_MODEL, model_of)
-        self._file_of: dict[str, int] = {}
+        last = _last_failures(self._all) if schema is FAILURES else {}
+        self._file_of: dict[str, int] = dict(last)
         copies: dict[int, list[str]] = {}
         models = self._models_of_files()
         named = [is_name_of(file.name, models[i]) for i, file in enumerate(files)]
@@ -127,6 +142,8 @@ class _Rows:
             twice = [run for run in models[i] if self._file_of.setdefault(run, i) != i]
             if twice:
                 copies[i] = twice
+                if last and named[i]:
+                    continue
                 same = self._same_results(i, twice)
                 if not (same and all(large[self._file_of[run]] for run in twice)):
                     self.misplaced.append(self._copy(i, twice, same))
@@ -183,6 +200,13 @@ class _Rows:
         holders = {self._file_of[run] for run in models}
         theirs = [row for i in holders for row in _results(self.files[i].table, models)]
         return sorted(theirs) == sorted(_results(self.files[file].table, models))
+
+
+def _last_failures(rows: pa.Table) -> dict[str, int]:
+    """Return the file of the last failure of each model."""
+    columns = (rows[name].to_pylist() for name in ("created_at", _MODEL.name, _FILE.name))
+    ordered = sorted(zip(*columns, strict=True), key=lambda row: (row[0] is not None, *row))
+    return {run: file for _, run, file in ordered}
 
 
 def _results(table: pa.Table, models: Sequence[str]) -> list[str]:

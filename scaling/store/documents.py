@@ -1,10 +1,8 @@
 """Plans and records of a results folder: sealed JSON files, each read by its schema."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -14,7 +12,6 @@ from scaling.store.digest import open_json, seal_json
 from scaling.store.folder import Folder
 from scaling.store.plan_schema import parse_edited_plan, parse_plan
 from scaling.store.record_schema import BENCH, RECORDS, SPEEDS
-from scaling.store.retries import one_line
 from scaling.store.state import CorruptFile
 from scaling.untrusted import MOST_SMALL, conform, parse_json
 
@@ -51,15 +48,13 @@ class Documents(Folder):
         """Return the plan of each study by name, and the files that are no plans."""
         plans, damaged = {}, []
         for file in self._files.names("studies", ".json"):
-            stem = Path(file).stem
+            parse = parse_edited_plan if edited else partial(parse_plan, file)
             try:
-                if (body := self._files.read(file)) is not None:
-                    parse = parse_edited_plan if edited else partial(parse_plan, file)
-                    plan = open_json(body, parse)
+                plan = self._files.read_sound(file, partial(open_json, parse=parse))
+                if plan is not None:
                     plans[plan["name"]] = plan
             except (ValueError, OSError) as error:
-                path = self._files.path(file)
-                damaged.append(CorruptFile(path, one_line(error), kind="studies", name=stem))
+                damaged.append(self._corrupt(file, error))
         return plans, tuple(damaged)
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
@@ -71,15 +66,15 @@ class Documents(Folder):
     ) -> tuple[list[T], tuple[CorruptFile, ...]]:
         """Return what small JSON files hold, and the files that cannot be read or hold another."""
         found, corrupt = list[T](), list[CorruptFile]()
+
+        def parse(body: bytes) -> tuple[T]:  # as the value may be null
+            return (conform(open_json(body, partial(parse_json, most=MOST_SMALL)), schema),)
+
         for name in names:
             try:
-                if (body := self._files.read(name)) is not None:
-                    value = open_json(body, partial(parse_json, most=MOST_SMALL))
-                    found.append(conform(value, schema))
+                found += self._files.read_sound(name, parse) or ()
             except (ValueError, OSError) as error:
-                kind, _, file = name.rpartition("/")
-                told = CorruptFile(self._files.path(name), one_line(error), kind=kind)
-                corrupt.append(replace(told, name=file.removesuffix(".json")))
+                corrupt.append(self._corrupt(name, error))
         return found, tuple(corrupt)
 
     def read_records(self) -> tuple[dict[str, list[Any]], tuple[CorruptFile, ...]]:

@@ -2,29 +2,23 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 
 from scaling.errors import InputError
+from scaling.store import places
+from scaling.store.places import Body, Disk
 from scaling.store.retries import one_line, retry_io
 from scaling.store.uris import check_uri
-from scaling.untrusted import Refused, path_inside, read_regular
+from scaling.untrusted import path_inside
 
 T = TypeVar("T")
 Stamp = tuple[int, int]
 
-MAX_REQUESTS = 32  # assumed: parallel requests that a bucket accepts from one reader
-# Assumed: an S3 server that is silent for 10 s is down. A small file is one request.
-S3 = {
-    "connect_timeout": 5.0,
-    "request_timeout": 10.0,
-    "retry_strategy": pafs.AwsStandardS3RetryStrategy(max_attempts=3),
-    "allow_delayed_open": True,
-}
+READINGS = 5  # of a file that seems damaged, until two agree; assumed
 MOST_FILE = 2**28  # bytes of a file, which is read as a whole; assumed
 
 
@@ -40,17 +34,13 @@ class Files:
         self.out, self._made = str(out), set[str]()
         check_uri(self.out)
         try:
-            if "://" in self.out:
-                self._fs, self._root = _limit_waiting(*pafs.FileSystem.from_uri(self.out))
-                self.is_local = isinstance(self._fs, pafs.LocalFileSystem)
-            else:
-                self._fs, self._root = pafs.LocalFileSystem(), str(Path(self.out).absolute())
-                self.is_local = True
+            self._place, self._root = places.open_place(self.out)
             self._root.encode()  # pyarrow's names are UTF-8, whatever the locale
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(
                 f"--out {self.out}: {one_line(error)}; expected a folder or a URI"
             ) from error
+        self.is_local = isinstance(self._place, Disk)
 
     @property
     def root(self) -> Path:
@@ -69,39 +59,44 @@ class Files:
 
     def exists(self) -> bool:
         """Return whether the folder exists. Raises OSError without retries, as a user waits."""
-        return bool(self._fs.get_file_info(self._root).type == pafs.FileType.Directory)
+        return self._place.is_folder(self._root)
 
     def make_folder(self, name: str) -> None:
-        self._fs.create_dir(self.path(name), recursive=True)
-        self._made.add(name)
+        """Make a folder and those around it; a bucket's stay, which saves a request."""
+        path = self.path(name)
+        if name not in self._made or (self.is_local and not self._place.is_folder(path)):
+            self._place.make_folder(path)
+            self._made.add(name)
 
-    def write(self, name: str, body: bytes | pa.Buffer) -> None:
+    def write(self, name: str, body: Body) -> None:
         """Write or replace a file; make its folder if needed. Raises WriteError after retries."""
-        try:
-            retry_io(lambda: self.write_once(name, body))
-        except (OSError, pa.ArrowException) as error:
-            raise WriteError(
-                f"{self.path(name)} cannot be written ({one_line(error)}): see to the disk or the"
-                " connection and run the same command again; stored results stay"
-            ) from error
+        self._change(
+            lambda: self.write_once(name, body), f"{self.path(name)} cannot be written", gone=False
+        )
 
-    def write_once(self, name: str, body: bytes | pa.Buffer) -> None:
-        """Write a file atomically: it is moved into place; an object appears when it is closed."""
-        folder = name.rpartition("/")[0]
-        if self.is_local:
-            path_inside(self._root, name, follow=False)
-        if self.is_local or folder not in self._made:  # a bucket's folders stay; a request saved
+    def write_once(self, name: str, body: Body) -> None:
+        """Write a file whole or not at all; it is on the disk, or in the bucket, afterwards.
+
+        A new file is moved into place. Its bytes and its name are synced, as a model counts as
+        stored from then on, also after a loss of power.
+        """
+        folder, place = name.rpartition("/")[0], self._place
+        if not isinstance(place, Disk):
             self.make_folder(folder)
-        if not self.is_local:
-            _run_uninterrupted(lambda: self._upload(name, body))
+            place.put(self.path(name), body)
             return
-        part = Path(path_inside(self._root, f".part/{uuid.uuid4().hex}"))  # where no reader looks
-        part.parent.mkdir(exist_ok=True)
+        path_inside(self._root, name, follow=False)
+        self.make_folder(folder)
+        part = path_inside(self._root, f".part/{uuid.uuid4().hex}")  # where no reader looks
+        self.make_folder(".part")
         try:
-            part.write_bytes(body)
-            part.replace(self.path(name))
-        finally:
-            part.unlink(missing_ok=True)
+            place.create(part, body)
+            place.rename(part, self.path(name))
+        except BaseException:
+            with suppress(OSError):
+                place.delete(part)
+            raise
+        place.sync_folder(self.path(folder))
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file; None if it is missing."""
@@ -110,17 +105,60 @@ class Files:
         except FileNotFoundError:
             return None
 
+    def read_sound(
+        self,
+        name: str,
+        parse: Callable[[bytes], T],
+        is_whole: Callable[[T], bool] = lambda _: True,
+    ) -> T | None:
+        """Return what `parse` returns for the content of a file; None if it is missing.
+
+        Where that fails or is not whole, the file is read again until two readings agree: a bit may
+        have flipped on its way, and a sound file must not be taken for a damaged one. Raises what
+        `parse` raises for the bytes that stay.
+        """
+        last: bytes | None = None
+        for _ in range(READINGS):
+            if (body := self.read(name)) is None:
+                return None
+            if body == last:
+                break
+            last = body
+            with suppress(ValueError, KeyError, OSError, pa.ArrowException):
+                if is_whole(found := parse(body)):
+                    return found
+        assert last is not None
+        return parse(last)
+
     def delete(self, name: str) -> None:
-        """Delete a file if it exists."""
+        """Delete a file if it exists. Raises WriteError after retries."""
         if self.is_local:
             path_inside(self._root, name, follow=False)
         if self.existing([name]):
-            retry_io(lambda: self._fs.delete_file(self.path(name)))
+            self._change(
+                lambda: self._place.delete(self.path(name)), f"{self.path(name)} cannot be deleted"
+            )
 
     def move(self, name: str, target: str) -> None:
-        """Move a file to a name that no file has."""
-        self.make_folder(target.rpartition("/")[0])
-        retry_io(lambda: self._fs.move(self.path(name), self.path(target)))
+        """Move a file, if it is still there, to a name that no file has.
+
+        Raises WriteError after retries.
+        """
+
+        def move() -> None:
+            self.make_folder(target.rpartition("/")[0])
+            self._place.move(self.path(name), self.path(target))
+
+        self._change(move, f"{self.path(name)} cannot be moved to {target}")
+
+    def sync(self, folder: str) -> None:
+        """Make sure that the files seen in a folder stay there after a loss of power.
+
+        Another process may have moved one into place, and been killed before it synced that.
+        """
+        place, path = self._place, self.path(folder)
+        if isinstance(place, Disk) and place.is_folder(path):
+            self._change(lambda: place.sync_folder(path), f"{path} cannot be synced")
 
     def names(self, folder: str, suffix: str) -> Iterator[str]:
         """Return the files of a folder in the order of their names, without hidden ones."""
@@ -131,27 +169,33 @@ class Files:
         found: dict[str, Stamp] = {}
         if self.is_local:
             self._query(lambda: path_inside(self._root, folder))
-        selector = pafs.FileSelector(self.path(folder), allow_not_found=True)
-        infos = self._query(lambda: self._fs.get_file_info(selector))
-        for info in sorted(infos, key=lambda info: info.path):
-            hidden = info.base_name.startswith(".")
-            if info.type == pafs.FileType.File and info.base_name.endswith(suffix) and not hidden:
-                found[f"{folder}/{info.base_name}"] = (info.size, info.mtime_ns)
+        files = self._query(lambda: self._place.files(self.path(folder)))
+        for file in sorted(files, key=lambda file: file.name):
+            if file.name.endswith(suffix) and not file.name.startswith("."):
+                found[f"{folder}/{file.name}"] = (file.size, file.mtime_ns)
         return found
 
     def each(self, names: Sequence[str], action: Callable[[str], T]) -> Iterator[T]:
         """Yield the action's result for each file in order; a bucket's files run in parallel."""
-        if self.is_local:
-            yield from map(action, names)
-            return
-        with ThreadPoolExecutor(MAX_REQUESTS) as pool:
-            yield from pool.map(action, names)
+        yield from self._place.each(names, action)
 
     def existing(self, names: Sequence[str]) -> list[str]:
         """Return those of these files that exist."""
         paths = [self.path(name) for name in names]
-        infos = self._query(lambda: self._fs.get_file_info(paths))
-        return [n for n, i in zip(names, infos, strict=True) if i.type == pafs.FileType.File]
+        there = self._query(lambda: self._place.are_files(paths))
+        return [name for name, is_file in zip(names, there, strict=True) if is_file]
+
+    def _change(self, change: Callable[[], None], failed: str, gone: bool = True) -> None:
+        """Make a change. Raises WriteError; a file that is gone already is no error if `gone`."""
+        try:
+            retry_io(change)
+        except (OSError, pa.ArrowException) as error:
+            if gone and isinstance(error, FileNotFoundError):
+                return
+            raise WriteError(
+                f"{failed} ({one_line(error)}): see to the disk or the connection and run the same"
+                " command again; stored results stay"
+            ) from error
 
     def _query(self, question: Callable[[], T]) -> T:
         """Return an answer of the file system. Raises InputError if it fails after retries."""
@@ -163,35 +207,6 @@ class Files:
                 " and run the same command again"
             ) from error
 
-    def _upload(self, name: str, body: bytes | pa.Buffer) -> None:
-        with self._fs.open_output_stream(self.path(name)) as stream:
-            stream.write(body)
-
     def _read(self, name: str) -> bytes:
-        if self.is_local:
-            return read_regular(path_inside(self._root, name), MOST_FILE)
-        with self._fs.open_input_file(self.path(name)) as source:
-            if (size := source.size()) > MOST_FILE:
-                raise Refused(f"it has {size:,} bytes, expected at most {MOST_FILE:,}")
-            return bytes(source.read())
-
-
-def _limit_waiting(fs: pafs.FileSystem, root: str) -> tuple[pafs.FileSystem, str]:
-    """Return S3 with timeouts of half a minute in all; pyarrow's default takes minutes.
-
-    The URI's own options are kept; pyarrow exposes them for pickling only.
-    """
-    if not isinstance(fs, pafs.S3FileSystem):
-        return fs, root
-    _, (options,) = fs.__reduce__()
-    return pafs.S3FileSystem(**options | S3), root
-
-
-def _run_uninterrupted(action: Callable[[], None]) -> None:
-    """Run an action in a separate thread, which Ctrl-C does not interrupt.
-
-    After an exception in Python pyarrow completes an upload with the bytes so far, even in the
-    destructor, and half an object would be visible.
-    """
-    with ThreadPoolExecutor(1) as one:
-        one.submit(action).result()
+        path = path_inside(self._root, name) if self.is_local else self.path(name)
+        return self._place.get(path, MOST_FILE)

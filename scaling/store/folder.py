@@ -1,14 +1,19 @@
 """A results folder as files: whether it can be used, and reading and writing without a schema."""
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
 from scaling.errors import InputError
-from scaling.store.files import Files
+from scaling.store.files import Files, Stamp
 from scaling.store.retries import one_line
-from scaling.untrusted import path_inside
+from scaling.store.state import CorruptFile
+from scaling.untrusted import Refused, path_inside
+
+T = TypeVar("T")
 
 
 class Folder:
@@ -62,6 +67,17 @@ class Folder:
         """Write another file of the results, atomically."""
         self._files.write(name, body)
 
+    def file_stamps(self, folder: str, suffix: str) -> dict[str, Stamp]:
+        """Return the stamps of a folder's files by name: size, and time in nanoseconds."""
+        return self._files.stamps(folder, suffix)
+
+    def read_sound(self, name: str, parse: Callable[[bytes], T]) -> T | None:
+        """Return what `parse` returns for the content of a file; None if it is missing.
+
+        The file is read again where `parse` fails. Raises what it raises then.
+        """
+        return self._files.read_sound(name, parse)
+
     def read_file(self, name: str) -> bytes | None:
         """Return the content of a file; None if it is missing."""
         return self._files.read(name)
@@ -74,6 +90,11 @@ class Folder:
         """Return the names of a folder's files, as `read_file` takes them."""
         return list(self._files.names(folder, suffix))
 
+    def sync(self, *folders: str) -> None:
+        """Make sure that the files seen in these folders stay after a loss of power."""
+        for folder in folders:
+            self._files.sync(folder)
+
     def set_aside(self, name: str) -> str:
         """Move a file into damaged/ and return its path there; no file there is replaced."""
         number, (stem, dot, suffix) = 1, name.rpartition(".")
@@ -83,3 +104,10 @@ class Folder:
             target = f"damaged/{stem}-{number}{dot}{suffix}"
         self._files.move(name, target)
         return self._files.path(target)
+
+    def _corrupt(self, name: str, error: BaseException) -> CorruptFile:
+        """Return a file that cannot be read or believed, for this reason."""
+        kind, _, file = name.rpartition("/")
+        unread = isinstance(error, OSError) and not isinstance(error, Refused)
+        path, stem = self._files.path(name), file.rpartition(".")[0]
+        return CorruptFile(path, one_line(error), kind=kind, name=stem, unread=unread)

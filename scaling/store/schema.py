@@ -66,7 +66,10 @@ FAILURES = pa.schema(
     ]
 )
 # Columns of metrics and failures that may differ between two equal trainings.
-PROVENANCE = ("wall_s", "cpu_s", "created_at", "git_commit", "host", "versions", "traceback")
+PROVENANCE = (
+    *("study", "wall_s", "cpu_s", "created_at"),
+    *("git_commit", "host", "versions", "traceback"),
+)
 SCHEMAS = {"metrics": METRICS, "predictions": PREDICTIONS, "failures": FAILURES}
 
 

@@ -10,13 +10,17 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True, slots=True)
 class CorruptFile:
-    """A file that cannot be believed, and why; of some of its models, or of all."""
+    """A file that cannot be believed, and why; of some of its models, or of all.
+
+    `unread`: the disk or the bucket does not give it, so it may be sound.
+    """
 
     path: str
     error: str
     models: tuple[str, ...] = ()
     kind: str = ""
     name: str = ""
+    unread: bool = False
 
     def __str__(self) -> str:
         return f"{self.path} cannot be read ({self.error})"

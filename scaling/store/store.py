@@ -4,7 +4,7 @@ A file of one model has its run_id as name, one of several a hash of theirs: a r
 written twice is replaced, and a file that is copied or swapped is found.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from scaling.store.integrity import CHECKED
 from scaling.store.memory import steady_memory
 from scaling.store.names import COMPACT, name_of
 from scaling.store.older_files import Reader
-from scaling.store.retries import one_line
 from scaling.store.schema import FAILURES, METRICS, PREDICTIONS, SCHEMA_VERSION, SCHEMAS
 from scaling.store.state import CorruptFile, Read, State, state_of
 from scaling.store.tables import decode, encode_rows
@@ -105,16 +104,22 @@ class Store(Documents):
         plans, damaged = self.find_plans()
         records, no_records = self.read_records()
         unreadable = [*damaged, *no_records]
-        kinds = []
+        kinds, stamps = [], {}
         for kind in SCHEMAS:
-            names = [Path(path).stem for path in self._files.names(kind, ".parquet")]
-            found = list(self._decode(kind, columns if kind == "metrics" else None, names))
-            if len(found) < len(names):
+            stamps[kind] = self.stamps(kind)
+            chosen = columns if kind == "metrics" else None
+            found = list(self._decode(kind, chosen, list(stamps[kind])))
+            if len(found) < len(stamps[kind]):
                 return None
             kinds.append([each for each in found if isinstance(each, FileRows)])
             unreadable += [each for each in found if isinstance(each, CorruptFile)]
         contents = read_contents(
-            *kinds, columns=columns, plans=plans, records=records, unreadable=unreadable
+            *kinds,
+            columns=columns,
+            plans=plans,
+            records=records,
+            unreadable=unreadable,
+            stamps=stamps,
         )
         newest = pc.max(contents.metrics["schema_version"]).as_py() or SCHEMA_VERSION
         if newest > SCHEMA_VERSION:
@@ -157,12 +162,20 @@ class Store(Documents):
     def read_models(
         self, kind: str, cell_of: Mapping[str, str], columns: Sequence[str] | None = None
     ) -> pa.Table:
-        """Return the rows of these models, given with their cells; damaged files have none."""
-        names = [Path(name).stem for name in self._files.names(kind, ".parquet")]
-        cells, schema = set(cell_of.values()), _schema(kind, columns)
-        near = [n for n in names if n in cell_of or n.rpartition("-")[0] in {*cells, COMPACT}]
-        found = [f.table for f in self._decode(kind, columns, near) if isinstance(f, FileRows)]
-        rows = pa.concat_tables([schema.empty_table(), *found])
+        """Return the rows of these models, given with their cells; damaged files have none.
+
+        Raises InputError for a file that the disk or the bucket does not give.
+        """
+        cells, schema = {*cell_of.values(), COMPACT}, _schema(kind, columns)
+        for _ in range(TRIES):
+            names = [Path(name).stem for name in self._files.names(kind, ".parquet")]
+            near = [n for n in names if n in cell_of or n.rpartition("-")[0] in cells]
+            found = list(self._decode(kind, columns, near))
+            if len(found) == len(near):
+                break  # else some were compacted meanwhile
+        check_read(file for file in found if isinstance(file, CorruptFile))
+        tables = [file.table for file in found if isinstance(file, FileRows)]
+        rows = pa.concat_tables([schema.empty_table(), *tables])
         return rows.filter(pc.is_in(rows["run_id"], value_set=pa.array(list(cell_of), pa.string())))
 
     def stored_models(self, cell_of: Mapping[str, str]) -> frozenset[str]:
@@ -172,6 +185,7 @@ class Store(Documents):
         if not len(metrics):
             return frozenset()
         predictions = self.read_models("predictions", cell_of, ("run_id",))
+        self.sync("predictions", "metrics")
         return state_of(metrics, predictions, FAILURES.empty_table()).finished
 
     def _decode(
@@ -181,17 +195,19 @@ class Store(Documents):
         schema = _schema(kind, columns)
 
         def one(name: str) -> FileRows | CorruptFile | None:
-            path = self._files.path(f"{kind}/{name}.parquet")
+            file = f"{kind}/{name}.parquet"
             try:
-                if (body := self._files.read(f"{kind}/{name}.parquet")) is None:
-                    return None
-                found = decode(body, schema, older)
+                found = self._files.read_sound(
+                    file, lambda body: decode(body, schema, older), lambda found: not found.lost
+                )
             except (DamagedError, pa.ArrowException, OSError, KeyError) as error:
-                return CorruptFile(path, one_line(error), kind=kind, name=name)
+                return self._corrupt(file, error)
+            if found is None:
+                return None
             return FileRows(
                 kind=kind,
                 name=name,
-                path=path,
+                path=self._files.path(file),
                 table=found.table,
                 sealed=found.sealed,
                 lost=found.lost,
@@ -206,6 +222,16 @@ class Store(Documents):
 
     def _write(self, kind: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self._files.write(f"{kind}/{name}.parquet", encode_rows(rows, SCHEMAS[kind]))
+
+
+def check_read(files: Iterable[CorruptFile]) -> None:
+    """Raise InputError for a file that the disk or the bucket does not give: it may be sound."""
+    for file in files:
+        if file.unread:
+            raise InputError(
+                f"{file}: see to the disk or the connection and run the same command again; or move"
+                " the file away, and its models are trained again"
+            )
 
 
 def _schema(kind: str, columns: Sequence[str] | None) -> pa.Schema:

@@ -13,7 +13,7 @@ from buckets import BUCKET, Bucket, s3_server
 
 from jobs.cli.main import main
 from scaling.errors import InputError
-from scaling.store import retries
+from scaling.store import places, retries
 from scaling.store.files import Files, WriteError
 from scaling.store.store import Store
 
@@ -120,8 +120,8 @@ def test_ctrl_c_in_the_middle_of_an_upload_leaves_no_half_object(
     files = Files(bucket.uri("cut"))
     opened = threading.Event()
 
-    def slowly(self: Files, name: str, body: bytes) -> None:
-        with self._fs.open_output_stream(self.path(name)) as stream:
+    def slowly(self: places.Bucket, path: str, body: bytes) -> None:
+        with self._fs.open_output_stream(path) as stream:
             stream.write(body[:5])
             opened.set()
             time.sleep(0.3)
@@ -131,7 +131,7 @@ def test_ctrl_c_in_the_middle_of_an_upload_leaves_no_half_object(
         opened.wait(10)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Files, "_upload", slowly)
+    monkeypatch.setattr(places.Bucket, "_upload", slowly)
     other = threading.Thread(target=interrupt)
     # A shell has its background commands ignore Ctrl-C, and so would these tests there.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,6 +23,7 @@ from scaling.errors import InputError
 from scaling.recipes.registry import find_recipe
 from scaling.store import retries
 from scaling.store import store as store_module
+from scaling.store.places import Disk
 from scaling.store.rows import metric_rows, prediction_row
 from scaling.store.store import Store, WriteError, pack_correct, unpack_correct
 from scaling.study import Cell, evaluated_epochs, make_cell, make_members
@@ -208,12 +209,11 @@ def test_a_write_that_fails_leaves_what_was_there(
     prediction = store.read("predictions").table.to_pylist()[0]
     rows = [r for r in before.to_pylist() if r["run_id"] == prediction["run_id"]]
 
-    def full(self: Path, body: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(memoryview(body)[:10])
+    def full(self: Disk, path: str, body: bytes) -> None:  # noqa: ARG001
+        Path(path).write_bytes(memoryview(body)[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Disk, "create", full)
     monkeypatch.setattr(retries, "WAITS_S", (0, 0))
     with pytest.raises(WriteError, match=r"No space left.*run the same command again"):
         store.write_model(rows, prediction)
@@ -226,15 +226,15 @@ def test_a_write_that_fails_leaves_what_was_there(
 def test_a_write_is_tried_again_while_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tries, write_bytes, waited = [], Path.write_bytes, list[float]()
+    tries, create, waited = [], Disk.create, list[float]()
 
-    def full_at_first(self: Path, body: bytes) -> int:
-        tries.append(self)
+    def full_at_first(self: Disk, path: str, body: bytes) -> None:
+        tries.append(path)
         if len(tries) < 3:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write_bytes(self, body)
+        create(self, path, body)
 
-    monkeypatch.setattr(Path, "write_bytes", full_at_first)
+    monkeypatch.setattr(Disk, "create", full_at_first)
     monkeypatch.setattr("time.sleep", waited.append)
     store = Store(tmp_path)
     store.write_file("notes/a.txt", b"a")
