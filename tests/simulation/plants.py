@@ -106,6 +106,10 @@ PLANTS: dict[str, Callable[[], Any]] = {
 }
 
 
+# The faults that a planted bug needs; in worlds of all kinds they are found in 1 and 2 of 200.
+NEEDS = {"one reading": ("flips",), "errors are success": ("full", "outages")}
+
+
 @contextmanager
 def planted(name: str) -> Iterator[None]:
     """Plant a bug for the time of a block; the simulation must be installed."""
