@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from scaling.errors import InputError
 from scaling.store.files import Files, Stamp
-from scaling.store.retries import one_line
+from scaling.store.retries import one_line, retry_io
 from scaling.store.state import CorruptFile
 from scaling.untrusted import Refused, path_inside
 
@@ -30,12 +30,19 @@ class Folder:
         return self._files.root
 
     def unwritable_reason(self, *folders: str) -> str | None:
-        """Return why files cannot be written to these folders; None if they can."""
-        try:
+        """Return why files cannot be written to these folders; None if they can.
+
+        A bucket is tried again, as any request of a busy one may fail; a disk answers at once.
+        """
+        probe = f"{folders[0]}/.probe-{uuid.uuid4().hex[:8]}"  # other processes probe, too
+
+        def write() -> None:
             for folder in folders:
                 self._files.make_folder(folder)
-            probe = f"{folders[0]}/.probe-{uuid.uuid4().hex[:8]}"  # other processes probe, too
             self._files.write_once(probe, b"ok")
+
+        try:
+            write() if self.is_local else retry_io(write)
             self._files.delete(probe)
         except (OSError, pa.ArrowException) as error:
             return one_line(error)

@@ -57,8 +57,8 @@ class Store(Documents):
         """Raise InputError unless files can be written here; called before training."""
         if reason := self.unwritable_reason(*SCHEMAS):
             raise InputError(
-                f"results cannot be written to {self.out} ({reason}): name another folder"
-                " with --out"
+                f"results cannot be written to {self.out} ({reason}): see to the disk or the"
+                " connection and run the same command again, or name another folder with --out"
             )
 
     def stamps(self, kind: str) -> dict[str, Stamp]:

@@ -195,3 +195,15 @@ def test_keys_in_a_uri_are_refused_and_not_repeated(capsys: pytest.CaptureFixtur
         assert "AKIA123" not in said
     with pytest.raises(InputError, match="holds a key"):
         Store("abfs://account:key@container/path")
+
+
+@pytest.mark.parametrize("fault", ["busy", "reset", "reset after"])
+def test_a_bucket_that_fails_now_and_then_can_be_written(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """S3's client tries each request three times; we try again after that."""
+    monkeypatch.setattr(retries, "WAITS_S", (0.0, 0.0))
+    left = [fault] * 5
+    bucket.fault = lambda line: left.pop() if left and "PUT" in line else None
+    Store(bucket.uri(f"now-and-then-{fault.replace(' ', '-')}")).check_writable()
+    assert not left

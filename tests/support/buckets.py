@@ -35,6 +35,11 @@ class Bucket:
         return {name: int(size) for name, size in pairs if not name.endswith("/")}
 
 
+def _take_body(environ: dict[str, Any]) -> None:
+    """Read what a request sends, and no more: to the end of the stream it would wait for ever."""
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+
+
 @contextmanager
 def s3_server() -> Iterator[Bucket]:
     """Provide an empty bucket for the time of a block."""
@@ -49,14 +54,12 @@ def s3_server() -> Iterator[Bucket]:
         line = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{query and f'?{query}'}"
         bucket.asked.append(line)
         if bucket.refuse and bucket.refuse[0] in line:
-            if environ["REQUEST_METHOD"] in ("PUT", "POST"):
-                environ["wsgi.input"].read()
+            _take_body(environ)
             start_response(f"{bucket.refuse[1]} no", [("Content-Type", "application/xml")])
             return [ERROR.format(bucket.refuse[2]).encode()]
         fault = bucket.fault(line)
         if fault == "busy":
-            if environ["REQUEST_METHOD"] in ("PUT", "POST"):
-                environ["wsgi.input"].read()
+            _take_body(environ)
             start_response("503 Slow Down", [("Content-Type", "application/xml")])
             return [ERROR.format("SlowDown").encode()]
         if fault == "reset after":  # the object is stored, and the client is not told
