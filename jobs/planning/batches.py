@@ -74,11 +74,14 @@ class Packed(Sequence[Batch]):
 
 def unfinished_jobs(jobs: Sequence[Job], done: Collection[str]) -> tuple[Job, ...]:
     """Return the jobs without the members whose run_id is in `done`."""
-    left = (
-        replace(job, members=tuple(m for m in job.members if job.cell.run_id(m) not in done))
-        for job in jobs
-    )
-    return tuple(job for job in left if job.members)
+    left = list[Job]()
+    for job in jobs:
+        members = tuple(m for m in job.members if job.cell.run_id(m) not in done)
+        if len(members) == len(job.members):
+            left.append(job)
+        elif members:
+            left.append(replace(job, members=members))
+    return tuple(left)
 
 
 def make_batches(
@@ -96,12 +99,13 @@ def make_batches(
     As many members of a job as `group_size` says stay in one batch, however long that takes, unless
     slots would be idle.
     """
-    total = sum(plan(job).seconds for job in jobs)
+    planned = [plan(job) for job in jobs]
+    total = sum(each.seconds for each in planned)
     smallest = math.sqrt(total * DISPATCH_S) if slots > FEW_SLOTS else 0.0
     most = min(MOST_S, max(total / (4 * slots), smallest))
     batches: list[Batch] = []
     pieces, seconds = list[PlannedJob](), 0.0
-    for piece in _pieces(jobs, plan, most, slots, group_size):
+    for piece in _pieces(planned, plan, most, slots, group_size):
         if pieces and seconds + piece.seconds > most:
             batches.append(Batch(jobs=tuple(pieces)))
             pieces, seconds = [], 0.0
@@ -138,21 +142,24 @@ def divide(
 
 
 def _pieces(
-    jobs: Sequence[Job],
+    whole: Sequence[PlannedJob],
     plan: Callable[[Job], PlannedJob],
     most: float,
     slots: int,
     group_size: Callable[[Job], int],
 ) -> list[PlannedJob]:
     """Return jobs cut into even groups of members that cost at most `most`; the cheapest first."""
-    share = -(-sum(len(job.members) for job in jobs) // slots)
+    share = -(-sum(len(planned.job.members) for planned in whole) // slots)
     pieces = []
-    for job in jobs:
-        n = len(job.members)
-        each = plan(job).seconds / n
+    for planned in whole:
+        job, n = planned.job, len(planned.job.members)
+        each = planned.seconds / n
         largest = max(1, int(most / each)) if each > 0 else n
         smallest = min(group_size(job), share, n)
         count = max(1, min(-(-n // largest), n // smallest))
+        if count == 1:
+            pieces.append(planned)
+            continue
         ends = [n * i // count for i in range(count + 1)]
         pieces += [plan(replace(job, members=job.members[a:b])) for a, b in pairwise(ends)]
     return sorted(pieces, key=lambda piece: piece.seconds)
