@@ -212,7 +212,7 @@ def as_plain(value: Any) -> dict[str, Any]:
     """Return a dataclass and those within it as values for JSON."""
     return {
         name: as_plain(item) if hasattr(item, "__dataclass_fields__") else item
-        for name in _field_names(type(value))
+        for name in _field_names(value.__class__)
         for item in [getattr(value, name)]
     }
 
