@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from typing import Any, Literal
 
 from scaling.data.selection import DatasetInfo, Split
@@ -24,8 +25,17 @@ PLAN_KEYS = ("cell_id", "source", "start_source", "note", "predicted_s", "member
 MEMBER_FIELDS = ("lr", "weight_decay")  # of a recipe; a member has its own
 
 
+class _Hashed:
+    """Hold the names of a cell or member once they are hashed; copies and pickles leave them out.
+
+    A plan of 100,000 models asks for each name about six times.
+    """
+
+    __slots__ = ("_names",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(_Hashed):
     """One grid point. Its recipe is resolved: the epochs are those of this cell."""
 
     dataset: str
@@ -53,25 +63,52 @@ class Cell:
 
     @property
     def cell_id(self) -> str:
-        return f"{self._prefix}-{_hash(cell_identity(self))}"
-
-    @property
-    def _prefix(self) -> str:
-        name = re.sub(r"[^A-Za-z0-9]+", "_", self.dataset)
-        return f"{name}-n{self.n_train}-w{self.width:g}-{self.recipe.name}-e{self.recipe.epochs}"
+        return self._own_names().cell_id
 
     def run_id(self, member: "Member") -> str:
-        identity = {"cell": cell_identity(self), "member": as_plain(member)}
-        return f"{self._prefix}-s{member.seed}-{_hash(identity)}"
+        names = self._own_names()
+        cached: tuple[CellNames, str] | None = getattr(member, "_names", None)
+        if cached and cached[0] is names:
+            return cached[1]
+        run_id = names.run_id(member)
+        object.__setattr__(member, "_names", (names, run_id))
+        return run_id
+
+    def _own_names(self) -> "CellNames":
+        names: CellNames | None = getattr(self, "_names", None)
+        if names is None:
+            names = CellNames(self)
+            object.__setattr__(self, "_names", names)
+        return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(_Hashed):
     """One model of a cell; the seed determines its training subset, weights and augmentation."""
 
     seed: int
     lr: float
     weight_decay: float
+
+
+class CellNames:
+    """The names of a cell and its members: readable parts, then the hash of the identity."""
+
+    __slots__ = ("_before", "_prefix", "cell_id")
+
+    def __init__(self, cell: Cell) -> None:
+        name = re.sub(r"[^A-Za-z0-9]+", "_", cell.dataset)
+        recipe = cell.recipe
+        self._prefix = f"{name}-n{cell.n_train}-w{cell.width:g}-{recipe.name}-e{recipe.epochs}"
+        text = _canonical(cell_identity(cell))
+        self.cell_id = f"{self._prefix}-{_digits(hashlib.sha256(text.encode()))}"
+        self._before = hashlib.sha256(f'{{"cell":{text},"member":'.encode())
+
+    def run_id(self, member: Member) -> str:
+        """Return the hash of the cell and the member, of which the cell's part is hashed once."""
+        whole = self._before.copy()
+        whole.update(f"{_canonical(as_plain(member))}}}".encode())
+        return f"{self._prefix}-s{member.seed}-{_digits(whole)}"
 
 
 def make_cell(
@@ -119,6 +156,7 @@ def make_members(
     return members
 
 
+@cache
 def evaluated_epochs(epochs: int, *, every: bool = False, points: int = 8) -> tuple[int, ...]:
     """Return the epochs to evaluate after: all, or about `points` log-spaced and the last."""
     if every:
@@ -162,15 +200,20 @@ def complete(cell: Cell | Mapping[str, Any]) -> dict[str, Any]:
     found = {name: _to_tuples(value) for name, value in plain.items() if name not in PLAN_KEYS}
     recipe = {name: _to_tuples(value) for name, value in plain.get("recipe", {}).items()}
     start = complete(plain["start"]) if plain.get("start") else None
-    return _defaults(Cell) | found | {"recipe": _defaults(Recipe) | recipe, "start": start}
+    return {
+        **_defaults(Cell),
+        **found,
+        "recipe": {**_defaults(Recipe), **recipe},
+        "start": start,
+    }
 
 
 def as_plain(value: Any) -> dict[str, Any]:
     """Return a dataclass and those within it as values for JSON."""
     return {
-        field.name: as_plain(item) if hasattr(item, "__dataclass_fields__") else item
-        for field in fields(value)
-        for item in [getattr(value, field.name)]
+        name: as_plain(item) if hasattr(item, "__dataclass_fields__") else item
+        for name in _field_names(value.__class__)
+        for item in [getattr(value, name)]
     }
 
 
@@ -219,7 +262,13 @@ def _without_defaults(
     }
 
 
-def _defaults(kind: type) -> dict[str, Any]:
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+@cache
+def _defaults(kind: type) -> Mapping[str, Any]:
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING}
 
 
@@ -229,12 +278,23 @@ def _to_tuples(value: Any) -> Any:
 
 
 def _hash(identity: dict[str, Any]) -> str:
-    """Return 12 hexadecimal digits of the hash of the canonical JSON.
+    """Return 12 hexadecimal digits of the hash of the canonical JSON."""
+    return _digits(hashlib.sha256(_canonical(identity).encode()))
+
+
+def _digits(digest: "hashlib._Hash") -> str:
+    return digest.hexdigest()[:12]
+
+
+def _canonical(identity: dict[str, Any]) -> str:
+    """Return an identity as JSON with sorted keys.
 
     Raises InputError for infinite values and TypeError for others that JSON cannot hold.
     """
     try:
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _ENCODE(identity)
     except ValueError as error:
         raise InputError(f"a cell has an infinite value ({error}): expected numbers") from error
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode

@@ -1,6 +1,7 @@
 """Which recipes can train which model."""
 
 import re
+from functools import cache
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from scaling.errors import InputError
@@ -46,10 +47,15 @@ def _check_words(recipe: Recipe) -> None:
             f"recipe name {recipe.name!r}: it is part of the names of files, so expected no slash"
             " and no control character"
         )
-    for name, hint in get_type_hints(Recipe).items():
-        value = getattr(recipe, name)
-        if get_origin(hint) is Literal and value not in get_args(hint):
+    for name, words in _known_words().items():
+        if (value := getattr(recipe, name)) not in words:
             raise InputError(
-                f"recipe {recipe.name}: {name} is {value!r}, expected one of"
-                f" {', '.join(get_args(hint))}"
+                f"recipe {recipe.name}: {name} is {value!r}, expected one of {', '.join(words)}"
             )
+
+
+@cache
+def _known_words() -> dict[str, tuple[str, ...]]:
+    """Return the words that each field of a recipe knows, for those that know some only."""
+    hints = get_type_hints(Recipe).items()
+    return {name: get_args(hint) for name, hint in hints if get_origin(hint) is Literal}

@@ -248,9 +248,10 @@ def _cells(grid: Grid, found: dict[str, tuple[str, DatasetInfo]]) -> Iterable[tu
         source, info = found[dataset]
         base = find_recipe(named) if isinstance(named, str) else named
         epochs_axis = grid.epochs or (base.epochs,)
-        axes = (grid.model, epochs_axis, grid.width, grid.n_train, grid.n_test)
-        for model, epochs, width, n_train, n_test in product(*axes):
-            recipe = replace(base, epochs=epochs, batch_size=grid.batch_size or base.batch_size)
+        batch_size = grid.batch_size or base.batch_size
+        recipes = [replace(base, epochs=epochs, batch_size=batch_size) for epochs in epochs_axis]
+        axes = (grid.model, recipes, grid.width, grid.n_train, grid.n_test)
+        for model, recipe, width, n_train, n_test in product(*axes):
             common: dict[str, Any] = {"width": width, "model": model}
             cell = make_cell(
                 info,

@@ -140,6 +140,8 @@ def _ray_lines(found: dict[str, Any]) -> list[str]:
         f"  {found['tiny_cells']:,} tiny cells: {_text(found['tiny_wall'])} s, a plain loop"
         f" {_text(found['tiny_loop'])} s and {_text(found['tiny_stored'])} s with storing:"
         f" {_text(1000 * found['tiny_cell'])} ms of a slot a cell, {found['tiny_share']:.0%}",
+        f"  a batch takes the driver {_text(found['driver_batch_ms'])} ms of its core and"
+        f" {_text(found['driver_batch_kb'])} kB that stay",
         f"  most memory: driver {_text(found['driver_mb'])} MB, Ray's head"
         f" {_text(found['head_mb'])} MB",
     ]

@@ -44,7 +44,7 @@ def cluster_slots(
     if not (cpu or gpu):
         raise InputError("the cluster has neither CPU nor GPU for trials: add a worker node")
     cpu = min(cpus or cpu, cpu)
-    return Slots(cpu=cpu if device != "cuda" else 0, gpu=gpu if device != "cpu" else 0)
+    return Slots(cpu=cpu if device != "cuda" else 0, gpu=gpu if device != "cpu" else 0).most()
 
 
 def available_slots(device: str, cpus: int | None, store: Store, shared_fs: bool) -> Slots:

@@ -10,8 +10,9 @@ from typing import Any
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayActorError, RayTaskError
 
+from jobs.execution.losses import flat, plain
+
 UNKNOWN = "its trial ended without a result"
-LOW_MEMORY = re.compile(r"low on memory|out of memory", re.IGNORECASE)
 # Ray names a dead worker's exit between its own details and a list of possible causes.
 EXIT = re.compile(r"Worker exit detail: (.*?)(?: Some common causes| There are some potential|$)")
 
@@ -23,7 +24,7 @@ class WorkerLost(RayActorError):
         super().__init__(error_msg=error_msg)
 
 
-class OutOfMemory(WorkerLost):
+class OutOfMemory(WorkerLost, MemoryError):
     """The memory monitor of a node killed the worker."""
 
 
@@ -58,14 +59,9 @@ def error_of(trial: Any) -> BaseException:
     return WorkerLost(UNKNOWN)
 
 
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Tell whether a node, a process or a GPU had too little memory for a trial."""
-    return isinstance(error, OutOfMemory | MemoryError) or bool(LOW_MEMORY.search(_flat(error)))
-
-
 def reason(error: BaseException) -> str:
     """Return why a trial was lost, in a line."""
-    text = _flat(error)
+    text = flat(error)
     if isinstance(error, RayTaskError):  # the last line of its traceback
         return text and plain(error).strip().splitlines()[-1][:500]
     if isinstance(error, ActorDiedError):
@@ -73,12 +69,3 @@ def reason(error: BaseException) -> str:
         why = found.group(1) if found else text.rpartition(" is dead because ")[2]
         return f"its worker died ({why[:200]})"
     return text[:500] or UNKNOWN
-
-
-def _flat(error: BaseException) -> str:
-    return " ".join(plain(error).split())
-
-
-def plain(text: object) -> str:
-    """Return text without the colours that Ray puts into it."""
-    return re.sub(r"\x1b\[\d+m", "", str(text))

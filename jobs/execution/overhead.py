@@ -13,7 +13,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from jobs.execution import capacity, connect
+from jobs.execution import capacity, connect, driver_cost
 from jobs.execution.sweep import Options, sweep
 from jobs.execution.worker import train_job
 from jobs.planning.batches import MOST_S
@@ -30,6 +30,7 @@ ROUNDS = 3
 EPOCHS = 23
 SHORT_S = 0.1  # of trials that are too short
 TINY_CELLS = 1000
+EMPTY_BATCHES = 3000
 TINY_SIZES = 100  # images of the smallest of them; each next one has one more
 
 _others: Barrier  # of a process that runs one of several loops
@@ -75,6 +76,7 @@ def measure(us: float) -> dict[str, Any]:
 
     short: trials of a tenth of a second; one_slot: on one slot, beside which the driver has a core
     of its own; gain: models of all slots against those of one; load: of the machine before;
+    driver_batch_ms and driver_batch_kb: the driver's core, and memory that stays, for a batch;
     driver_mb and head_mb: the most memory of this process and of Ray's beside it.
     """
     load = os.getloadavg()[0]
@@ -83,6 +85,7 @@ def measure(us: float) -> dict[str, Any]:
         one, found = (_median(each) for each in zip(*rounds, strict=True))
         short = sweep_overhead(us, SHORT_S)
         tiny = tiny_cells()
+        batch = driver_cost.measure(EMPTY_BATCHES)
         driver, head = peak_mb()
     flat = {name: getattr(found, name) for name in Overhead.__slots__}
     flat |= {f"short_{name}": getattr(short, name) for name in ("running", "trial_s")}
@@ -90,6 +93,7 @@ def measure(us: float) -> dict[str, Any]:
     gain = found.models_s / one.models_s
     flat["one_slot_running"] = one.running
     flat["running_range"] = tuple(sorted(every.running for _, every in rounds))[:: ROUNDS - 1]
+    flat |= {"driver_batch_ms": batch.cpu_ms, "driver_batch_kb": batch.kb}
     return flat | {"gain": gain, "load": load, "driver_mb": driver, "head_mb": head}
 
 

@@ -12,12 +12,13 @@ from ray.tune import TuneError
 from ray.tune.execution import class_cache
 
 from jobs.execution import connect, stopping
+from jobs.execution.dispatch import Arguments, Dispatch, NothingLeft, Openings, drop_old_results
 from jobs.execution.head_watch import HeadLost, HeadWatch, addresses
+from jobs.execution.inbox import work
 from jobs.execution.last_words import last_words
-from jobs.execution.lost_trials import WorkerLost, error_of, know_all_errors, reason
+from jobs.execution.lost_trials import know_all_errors
 from jobs.execution.silence import Limits, Watch
 from jobs.execution.trial_source import Lost, TrialSource
-from scaling.errors import InputError
 from scaling.store.store import Store
 
 # Tune would send the driver's AWS keys to its trials in their runtime environment, which every node
@@ -27,52 +28,18 @@ class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
 )
 INFRASTRUCTURE_RETRIES = 3  # assumed: for workers that are killed; a model's NaN is never retried
 know_all_errors()
+drop_old_results()
 STORE_S = 15.0  # assumed: to note the lost trials of a lost head
 
 
-class Care(tune.Callback):
-    """Give lost trials to their source again, with a line for each; end them all without a head.
-
-    Begin no more trials once one was given up and results cannot be written.
-    """
-
-    def __init__(
-        self,
-        source: TrialSource,
-        store: Store,
-        watch: Watch,
-        head: HeadWatch,
-        say: Callable[[str], None],
-    ) -> None:
-        self._source, self._store, self._say = source, store, say
-        self._watch, self._head = watch, head
-
-    def __getstate__(self) -> dict[str, object]:
-        """Leave everything out: Ray Tune pickles its callbacks, and these hold a thread."""
-        return {}
-
-    def on_step_begin(self, iteration: int, trials: list[Any], **_: Any) -> None:
-        self._head.check()
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        node, killed = self._watch.forget(trial.trial_id)
-        error = WorkerLost(killed) if killed else error_of(trial)
-        fate = self._source.failed(dict(trial.config), error, node)
-        self._say(f"a trial was lost: {reason(error)}; it is {fate}")
-        if fate.startswith("given up"):
-            try:
-                self._store.check_writable()
-            except InputError:
-                self._source.ended = True
-
-
 def run_trials(
-    trainable: Callable[..., None],
+    trainable: Callable[..., dict[str, Any] | None],
     source: TrialSource,
     *,
     max_concurrent: int,
-    resources: Callable[[dict[str, Any]], tune.PlacementGroupFactory],
+    resources: Callable[[Any], tune.PlacementGroupFactory],
     predicted: Callable[[dict[str, Any]], float],
+    arguments: Arguments = lambda _: {},
     store: Store,
     say: Callable[[str], None],
     limits: Limits,
@@ -80,16 +47,18 @@ def run_trials(
     callbacks: Sequence[tune.Callback] = (),
     **trainable_kwargs: Any,
 ) -> None:
-    """Run all trials of `source`.
+    """Train all configurations of `source`, in as many trials as can run at once.
 
-    `resources` returns the request of a trial by its configuration, `predicted` its seconds;
-    `store_lost` gets those that were given up, with their errors. `trainable_kwargs` go to
-    `trainable` beside the configuration. Both are small: a trial finds its data on its own node.
+    `resources` returns the request of a trial by its kind; by the configuration, `predicted`
+    returns seconds, and `arguments` what `trainable` gets beside it. `trainable_kwargs` are the
+    same for all. All are small: a worker finds its data on its own node. `store_lost` gets the
+    configurations that were given up, with their errors.
     Raises HeadLost where Ray itself is lost.
     """
     source.retries = INFRASTRUCTURE_RETRIES
     given = tune.with_parameters(
-        trainable,
+        work,
+        train=trainable,
         out=store.out if not store.is_local else str(store.root),
         settings=connect.settings(),
         **trainable_kwargs,
@@ -111,19 +80,22 @@ def run_trials(
     ):
         stopping.scratch(scratch)
         watch = Watch(predicted, say, limits)
-        care = Care(source, store, watch, head, say)
+        openings = Openings(source)
+        dispatch = Dispatch(source, openings, arguments, store, watch, head, say)
         tuner = tune.Tuner(
-            tune.with_resources(given, lambda config: elsewhere(resources(config), config)),
+            tune.with_resources(
+                given, lambda trial: elsewhere(resources(trial["kind"]), trial["avoid"])
+            ),
             tune_config=tune.TuneConfig(
-                search_alg=source,
+                search_alg=openings,
                 num_samples=-1,  # until the source has no more
-                reuse_actors=True,
                 max_concurrent_trials=max_concurrent,
             ),
             run_config=tune.RunConfig(
                 storage_path=scratch,  # Ray's own state is disposable: ours is the store
                 verbose=0,
-                callbacks=[*callbacks, watch, care],
+                callbacks=[*callbacks, watch, dispatch],
+                stop=NothingLeft(source),
             ),
         )
         try:
@@ -148,11 +120,9 @@ def advice(exact: bool = False) -> str:
     return f"{stopping.what_is_stored(exact)}; see to the cluster and run the same command again"
 
 
-def elsewhere(
-    request: tune.PlacementGroupFactory, config: dict[str, Any]
-) -> tune.PlacementGroupFactory:
-    """Return the request of a lost trial for another node than its last, where there is one."""
-    (needs,), node = request.bundles, config.get("avoid")
+def elsewhere(request: tune.PlacementGroupFactory, node: str) -> tune.PlacementGroupFactory:
+    """Return the request of a trial for another node than this one, where there is one."""
+    (needs,) = request.bundles
     others = (
         each["Alive"]
         and each["NodeID"] != node

@@ -13,7 +13,9 @@ from ray import tune
 from jobs.execution import capacity, connect, stopping, tracking
 from jobs.execution.folder import compact_many, exclusive_lock, mended_state, write_plan
 from jobs.execution.head_watch import HeadLost
-from jobs.execution.lost_trials import UNKNOWN, WorkerLost, plain, reason
+from jobs.execution.inbox import finished_models
+from jobs.execution.losses import plain
+from jobs.execution.lost_trials import UNKNOWN, WorkerLost, reason
 from jobs.execution.presence import announced
 from jobs.execution.queue import Queue
 from jobs.execution.ray_trials import advice, resource_request, run_trials
@@ -21,13 +23,15 @@ from jobs.execution.run_record import record_run
 from jobs.execution.silence import Limits
 from jobs.execution.trial_source import Lost
 from jobs.execution.worker import train_batch
-from jobs.planning.batches import Batch, Packed, Slots, unfinished_jobs
+from jobs.planning.batches import Batch, Slots, unfinished_jobs
 from jobs.planning.cost import Cost, devices_of, plan_job, predict_seconds
 from jobs.planning.placement import place, predicted
 from scaling import engines
 from scaling.progress import Progress
 from scaling.store.store import State, Store
 from scaling.study import Job, Study, plan
+
+REPORT_S = 0.01  # of one worker, and so between two of all of them: the driver takes 1 to 3 ms each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +141,11 @@ def _run(
     callbacks: Sequence[tune.Callback],
     limits: Limits,
 ) -> None:
-    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        batch = batches[config["batch"]]
-        return resource_request(batch.device, batch.share)
+    def arguments(config: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "jobs": batches[config["batch"]].jobs,
+            "every_s": REPORT_S * (slots.cpu + slots.gpu),
+        }
 
     def store_lost(lost: Sequence[Lost]) -> None:
         jobs = ([each.job for each in batches[config["batch"]].jobs] for config, _ in lost)
@@ -151,14 +157,14 @@ def _run(
             train_batch,
             Queue(batches, slots),
             max_concurrent=slots.cpu + round(slots.gpu / min(batch.share for batch in batches)),
-            resources=resources,
+            resources=lambda kind: resource_request(*kind),
             predicted=lambda config: batches[config["batch"]].seconds,
+            arguments=arguments,
             store=store,
             say=bar.say,
             limits=limits,
             store_lost=store_lost,
             callbacks=[ProgressCallback(bar, models), *callbacks],
-            batches=Packed(batches),
             study=study.name,
         )
     _name_missing([planned.job for batch in batches for planned in batch.jobs], store)
@@ -186,12 +192,12 @@ class ProgressCallback(tune.Callback):
     ) -> None:
         if result.get("message"):
             self.bar.say(result["message"])
-        if result.get("finished"):
-            if result["finished"] not in self.finished and not result["failed"]:
+        for model in finished_models(result):
+            if model["finished"] not in self.finished and not model["failed"]:
                 stopping.one_more()
-            self.finished.add(result["finished"])
-            self.failed += result["failed"]
-            self.last = f" ({result['text']})"
+            self.finished.add(model["finished"])
+            self.failed += model["failed"]
+            self.last = f" ({model['text']})"
         failed = f", {self.failed} failed" if self.failed else ""
         text = f"{len(self.finished)} of {self.models} models{failed}{self.last}"
         self.bar.advance(result.get("seconds", 0.0), text)

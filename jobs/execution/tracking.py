@@ -18,6 +18,7 @@ from typing import Any
 import requests
 from ray import tune
 
+from jobs.execution.inbox import finished_models
 from scaling.errors import InputError
 from scaling.store.store import Store
 
@@ -63,8 +64,7 @@ class Tracker(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        if run_id := result.get("finished"):
-            self.track([run_id])
+        self.track(model["finished"] for model in finished_models(result))
 
     def track(self, run_ids: Iterable[str]) -> None:
         """Make a run of each of these models that has none."""

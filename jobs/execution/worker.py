@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from ray import tune
 
-from jobs.planning.batches import Batch
 from jobs.planning.cost import PlannedJob
 from scaling import engines
 from scaling.data import datasets
@@ -27,23 +26,25 @@ REPORT_S = 2.0  # assumed: as often as people look; a report costs a worker 6 ms
 
 
 def train_batch(
-    config: dict[str, int],
-    batches: Sequence[Batch],
+    config: dict[str, Any],  # noqa: ARG001  every trainable gets it
+    jobs: Sequence[PlannedJob],
     study: str,
     out: str,
     settings: dict[str, str],
-) -> None:
-    """Train the batch whose number the configuration of this Tune trial holds.
+    every_s: float = 0.0,
+) -> dict[str, Any]:
+    """Train the jobs of a batch, whose number the configuration holds; return the last report.
 
-    Models that an interrupted trial had stored are not trained again.
+    Models that an interrupted worker had stored are not trained again.
     """
     os.environ.update(settings)
     retries.on_retry = lambda line: tune.report({"message": line})
     store = Store(out)
-    batch = batches[config["batch"]]
     checkpoints = Checkpoints(store, lambda line: tune.report({"message": line}))
-    for planned in batch.jobs:
-        train_job(planned, store, study, tune.report, checkpoints)
+    *others, last = jobs
+    for planned in others:
+        tune.report(train_job(planned, store, study, tune.report, checkpoints, every_s))
+    return train_job(last, store, study, tune.report, checkpoints, every_s)
 
 
 def train_job(
@@ -52,18 +53,22 @@ def train_job(
     study: str,
     report: Report,
     checkpoints: Checkpoints | None = None,
-) -> None:
-    """Train and store the members of a job; report progress, and each model once it is stored."""
+    every_s: float = 0.0,
+) -> dict[str, Any]:
+    """Train and store the members of a job; report progress, and each model once it is stored.
+
+    Return the report of the last model, which the caller sends, perhaps with more in it.
+    """
     job, cell = planned.job, planned.job.cell
     seconds = planned.seconds / len(job.members)
-    reporter = ProgressReporter(report)
+    reporter = ProgressReporter(report, len(job.members), every_s)
     stored = store.stored_models({cell.run_id(m): cell.cell_id for m in job.members})
     for run_id in stored:
         text = f"{label(cell)}: stored before"
         reporter.reached(run_id, seconds, finished=run_id, failed=False, text=text)
     members = [member for member in job.members if cell.run_id(member) not in stored]
     if not members:
-        return
+        return reporter.last
     data = datasets.load(job.source, cell.n_train)
 
     def observe(member: Member, evaluation: Evaluation) -> None:
@@ -84,6 +89,7 @@ def train_job(
             checkpointer_of=partial(checkpoints.of, cell) if checkpoints else None,
         ):
             together.add(result)
+    return reporter.last
 
 
 class Together:
@@ -151,19 +157,37 @@ def engine_here(planned: PlannedJob) -> str:
 
 
 class ProgressReporter:
-    """Report the share of the predicted seconds that is done: now and then, and for each model."""
+    """Report the share of the predicted seconds that is done, now and then, and finished models.
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    Models that finish within `every_s` of a report wait for the next one, as `earlier`. `last` is
+    the report of the last of so many models, which is left to the caller.
+    """
+
+    def __init__(self, report: Report, models: int, every_s: float = 0.0) -> None:
+        self._report, self._models, self._every_s = report, models, every_s
+        self.last: dict[str, Any] = {}
+        self._finished: list[dict[str, Any]] = []
         self._reached: dict[str, float] = {}
-        self._unreported, self._last = 0.0, time.monotonic()
+        self._unreported, self._reported_at = 0.0, time.monotonic()
 
     def reached(self, run_id: str, seconds: float, **finished: Any) -> None:
         self._unreported += seconds - self._reached.get(run_id, 0.0)
         self._reached[run_id] = seconds
-        if finished or time.monotonic() - self._last >= REPORT_S:
-            self._report({"seconds": self._unreported, **finished})
-            self._unreported, self._last = 0.0, time.monotonic()
+        if finished:
+            self._finished.append(finished)
+            self._models -= 1
+        since = time.monotonic() - self._reported_at
+        if finished and not self._models:
+            self.last = self._next()
+        elif since >= (self._every_s if self._finished else max(self._every_s, REPORT_S)):
+            self._report(self._next())
+
+    def _next(self) -> dict[str, Any]:
+        """Return a report of all that has come since the last one."""
+        *earlier, latest = self._finished or [{}]
+        made = {"seconds": self._unreported, **latest} | ({"earlier": earlier} if earlier else {})
+        self._finished, self._unreported, self._reported_at = [], 0.0, time.monotonic()
+        return made
 
 
 def label(cell: Cell) -> str:

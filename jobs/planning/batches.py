@@ -1,24 +1,24 @@
-"""Cut jobs into batches, one for each Tune trial: no core idles and no trial takes long."""
+"""Cut jobs into batches: no core idles, and no batch takes long."""
 
 import math
-import pickle
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 from jobs.planning.cost import PlannedJob
 from scaling.study import Job
 
-MOST_S = 30.0  # assumed: what a killed worker may lose, and long against Ray's 40 ms a trial
-
-DISPATCH_S = 0.017  # measured: the driver's one core is busy so long with each trial
+MOST_S = 30.0  # assumed: what a killed worker may lose, and long against Ray's 10 ms a batch
+DISPATCH_S = 0.0013  # measured: the driver's one core is busy so long with each batch
+LOOK_S = 1e-6  # measured: and, with each batch, for each worker that trains, as Tune waits for all
+WORKER_S = 0.015  # derived: the driver's core for a trial of Tune, without its snapshots
+MOST_SLOTS = 2000  # assumed: beyond, the driver would do nothing but start workers for a minute
 FEW_SLOTS = 16  # assumed: the driver starts as many at once, as far as a user can tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """Cores and GPUs to train on: room for one trial to a core, for one or more to a GPU."""
+    """Cores and GPUs to train on: room for one batch to a core, for one or more to a GPU."""
 
     cpu: int = 0
     gpu: int = 0
@@ -30,10 +30,14 @@ class Slots:
     def times(self, factor: int) -> "Slots":
         return Slots(cpu=self.cpu * factor, gpu=self.gpu * factor)
 
+    def most(self) -> "Slots":
+        """Return the slots that one sweep uses."""
+        return Slots(cpu=min(self.cpu, MOST_SLOTS), gpu=min(self.gpu, MOST_SLOTS))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The planned jobs of one trial, all on one device, of which they need the part `share`."""
+    """The planned jobs of one go of a worker, on one device; they need the part `share` of it."""
 
     jobs: tuple[PlannedJob, ...]
     share: float = 1.0
@@ -56,29 +60,21 @@ def work(batches: Sequence[Batch], device: str) -> float:
     return sum(batch.seconds * batch.share for batch in batches if batch.device == device)
 
 
-class Packed(Sequence[Batch]):
-    """Hold all batches pickled, so that a trial unpacks its own only.
-
-    Every trial gets them all: to unpack 20,000 models took each 0.8 s of a core (measured).
-    """
-
-    def __init__(self, batches: Sequence[Batch]) -> None:
-        self._packed = [pickle.dumps(batch) for batch in batches]
-
-    def __len__(self) -> int:
-        return len(self._packed)
-
-    def __getitem__(self, index: Any) -> Any:
-        return pickle.loads(self._packed[index])
+def dispatch_s(workers: int) -> float:
+    """Return the seconds of the driver's core for a batch, while so many workers train."""
+    return DISPATCH_S + LOOK_S * workers
 
 
 def unfinished_jobs(jobs: Sequence[Job], done: Collection[str]) -> tuple[Job, ...]:
     """Return the jobs without the members whose run_id is in `done`."""
-    left = (
-        replace(job, members=tuple(m for m in job.members if job.cell.run_id(m) not in done))
-        for job in jobs
-    )
-    return tuple(job for job in left if job.members)
+    left = list[Job]()
+    for job in jobs:
+        members = tuple(m for m in job.members if job.cell.run_id(m) not in done)
+        if len(members) == len(job.members):
+            left.append(job)
+        elif members:
+            left.append(replace(job, members=members))
+    return tuple(left)
 
 
 def make_batches(
@@ -96,12 +92,17 @@ def make_batches(
     As many members of a job as `group_size` says stay in one batch, however long that takes, unless
     slots would be idle.
     """
-    total = sum(plan(job).seconds for job in jobs)
-    smallest = math.sqrt(total * DISPATCH_S) if slots > FEW_SLOTS else 0.0
+    planned = [plan(job) for job in jobs]
+    total = sum(each.seconds for each in planned)
+    smallest = 0.0
+    if slots > FEW_SLOTS:
+        smallest = math.sqrt(total * (dispatch_s(slots) + WORKER_S))
+        if total > smallest * slots:  # all workers are started anyway
+            smallest = math.sqrt(total * dispatch_s(slots))
     most = min(MOST_S, max(total / (4 * slots), smallest))
     batches: list[Batch] = []
     pieces, seconds = list[PlannedJob](), 0.0
-    for piece in _pieces(jobs, plan, most, slots, group_size):
+    for piece in _pieces(planned, plan, most, slots, group_size):
         if pieces and seconds + piece.seconds > most:
             batches.append(Batch(jobs=tuple(pieces)))
             pieces, seconds = [], 0.0
@@ -138,21 +139,24 @@ def divide(
 
 
 def _pieces(
-    jobs: Sequence[Job],
+    whole: Sequence[PlannedJob],
     plan: Callable[[Job], PlannedJob],
     most: float,
     slots: int,
     group_size: Callable[[Job], int],
 ) -> list[PlannedJob]:
     """Return jobs cut into even groups of members that cost at most `most`; the cheapest first."""
-    share = -(-sum(len(job.members) for job in jobs) // slots)
+    share = -(-sum(len(planned.job.members) for planned in whole) // slots)
     pieces = []
-    for job in jobs:
-        n = len(job.members)
-        each = plan(job).seconds / n
+    for planned in whole:
+        job, n = planned.job, len(planned.job.members)
+        each = planned.seconds / n
         largest = max(1, int(most / each)) if each > 0 else n
         smallest = min(group_size(job), share, n)
         count = max(1, min(-(-n // largest), n // smallest))
+        if count == 1:
+            pieces.append(planned)
+            continue
         ends = [n * i // count for i in range(count + 1)]
         pieces += [plan(replace(job, members=job.members[a:b])) for a, b in pairwise(ends)]
     return sorted(pieces, key=lambda piece: piece.seconds)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jobs.planning.batches import Batch, Slots, work
+from jobs.planning.batches import Batch, Slots, dispatch_s, work
 from jobs.planning.cost import devices_of, plan_job
 from jobs.planning.placement import OVERHEAD, expected, place
 from jobs.planning.simulate import Schedule
@@ -69,7 +69,7 @@ def forecast(jobs: Sequence[Job], cluster: Slots, engine: str | None, device: st
     }
     able = [d for d in ("cpu", "cuda") if all(_able(job, d, engine) for job in jobs)]
     found = [
-        _on(jobs, cluster, name, slots, engine)
+        _on(jobs, cluster, name, slots.most(), engine)
         for name, slots in choices.items()
         if device in (name, "cpu", "auto")
         and (slots.cpu or slots.gpu)
@@ -91,13 +91,16 @@ def _on(
 ) -> Forecast:
     batches = place(jobs, used, engine)
     schedule = expected(batches, used)
+    workers = min(used.cpu + used.gpu, len(batches))
     ones = [replace(job, members=job.members[:1]) for job in jobs]
     bounds = {
         "work": max(
-            work(batches, name) / n for name, n in (("cpu", used.cpu), ("cuda", used.gpu)) if n
+            work(batches, name) / own
+            for name, own in (("cpu", used.cpu), ("cuda", used.gpu))
+            if own
         ),
         "longest batch": max((batch.seconds for batch in batches), default=0.0),
-        "driver": len(batches) * OVERHEAD.dispatch,
+        "driver": len(batches) * dispatch_s(workers) + workers * OVERHEAD.worker,
         "start": OVERHEAD.start,
     }
     return Forecast(

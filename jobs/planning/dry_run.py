@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from jobs.planning.batches import Slots, unfinished_jobs
+from jobs.planning.batches import MOST_SLOTS, Slots, dispatch_s, unfinished_jobs
 from jobs.planning.cluster_forecast import Forecast, Price, forecast
 from jobs.planning.cost import devices_of, plan_job
 from jobs.planning.placement import OVERHEAD
@@ -88,7 +88,7 @@ def _engines(found: Forecast) -> list[str]:
 
 def _table(found: Sequence[Forecast], price: Price | None) -> list[str]:
     money = f"  {'cost':>9}" if price else ""
-    lines = [f"{'cluster':24} {'makespan':>10}  trials  core hours  GPU hours{money}  limited by"]
+    lines = [f"{'cluster':24} {'makespan':>10} batches  core hours  GPU hours{money}  limited by"]
     for f in found:
         paid = f"  {f.cost(price):9,.2f}" if price else ""
         lines.append(
@@ -101,11 +101,18 @@ def _table(found: Sequence[Forecast], price: Price | None) -> list[str]:
 
 def _limits(found: Forecast, price: Price | None) -> list[str]:
     """Return the assumptions of the table, a line each."""
+    used = found.cluster.most()
+    a_batch = OVERHEAD.trial + dispatch_s(used.cpu + used.gpu)
     lines = [
-        f"with {OVERHEAD.start:g} s until the first trial trains and"
-        f" {1000 * (OVERHEAD.trial + OVERHEAD.dispatch):g} ms a trial, nothing lost to other users;"
+        f"with {OVERHEAD.start:g} s until the first batch trains and"
+        f" {1000 * a_batch:.3g} ms a batch, nothing lost to other users;"
         " no time to bring up nodes"
     ]
+    if found.cluster != used:
+        lines.append(
+            f"a sweep uses {MOST_SLOTS:,} cores or GPUs at most: run several side by side,"
+            " each with seeds of its own"
+        )
     if price:
         lines.append(
             f"cost: all of the cluster from start to end, at {price.cpu:g} a core hour and"

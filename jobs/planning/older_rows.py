@@ -12,11 +12,18 @@ IDENTITY = ("run_id", "cell_id", "test_set_id")  # what a version changes
 
 def count_older(jobs: Sequence[Job], store: Store, state: State) -> int:
     """Return the number of stored models that differ from missing ones in a version only."""
-    wanted = [planned_columns(job.cell, member) for job in jobs for member in job.members]
-    missing = {_key(row) for row in wanted if row["run_id"] not in state.finished}
-    others = state.finished - {row["run_id"] for row in wanted}
-    if not (missing and others):
+    others = state.finished - {job.cell.run_id(m) for job in jobs for m in job.members}
+    if not others:
         return 0
+    wanted = [
+        planned_columns(job.cell, member)
+        for job in jobs
+        for member in job.members
+        if job.cell.run_id(member) not in state.finished
+    ]
+    if not wanted:
+        return 0
+    missing = {_key(row) for row in wanted}
     columns = sorted(wanted[0])
     found = store.read("metrics", columns=columns, names=sorted(others)).table.to_pylist()
     return len({row["run_id"] for row in found if _key(row) in missing})

@@ -4,16 +4,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from jobs.planning.batches import DISPATCH_S, Batch, Slots, divide, make_batches, work
+from jobs.planning.batches import (
+    DISPATCH_S,
+    LOOK_S,
+    WORKER_S,
+    Batch,
+    Slots,
+    divide,
+    make_batches,
+    work,
+)
 from jobs.planning.cost import Cost, PlannedJob, plan_job, predict_seconds
 from jobs.planning.simulate import Overhead, Schedule, simulate
 from scaling import engines
 from scaling.progress import duration
 from scaling.study import Job
 
-# Measured on two busy cores (analysis/LOG.md): 7 s until the first of 200 trials trains, Ray being
-# up; 36 ms from trial to trial on two slots, of which 15 to 17 are the driver's.
-OVERHEAD = Overhead(start=7.0, trial=0.04, dispatch=DISPATCH_S)
+# Measured on two busy cores (analysis/LOG.md): 7 s until the first batch trains, Ray being up, and
+# 10 ms from batch to batch on a slot.
+OVERHEAD = Overhead(start=7.0, trial=0.01, dispatch=DISPATCH_S, look=LOOK_S, worker=WORKER_S)
 
 
 def place(
@@ -53,7 +62,8 @@ def expected(batches: Sequence[Batch], slots: Slots) -> Schedule:
         for device in ("cpu", "cuda")
     }
     largest = max((batch.share for batch in batches if batch.device == "cuda"), default=1.0)
-    return simulate(seconds, {"cpu": slots.cpu, "cuda": int(slots.gpu / largest)}, OVERHEAD)
+    by_kind = {"cpu": slots.cpu, "cuda": int(slots.gpu / largest)}
+    return simulate(seconds, by_kind, OVERHEAD)
 
 
 def _with_share(batch: Batch) -> Batch:

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 class Overhead:
     """The time that is no training. Units: seconds.
 
-    start: until the first trial trains; trial: a slot idles between two trials; dispatch: the
-    driver, which does one thing at a time, is busy with each trial.
+    start: until the first batch trains; trial: a slot idles between two batches; dispatch, worker:
+    the driver, which does one thing at a time, is busy with each batch, and with the start of each
+    slot's worker; look: with each batch, for each worker that was started.
     """
 
     start: float = 0.0
     trial: float = 0.0
     dispatch: float = 0.0
+    worker: float = 0.0
+    look: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +39,18 @@ def simulate(
 
     The driver starts tasks of all kinds, one after another.
     """
-    makespan, driver = 0.0, overhead.start
+    makespan, driver, workers = 0.0, overhead.start, 0
     left = {kind: sorted(seconds) for kind, seconds in tasks.items() if seconds}
-    free = [(overhead.start, kind) for kind in sorted(left) for _ in range(slots[kind])]
+    free = [(overhead.start, kind, True) for kind in sorted(left) for _ in range(slots[kind])]
     heapq.heapify(free)
     while free:
-        at, kind = heapq.heappop(free)
+        at, kind, new = heapq.heappop(free)
         if not left[kind]:
             continue
-        driver = max(driver, at) + overhead.dispatch
+        workers += new
+        driver = max(driver, at) + overhead.dispatch + workers * overhead.look
+        driver += new * overhead.worker
         end = driver + left[kind].pop()
         makespan = max(makespan, end)
-        heapq.heappush(free, (end + overhead.trial, kind))
+        heapq.heappush(free, (end + overhead.trial, kind, False))
     return Schedule(makespan=makespan, trials=sum(map(len, tasks.values())))

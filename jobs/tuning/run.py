@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from ray import tune as ray_tune
-from ray.tune.search import Searcher
 
 from jobs.execution import capacity, connect, stopping
 from jobs.execution.folder import exclusive_lock, mended_state
@@ -17,7 +16,7 @@ from jobs.execution.head_watch import HeadLost
 from jobs.execution.presence import Presence, announced
 from jobs.execution.ray_trials import advice, resource_request, run_trials
 from jobs.execution.sweep import Options, store_failures
-from jobs.execution.trial_source import Lost, TrialSource
+from jobs.execution.trial_source import FINISHED, Lost, TrialSource
 from jobs.execution.worker import train_job
 from jobs.planning.batches import Slots, unfinished_jobs
 from jobs.planning.cost import Cost, plan_job, predict_seconds
@@ -121,7 +120,7 @@ def _run(
             train_suggestion,
             SuggestionSource(suggestions, first, write_plan, bar),
             max_concurrent=slots.cpu + slots.gpu,
-            resources=lambda _: resource_request(options.device),
+            resources=lambda kind: resource_request(options.device),  # noqa: ARG005  all alike
             predicted=lambda config: seconds_of(suggested(tuning.job, config["values"])),
             store=store,
             say=bar.say,
@@ -161,11 +160,11 @@ class SuggestionSource(TrialSource):
     def new(self) -> Any:
         """Return the configuration of a suggestion, after writing its models into the plan."""
         if self.all_given:
-            return Searcher.FINISHED
+            return FINISHED
         new, self.first = self.first or self.suggestions.next(), None
         if new is None:
             self.all_given = True
-            return Searcher.FINISHED
+            return FINISHED
         self.plan = self.write_plan()
         return {"number": new.number, "values": dict(new.values)}
 
@@ -199,8 +198,8 @@ def train_suggestion(
     engine: str | None,
     device: str,
     settings: dict[str, str],
-) -> None:
-    """Train the models of a suggestion that are not stored yet, as a Tune trial."""
+) -> dict[str, Any]:
+    """Train the models of a suggestion that are not stored yet; return the last report."""
     os.environ.update(settings)
     retries.on_retry = lambda line: ray_tune.report({"message": line})
     store, job = Store(out), suggested(base, config["values"])
@@ -209,7 +208,8 @@ def train_suggestion(
     checkpoints = Checkpoints(store, lambda line: ray_tune.report({"message": line}))
     for left in unfinished_jobs([job], done):
         planned = plan_job(left, device, engine)  # here: an earlier attempt may have stored some
-        train_job(planned, store, study, ray_tune.report, checkpoints)
+        return train_job(planned, store, study, ray_tune.report, checkpoints)
+    return {}
 
 
 def _plan(

@@ -6,6 +6,7 @@ repro.py).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from scaling.errors import InputError
 from scaling.recipes.recipe import Norm
@@ -90,38 +91,7 @@ class Architecture:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        taps, seen = KERNEL**2, 2 * self.group
-        normed = self.norm != "none"
-        return (
-            Layer(
-                name="H1",
-                units=self.planes * (IMAGE_SIDE // STRIDE) ** 2,
-                fan_in=taps,
-                weights=self.planes * taps,
-                gains=normed * self.planes,
-            ),
-            Layer(
-                name="H2",
-                units=self.h2_units,
-                fan_in=taps * seen,
-                weights=self.planes * taps * seen,
-                gains=normed * self.planes,
-            ),
-            Layer(
-                name="H3",
-                units=self.h3_units,
-                fan_in=self.h2_units,
-                weights=self.h2_units * self.h3_units,
-                gains=normed * self.h3_units,
-            ),
-            Layer(
-                name="output",
-                units=N_CLASSES,
-                fan_in=self.h3_units,
-                weights=self.h3_units * N_CLASSES,
-                gains=(self.norm == "weight") * N_CLASSES,
-            ),
-        )
+        return _layers(self)
 
     @property
     def n_params(self) -> int:
@@ -146,3 +116,40 @@ class Architecture:
         Source: Kaplan et al. 2020 (arXiv 2001.08361), section 2.1.
         """
         return 6 * self.n_macs * examples_seen
+
+
+@cache
+def _layers(shape: Architecture) -> tuple[Layer, ...]:
+    """Return the layers of a shape; a large plan asks for each about ten times a cell."""
+    taps, seen = KERNEL**2, 2 * shape.group
+    normed = shape.norm != "none"
+    return (
+        Layer(
+            name="H1",
+            units=shape.planes * (IMAGE_SIDE // STRIDE) ** 2,
+            fan_in=taps,
+            weights=shape.planes * taps,
+            gains=normed * shape.planes,
+        ),
+        Layer(
+            name="H2",
+            units=shape.h2_units,
+            fan_in=taps * seen,
+            weights=shape.planes * taps * seen,
+            gains=normed * shape.planes,
+        ),
+        Layer(
+            name="H3",
+            units=shape.h3_units,
+            fan_in=shape.h2_units,
+            weights=shape.h2_units * shape.h3_units,
+            gains=normed * shape.h3_units,
+        ),
+        Layer(
+            name="output",
+            units=N_CLASSES,
+            fan_in=shape.h3_units,
+            weights=shape.h3_units * N_CLASSES,
+            gains=(shape.norm == "weight") * N_CLASSES,
+        ),
+    )

@@ -100,8 +100,9 @@ def test_a_trial_trains_such_a_model_and_stores_it(tmp_path: Path) -> None:
     run_id = job.cell.run_id(job.members[0])
     store = Store(str(tmp_path))
     reports: list[dict[str, object]] = []
-    train_job(plan_job(job, "cpu"), store, "t", reports.append)
-    assert reports[-1]["finished"] == run_id
+    last = train_job(plan_job(job, "cpu"), store, "t", reports.append)
+    assert last["finished"] == run_id
+    assert last not in reports, "the caller sends it"
     assert store.state().finished == {run_id}
 
 

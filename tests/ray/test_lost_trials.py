@@ -17,7 +17,8 @@ from tiny import tiny
 
 from jobs.execution import ray_trials
 from jobs.execution import sweep as sweeping
-from jobs.execution.lost_trials import UNKNOWN, OutOfMemory, ran_out_of_memory, reason
+from jobs.execution.losses import ran_out_of_memory
+from jobs.execution.lost_trials import UNKNOWN, OutOfMemory, reason
 from jobs.execution.ray_trials import resource_request, run_trials
 from jobs.execution.silence import Limits
 from jobs.execution.sweep import Options, sweep
@@ -150,7 +151,9 @@ def swept(
 def test_no_model_is_missing_without_a_reason(
     tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def trainable(config: Any, out: str, settings: Any, batches: Any, study: str) -> None:
+    def trainable(
+        config: Any, out: str, settings: Any, jobs: Any, study: str, every_s: float
+    ) -> None:
         """Store nothing, and end as if all were well."""
 
     state = swept(monkeypatch, trainable, tiny_npz, tmp_path)

@@ -1,7 +1,7 @@
 """What must hold in every world: no stored row is lost, doubled or changed."""
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -58,7 +58,7 @@ class Checker:
             self.fault(f"{line}, and no other command runs")
 
     def training(self, run: str, since: float, driver: Any) -> None:
-        """Check that no worker that began at this time trains what was stored before.
+        """Check that no worker that got its batch at this time trains what was stored before.
 
         In a folder with a lock no two drivers train the same model, either.
         """
@@ -68,7 +68,13 @@ class Checker:
             self.fault(f"{driver} and {other} train {run}")
         self._trained_by[run] = driver
         if self.stored.get(run, since) < since and not self.world.may_train_twice:
-            self.fault(f"{run} is trained again, though it was stored before its trial began")
+            self.fault(f"{run} is trained again, though it was stored before its batch began")
+
+    def batches(self, trained: Sequence[int], queue: Any) -> None:
+        """Check that each batch of a sweep that ran to its end was trained or given up, once."""
+        known = sorted([*trained, *(config["batch"] for config, _ in queue.lost)])
+        if known != [*range(len(queue._batches))]:
+            self.fault(f"batches {known} were trained or given up, of {len(queue._batches)}")
 
     def rotten(self, path: str, file: Any) -> None:
         """Note that a bit of a file at rest changed: its models may have to be trained again."""

@@ -1,43 +1,93 @@
-"""A cluster in place of Ray Tune: it asks the real source for trials and runs them as processes.
+"""A cluster in place of Ray Tune: trials whose workers ask the real driver for batch after batch.
 
-The real callbacks hear of each trial what Tune would tell them: `Care` and `Watch` among them.
+The real `Openings`, `Dispatch`, `Watch` and `NothingLeft` hear what Tune would tell them, in its
+order; the real `work` loops in each worker. A worker waits in each report until the driver read it.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from ray.tune.search import Searcher
-
+from jobs.execution.dispatch import Arguments, Dispatch, NothingLeft, Openings
 from jobs.execution.head_watch import HeadLost
+from jobs.execution.inbox import DONE, Task, finished_models, work
 from jobs.execution.lost_trials import WorkerLost
-from jobs.execution.ray_trials import INFRASTRUCTURE_RETRIES, Care
+from jobs.execution.ray_trials import INFRASTRUCTURE_RETRIES
 from jobs.execution.silence import Limits, Watch
-from jobs.execution.trial_source import Lost, TrialSource
+from jobs.execution.trial_source import FINISHED, Lost, TrialSource
 from scaling.store.store import Store
 
 from .world import FOREVER, Process, world
 
 LOOK_S = 10.0  # how long the driver waits for its trials before it looks at all of them
 ORPHAN_S = 40.0  # how long a worker may live on after its driver, or cut off from it
+START_S = 100.0  # how long Ray may need for a worker's start, in bad weather
 
 
 @dataclass(eq=False)
 class Trial:
-    """A trial, as far as the callbacks look at it, and its worker."""
+    """A trial, as far as the callbacks look at it, and its worker, which is its actor, too."""
 
     trial_id: str
     config: dict[str, Any]
-    status: str = "RUNNING"
+    node: str
+    status: str = "PENDING"
     error: BaseException | None = None
     worker: Process | None = None
     known: bool = True  # to the driver: it hears what this trial reports
+    waits: bool = False  # for the driver to read its report
+    tasks: deque[Task | None] = field(default_factory=deque)
 
     @property
     def temporary_state(self) -> SimpleNamespace:
         return SimpleNamespace(ray_actor=self)
+
+    @property
+    def live(self) -> bool:
+        return self.status in ("PENDING", "RUNNING")
+
+    @property
+    def execute(self) -> SimpleNamespace:
+        return SimpleNamespace(remote=self._execute)
+
+    def _execute(self, function: Callable[[object], None]) -> None:
+        """Call a function where the worker is, so that it finds the worker's own inbox."""
+        world().receiver = self
+        function(self)
+        world().receiver = None
+
+    def wait(self) -> None:
+        """Wait as Tune lets a worker wait; one of which the driver knows nothing more goes on."""
+        self.waits = True
+        while self.waits and self.known:
+            world().sleep(FOREVER)
+
+    def go_on(self) -> None:
+        if self.waits and self.worker:
+            world().wake(self.worker)
+        self.waits = False
+
+
+class Inbox:
+    """Stands for the inbox of the process that uses it."""
+
+    def put(self, task: Task | None) -> None:
+        world().receiver.tasks.append(task)
+
+    def get(self) -> Task | None:
+        here = world()
+        _, trial = here.trial_of[here.current]
+        here.step("asks for a batch")
+        while not trial.tasks:  # only where nobody hears it any more: else it is there already
+            if trial.known:
+                here.checker.fault(f"{trial.trial_id} goes on, and was sent nothing")
+            here.sleep(FOREVER)
+        here.began[here.current] = here.now
+        task: Task | None = trial.tasks.popleft()
+        return task
 
 
 @dataclass
@@ -59,9 +109,14 @@ class Cluster:
         if trial.known:
             trial.error = WorkerLost(why)
             self.tell(trial, "lost")
-            trial.known = False
-        assert trial.worker is not None
-        world().kill(trial.worker, after)
+        self.forget(trial, after)
+
+    def forget(self, trial: Trial, after: float = 0.0) -> None:
+        """Hear nothing more of a trial, whose worker dies after a while."""
+        trial.known = False
+        trial.go_on()
+        if trial.worker and not trial.worker.ended:
+            world().kill(trial.worker, after)
 
     def end(self) -> None:
         """Let all workers die with their driver, some of them later."""
@@ -69,16 +124,17 @@ class Cluster:
         for trial in self.trials:
             if trial.worker and not trial.worker.ended:
                 late = here.draw.random() < 0.3 and not here.weather.fair
-                here.kill(trial.worker, ORPHAN_S * here.draw.random() if late else 0.0)
+                self.forget(trial, ORPHAN_S * here.draw.random() if late else 0.0)
 
 
 def run_trials(
-    trainable: Callable[..., None],
+    trainable: Callable[..., dict[str, Any] | None],
     source: TrialSource,
     *,
     max_concurrent: int,
     resources: object,  # noqa: ARG001
     predicted: Callable[[dict[str, Any]], float],
+    arguments: Arguments,
     store: Store,
     say: Callable[[str], None],
     limits: Limits,
@@ -97,82 +153,122 @@ def run_trials(
         if cluster.head_lost:
             raise HeadLost("the simulated head is lost")
 
-    watch = Watch(predicted, say, limits)
-    care = Care(source, store, watch, SimpleNamespace(check=check_head), say)  # type: ignore[arg-type]
-    given = {"out": store.out, "settings": {}, **trainable_kwargs}
-
-    def start(trial: Trial) -> None:
-        def work() -> None:
-            try:
-                trainable(trial.config, **given)
-            except Exception as error:  # noqa: BLE001  as Ray catches whatever a trial raises
-                here.checker.lost_trial(error)
-                trial.error = error
-                cluster.tell(trial, "lost")
-                trial.known = False
-            else:
-                cluster.tell(trial, "done")
-
-        trial.worker = here.spawn(f"worker{next(here.numbers)}", work)
-        here.trial_of[trial.worker] = (cluster, trial)
-        here.began[trial.worker] = here.now
-
-    hooks = [*callbacks, watch, care]
+    head: Any = SimpleNamespace(check=check_head)
+    watch, openings = Watch(predicted, say, limits), Openings(source)
+    dispatch = Dispatch(source, openings, arguments, store, watch, head, say)
+    given = partial(work, train=trainable, out=store.out, settings={}, **trainable_kwargs)
+    tune = _Tune(cluster, source, openings, [*callbacks, watch, dispatch], max_concurrent, given)
     try:
-        _fit(cluster, source, max_concurrent, start, hooks)
+        tune.fit()
     except HeadLost as lost:
         store_lost(source.unfinished(lost))
         raise
     finally:
         cluster.end()
+    if not source.ended:
+        here.checker.batches(tune.trained, source)
     store_lost(source.lost)
 
 
-def _fit(
-    cluster: Cluster,
-    source: TrialSource,
-    max_concurrent: int,
-    start: Callable[[Trial], None],
-    hooks: Sequence[Any],
-) -> None:
-    """Run the trials of a source until it has no more, as Tune does."""
-    here, finished, iteration = world(), False, 0
-    running: list[Trial] = []
+class _Tune:
+    """Runs trials as Tune does: one event a step."""
 
-    def tell(what: str, **info: Any) -> None:
-        for hook in hooks:
+    def __init__(
+        self,
+        cluster: Cluster,
+        source: TrialSource,
+        openings: Openings,
+        hooks: Sequence[Any],
+        most: int,
+        work: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._cluster, self._source, self._openings = cluster, source, openings
+        self._hooks, self._most, self._work = hooks, most, work
+        self._nothing_left = NothingLeft(source)
+        self._iteration, self._finished = 0, False
+        self.trained: list[int] = []  # numbers of the batches that were trained
+
+    def fit(self) -> None:
+        here = world()
+        while not self._finished or self._live():
+            self._iteration += 1
+            here.step("looks at its trials")
+            self._tell("on_step_begin")
+            self._open()
+            if not self._cluster.inbox:
+                here.sleep(LOOK_S if self._live() else 1.0)
+            if self._cluster.inbox:
+                self._hear(*self._cluster.inbox.popleft())
+            if self._nothing_left.stop_all():
+                self._finished = True
+                for trial in self._live():
+                    trial.status = "TERMINATED"
+                    self._cluster.forget(trial)
+            self._tell("on_step_end")
+
+    def _live(self) -> list[Trial]:
+        return [trial for trial in self._cluster.trials if trial.live]
+
+    def _tell(self, what: str, **info: Any) -> None:
+        for hook in self._hooks:
             if method := getattr(hook, what, None):
-                method(iteration=iteration, trials=cluster.trials, **info)
+                method(iteration=self._iteration, trials=self._cluster.trials, **info)
 
-    while not finished or running:
-        iteration += 1
-        here.step("looks at its trials")
-        tell("on_step_begin")
-        while not finished and len(running) < max_concurrent:
+    def _open(self) -> None:
+        """Ask for trials, and have Ray start their workers."""
+        here = world()
+        while not self._finished and len(self._live()) < self._most:
             name = f"trial{next(here.numbers)}"
-            config = source.suggest(name)
-            if config == Searcher.FINISHED or config is None:
-                finished = config == Searcher.FINISHED
-                break
-            trial = Trial(name, config)
-            here.note(f"begins {name}: {config}")
-            cluster.trials.append(trial)
-            running.append(trial)
-            start(trial)
-            tell("on_trial_start", trial=trial)
-        if running and not cluster.inbox:
-            here.sleep(LOOK_S)
-        if cluster.inbox:
-            trial, what, value = cluster.inbox.popleft()
-            here.note(f"hears {trial.trial_id}: {what} {value or trial.error or ''}"[:300])
-            if what == "result":
-                tell("on_trial_result", trial=trial, result=value)
-            else:
-                running.remove(trial)
-                trial.status = "TERMINATED" if what == "done" else "ERROR"
-                source.on_trial_complete(trial.trial_id, error=what == "lost")
-                tell("on_trial_complete" if what == "done" else "on_trial_error", trial=trial)
-        tell("on_step_end")
+            config = self._openings.suggest(name)
+            if config == FINISHED or config is None:
+                self._finished = config == FINISHED
+                return
+            others = [node for node in here.nodes if node != config["avoid"]]
+            trial = Trial(name, config, here.draw.choice(others or here.nodes))
+            here.note(f"begins {name} on {trial.node}: {config}")
+            self._cluster.trials.append(trial)
+            trial.worker = here.spawn(f"worker{next(here.numbers)}", partial(self._run, trial))
+            here.trial_of[trial.worker] = (self._cluster, trial)
+
+    def _run(self, trial: Trial) -> None:
+        """Be the worker of a trial."""
+        here, cluster = world(), self._cluster
+        late = not here.weather.fair and here.draw.random() < 0.1
+        here.step("starts", START_S * here.draw.random() if late else 0.0)
+        cluster.tell(trial, "started")
+        trial.wait()
+        try:
+            self._work(trial.config)
+        except Exception as error:  # noqa: BLE001  as Ray catches whatever a trial raises
+            here.checker.lost_trial(error)
+            trial.error = error
+            cluster.tell(trial, "lost")
+        else:
+            cluster.tell(trial, "done")
+        trial.known = False
+
+    def _hear(self, trial: Trial, what: str, value: Any) -> None:
+        """Handle an event; those of a trial that has ended are dropped, as Tune does."""
+        world().note(f"hears {trial.trial_id}: {what} {value or trial.error or ''}"[:300])
+        if not trial.live:
+            return
+        if what == "started":
+            self._tell("on_trial_start", trial=trial)
+            trial.status = "RUNNING"
+            trial.go_on()
+        elif what == "result":
+            if value.get(DONE):
+                self.trained.append(self._source.running[trial.trial_id]["batch"])
+            self._tell("on_trial_result", trial=trial, result=value)
+            trial.go_on()
+        elif what == "done":
+            trial.status = "TERMINATED"
+            self._openings.on_trial_complete(trial.trial_id)
+            self._tell("on_trial_complete", trial=trial)
+        else:
+            trial.status = "ERROR"
+            self._openings.on_trial_complete(trial.trial_id, error=True)
+            self._tell("on_trial_error", trial=trial)
 
 
 def report(result: dict[str, Any]) -> None:
@@ -182,10 +278,11 @@ def report(result: dict[str, Any]) -> None:
         here.note(f"prints: {result.get('message')}")
         return
     cluster, trial = here.trial_of[here.current]
-    if result.get("finished"):
-        here.checker.acknowledged(result["finished"], result["failed"])
+    for model in finished_models(result):
+        here.checker.acknowledged(model["finished"], model["failed"])
     here.step(f"reports {result}")
     cluster.tell(trial, "result", result)
+    trial.wait()
 
 
 def kill(trial: Trial) -> None:

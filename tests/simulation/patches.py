@@ -12,7 +12,16 @@ from uuid import UUID
 
 import filelock
 
-from jobs.execution import folder, presence, ray_trials, run_record, silence, sweep, worker
+from jobs.execution import (
+    dispatch,
+    folder,
+    inbox,
+    presence,
+    run_record,
+    silence,
+    sweep,
+    worker,
+)
 from jobs.planning.batches import Slots
 from scaling import engines
 from scaling.progress import Progress
@@ -105,8 +114,8 @@ def slots(*_: Any) -> Slots:
     return Slots(cpu=world().n_workers)
 
 
-def _place(trial: Any) -> tuple[str, int]:
-    return f"node-{trial.trial_id}", 1
+def place_of(trial: Any) -> tuple[str, int]:
+    return trial.node, 1
 
 
 def error_of(trial: Any) -> BaseException:
@@ -145,12 +154,13 @@ REPLACED = (
     *((module, "socket", MACHINE) for module in (run_record, presence)),
     (presence, "os", MACHINE),
     (folder, "FileLock", Lock),
-    (worker, "tune", SimpleNamespace(report=cluster.report)),
+    *((module, "tune", SimpleNamespace(report=cluster.report)) for module in (worker, inbox)),
+    (inbox, "_inbox", cluster.Inbox()),
     (worker, "engines", ENGINES),
     (worker, "datasets", SimpleNamespace(load=lambda *_: None)),
     (silence, "ray", SimpleNamespace(kill=cluster.kill)),
-    (silence, "_place", _place),
-    (ray_trials, "error_of", error_of),
+    *((module, "place_of", place_of) for module in (silence, dispatch)),
+    (dispatch, "error_of", error_of),
     (sweep, "run_trials", cluster.run_trials),
     (sweep, "engines", ENGINES),
     (sweep, "Progress", Lines),

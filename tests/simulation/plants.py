@@ -6,6 +6,9 @@ from typing import Any
 from unittest import mock
 
 from jobs.execution import folder
+from jobs.execution.dispatch import Dispatch
+from jobs.execution.queue import Queue
+from jobs.execution.trial_source import TrialSource, Worker
 from scaling.store import compact
 from scaling.store.files import Files
 from scaling.store.store import Store
@@ -94,6 +97,27 @@ def _one_try() -> Any:
     return mock.patch.object(files, "READINGS", 1)
 
 
+def _forgotten() -> Any:
+    """A batch whose worker was lost, and that nobody trains again."""
+    return mock.patch.object(TrialSource, "failed", return_value="trained again")
+
+
+def _kept_slots() -> Any:
+    """Slots that stay taken when their batch has ended."""
+    return mock.patch.object(Queue, "ended_trial", _nothing)
+
+
+def _sent_nothing() -> Any:
+    """A worker that is let go on, and is sent its first batch only."""
+    real = Dispatch._next
+
+    def once(self: Dispatch, trial_id: str, actor: Any, worker: Worker) -> None:
+        if worker.fresh:
+            real(self, trial_id, actor, worker)
+
+    return mock.patch.object(Dispatch, "_next", once)
+
+
 PLANTS: dict[str, Callable[[], Any]] = {
     "no fsync": _no_fsync,
     "no fsync of folders": _no_fsync_of_folders,
@@ -103,6 +127,9 @@ PLANTS: dict[str, Callable[[], Any]] = {
     "compaction deletes what it did not read": _unverified,
     "errors are success": _errors_are_success,
     "one reading": _one_try,
+    "a lost batch is forgotten": _forgotten,
+    "slots stay taken": _kept_slots,
+    "a worker is sent nothing more": _sent_nothing,
 }
 
 

@@ -65,7 +65,9 @@ class Simulation(World):
         self.locks: dict[str, Process] = {}
         self.clusters: list[Cluster] = []
         self.trial_of: dict[Process, tuple[Cluster, Trial]] = {}
-        self.began: dict[Process, float] = {}
+        self.began: dict[Process, float] = {}  # when a worker got its batch
+        self.receiver: Trial | None = None  # the worker in which Tune calls a function
+        self.nodes = draw.choice((("one node",), ("node a", "node b")))
         self.numbers = count(1)
         self.n_workers = draw.randint(1, 3)
         drawn_s = draw.choice((0.01, 1.0, 6.0))
@@ -181,12 +183,13 @@ class Simulation(World):
         if me in self.trial_of:
             cluster, trial = self.trial_of[me]
             if strikes("killed_workers"):
-                self.note("FAILS: the worker is killed")
-                cluster.lose(trial, "killed")
+                why = self.draw.choice(("killed", "killed", "killed", "its node is low on memory"))
+                self.note(f"FAILS: the worker is killed: {why}")
+                cluster.lose(trial, why)
             if strikes("cut_off"):
                 self.note("FAILS: the worker's machine is cut off, and works on for a while")
                 cluster.lose(trial, "cut off", 40 * self.draw.random())
-            if strikes("hangs"):
+            if trial.status != "PENDING" and strikes("hangs"):  # else Ray itself ends it
                 self.note("FAILS: the worker hangs")
                 me.wake_at = me.kill_at
                 self._hand_over(me)

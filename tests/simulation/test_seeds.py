@@ -47,7 +47,8 @@ def test_a_seed_replays_to_the_byte() -> None:
 
 def test_seeds_differ_and_all_kinds_of_faults_strike() -> None:
     outcomes = [simulate(seed) for seed in range(150)]
-    text = "\n".join(outcome.text() for outcome in outcomes)
+    rare = [simulate(seed, Setting(bucket=True, kinds=("full",))) for seed in range(20)]
+    text = "\n".join(outcome.text() for outcome in [*outcomes, *rare])
     assert len({outcome.text() for outcome in outcomes}) == len(outcomes)
     for struck in (
         *("input/output error", "the answer is lost", "no space left", "quota is used up"),
@@ -55,6 +56,7 @@ def test_seeds_differ_and_all_kinds_of_faults_strike() -> None:
         *("the worker hangs", "is cut off", "the driver is killed", "power is lost"),
         *("Ctrl-C", "head is lost", "another sweep is writing", "another command"),
         *("models in", "it is now", "given up", "weights are not finite"),
+        *("low on memory", "trained again alone", "for a worker: Ray finds no"),
     ):
         assert struck in text, struck
 

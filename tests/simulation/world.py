@@ -100,10 +100,10 @@ class World:
         self.note(text)
 
     def sleep(self, seconds: float) -> None:
-        """Wait for so long, or until somebody wakes this process."""
+        """Wait for so long, or until somebody wakes or kills this process."""
         me = self._me()
         self.check_alive(me)
-        me.wake_at = self.now + seconds
+        me.wake_at = min(self.now + seconds, me.kill_at)
         self._hand_over(me)
         self.check_alive(me)
 

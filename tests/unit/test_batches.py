@@ -1,6 +1,5 @@
 """Test batches: every model once, the longest first, no core idle."""
 
-import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +8,8 @@ from planned import each_member, on_cpu
 from tiny import tiny
 
 from jobs.execution import worker
-from jobs.planning import batches as batches_module
-from jobs.planning.batches import Packed, make_batches, unfinished_jobs
+from jobs.execution.inbox import finished_models as of_report
+from jobs.planning.batches import make_batches, unfinished_jobs
 from jobs.planning.cost import plan_job, predict_seconds
 from jobs.studies import find_study
 from scaling.data import datasets
@@ -28,19 +27,6 @@ def test_batches_hold_every_model_once_and_the_longest_come_first(tiny_npz: Path
     assert len(batches) >= 4
     largest_model = max(plan_job(j, "cpu").seconds / len(j.members) for j in jobs)
     assert max(predicted) <= max(sum(predicted) / 8, largest_model) * 1.001
-
-
-def test_a_trial_unpacks_its_own_batch_and_no_other(
-    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, jobs = tiny(tiny_npz, seeds=tuple(range(7)))
-    batches = make_batches(jobs, on_cpu(), slots=2)
-    packed = pickle.loads(pickle.dumps(Packed(batches)))
-    assert list(packed) == list(batches)
-    monkeypatch.delattr(batches_module, "Batch")  # unpacking one needs its class
-    with pytest.raises(AttributeError):
-        packed[1]
-    assert len(pickle.loads(pickle.dumps(packed))) == len(batches) > 3
 
 
 def test_long_models_are_batches_of_their_own() -> None:
@@ -77,18 +63,43 @@ def test_what_is_stored_is_taken_out(tiny_npz: Path) -> None:
 def test_progress_is_reported_now_and_then_and_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def reported() -> list[dict[str, object]]:
         reports: list[dict[str, object]] = []
-        reporter = worker.ProgressReporter(reports.append)
+        reporter = worker.ProgressReporter(reports.append, models=2)
         for seconds in (1.0, 2.0, 3.0):
             reporter.reached("a", seconds)
             reporter.reached("b", 2 * seconds)
         reporter.reached("a", 4.0, finished="a")
-        return reports
+        assert reporter.last == {}
+        reporter.reached("b", 8.0, finished="b")
+        return [*reports, reporter.last]
 
-    assert reported() == [{"seconds": 10.0, "finished": "a"}]
+    assert reported() == [{"seconds": 10.0, "finished": "a"}, {"seconds": 2.0, "finished": "b"}]
     monkeypatch.setattr(worker, "REPORT_S", 0.0)
     every = reported()
-    assert len(every) == 7
-    assert sum(float(str(report["seconds"])) for report in every) == 10.0
+    assert len(every) == 8
+    assert every[-1]["finished"] == "b", "the last is left to the caller, who sends it once"
+    assert sum(float(str(report["seconds"])) for report in every) == 12.0
+
+
+def test_models_that_finish_soon_after_a_report_wait_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that the driver is not flooded by a thousand workers."""
+    now = [0.0]
+    monkeypatch.setattr(worker.time, "monotonic", lambda: now[0])
+    reports: list[dict[str, object]] = []
+    reporter = worker.ProgressReporter(reports.append, models=5, every_s=10.0)
+    for at, run_id in ((1.0, "a"), (9.0, "b"), (11.0, "c"), (12.0, "d")):
+        now[0] = at
+        reporter.reached(run_id, 1.0, finished=run_id)
+    now[0] = 20.0
+    reporter.reached("e", 0.5)
+    assert reports == [
+        {"seconds": 3.0, "finished": "c", "earlier": [{"finished": "a"}, {"finished": "b"}]}
+    ]
+    reporter.reached("e", 1.0, finished="e")
+    assert reporter.last == {"seconds": 2.0, "finished": "e", "earlier": [{"finished": "d"}]}
+    models = [model["finished"] for each in (*reports, reporter.last) for model in of_report(each)]
+    assert models == list("abcde")
 
 
 def test_a_job_is_planned_by_the_group_that_trains_it(tiny_npz: Path) -> None:
