@@ -41,7 +41,11 @@ def write(path: Path, content: object) -> str:
             "column y twice",
         ),
         ("index.csv", GOOD.replace(",0.", ",9,0."), "Length of header or names does not match"),
-        ("torn.csv.gz", gzip.compress(GOOD.encode())[:-12], "cannot be read as CSV or Parquet"),
+        (
+            "torn.csv.gz",
+            gzip.compress(GOOD.encode(), mtime=0)[:-12],
+            "cannot be read as CSV or Parquet",
+        ),
         ("torn.zip", b"PK", "cannot be read as CSV or Parquet"),
         ("torn.parquet", b"PAR1 and then nothing", "cannot be read as CSV or Parquet"),
         (
