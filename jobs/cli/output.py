@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scaling.data.selection import WARNING
+from scaling.store import record_schema
 from scaling.store.contents import Contents
-from scaling.store.record_schema import RECORDS
 from scaling.store.store import CorruptFile, State
 from scaling.untrusted import visible
 
@@ -87,7 +87,7 @@ def report_corrupt_files(files: Iterable[CorruptFile]) -> int:
         status = 2
         again = {
             "studies": ", or run the sweep again and it is written anew",
-            **dict.fromkeys((*RECORDS, ""), ", or run a sweep again and it is put aside"),
+            **dict.fromkeys(record_schema.KINDS, ", or run a sweep again and it is put aside"),
         }.get(file.kind, ", or run the sweep again and its model is trained anew")
         print(f"scaling: {file}; everything else was read; delete it{again}", file=sys.stderr)
     return status

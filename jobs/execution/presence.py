@@ -41,7 +41,7 @@ DRIVER = TypeAdapter[Driver](Driver)
 
 
 class Presence(tune.Callback):
-    """Writes this driver's object from time to time and reports each other driver once."""
+    """Write this driver's object from time to time, and report each other driver once."""
 
     def __init__(self, store: Store, doing: str, report: Callable[[str], None]) -> None:
         self._store, self._report = store, report

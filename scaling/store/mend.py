@@ -5,14 +5,12 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scaling.store import record_schema
 from scaling.store.contents import Contents
 from scaling.store.names import name_of
-from scaling.store.record_schema import RECORDS
 from scaling.store.state import CorruptFile
 from scaling.store.store import SCHEMAS, Store, check_read
 from scaling.store.tables import encode
-
-NO_FOLDER = ""  # of a benchmark
 
 
 def put_aside(contents: Contents, store: Store) -> Iterator[str]:
@@ -24,7 +22,7 @@ def put_aside(contents: Contents, store: Store) -> Iterator[str]:
     """
     check_read(contents.corrupt)
     for file in contents.corrupt:
-        if file.kind in (*RECORDS, NO_FOLDER):  # no plan: the sweep of its study writes it anew
+        if file.kind in record_schema.KINDS:  # no plan: the sweep of its study writes it anew
             where = store.set_aside(f"{file.kind}/{file.name}.json".removeprefix("/"))
             yield f"{file}; it is now {where}"
     doubtful = [f for f in (*contents.corrupt, *contents.misplaced) if f.kind in SCHEMAS]

@@ -91,3 +91,4 @@ SWEEP, FORECAST = TypeAdapter[Any](_Sweep), TypeAdapter[Any](_Forecast)
 SPEEDS = TypeAdapter[Any](Annotated[list[_Speed], Field(min_length=1)])
 BENCH = "bench.json"
 RECORDS = {"runs": SWEEP, "forecasts": FORECAST}  # folders, and what each of their files holds
+KINDS = (*RECORDS, "")  # of records; a benchmark's file is in no folder

@@ -1,15 +1,12 @@
 """A bucket: objects appear whole; its lists may be those of some seconds ago."""
 
-import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from scaling.store.places import Body, Bucket, Found
-from scaling.untrusted import Refused
 
-from .disk import File
-from .weather import flipped, request
+from .requests import File, Requests
 
 T = TypeVar("T")
 
@@ -43,11 +40,15 @@ class Objects:
         return found
 
 
-class SimulatedBucket(Bucket):
+class SimulatedBucket(Requests, Bucket):
     """The requests to a bucket on the objects of a world, as pyarrow makes them."""
 
     def __init__(self, world: Any, objects: Objects, root: str) -> None:
         self.world, self.objects, self.root = world, objects, root
+
+    @property
+    def there(self) -> Mapping[str, File]:
+        return self.objects.files
 
     def is_folder(self, path: str) -> bool:
         return any(name.startswith(f"{path}/") for name in self.objects.files)
@@ -65,15 +66,6 @@ class SimulatedBucket(Bucket):
             self.world.note("  fails: the quota is used up")
             raise OSError("simulated: QuotaExceeded")
         self._ask("put", path, change)
-
-    def get(self, path: str, most: int) -> bytes:
-        body = self._ask("get", path, lambda: self._find(path).body)
-        if len(body) > most:
-            raise Refused("too large")
-        if self.world.weather.strikes("flips"):
-            self.world.note("  with a flipped bit")
-            return flipped(self.world.draw, body)
-        return bytes(body)
 
     def delete(self, path: str) -> None:
         def change() -> None:
@@ -113,11 +105,6 @@ class SimulatedBucket(Bucket):
         found: list[Found] = self._ask(text, folder, listed)
         return found
 
-    def are_files(self, paths: Sequence[str]) -> list[bool]:
-        files = self.objects.files
-        found: list[bool] = self._ask("look for", paths[0], lambda: [p in files for p in paths])
-        return found
-
     def each(self, names: Sequence[str], action: Callable[[str], T]) -> Iterator[T]:
         """Make the requests in an order that is drawn, as they would end in any."""
         order = list(range(len(names)))
@@ -125,14 +112,3 @@ class SimulatedBucket(Bucket):
             self.world.draw.shuffle(order)
         found = {i: action(names[i]) for i in order}
         yield from (found[i] for i in range(len(names)))
-
-    def _ask(self, what: str, path: str, change: Callable[[], Any]) -> Any:
-        return request(self.world, f"{what} {self._short(path)}", change)
-
-    def _find(self, path: str) -> File:
-        if path not in self.objects.files:
-            raise FileNotFoundError(errno.ENOENT, "simulated: no such object", path)
-        return self.objects.files[path]
-
-    def _short(self, path: str) -> str:
-        return path.removeprefix(f"{self.root}/")

@@ -5,31 +5,16 @@ be lost, whatever came before or after them.
 """
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
 from scaling.store.places import Body, Disk, Found
-from scaling.untrusted import Refused
 
-from .weather import flipped, request
+from .requests import File, Requests
 
 T = TypeVar("T")
-
-
-@dataclass(eq=False)
-class File:
-    """The bytes of a file. `harmed`: they are not those that were `written`."""
-
-    body: bytes
-    mtime: float
-    synced: bool = False
-    harmed: bool = False
-    written: bytes = b""
-
-    def __post_init__(self) -> None:
-        self.written = self.written or self.body
 
 
 @dataclass
@@ -98,11 +83,15 @@ def _apply(change: Change, files: dict[str, File], folders: set[str]) -> None:
             files[path] = file
 
 
-class SimulatedDisk(Disk):
+class SimulatedDisk(Requests, Disk):
     """The operations of a disk on the platter of a world."""
 
     def __init__(self, world: Any, platter: Platter, root: str) -> None:
         self.world, self.platter, self.root = world, platter, root
+
+    @property
+    def there(self) -> Mapping[str, File]:
+        return self.platter.files
 
     def is_folder(self, path: str) -> bool:
         """Tell whether this is a folder; no step, as nothing depends on when."""
@@ -150,15 +139,6 @@ class SimulatedDisk(Disk):
             raise OSError(errno.EIO, "simulated fsync that failed")
         self.platter.sync(path)
 
-    def get(self, path: str, most: int) -> bytes:
-        body = self._ask("read", path, lambda: self._find(path).body)
-        if len(body) > most:
-            raise Refused("too large")
-        if self.world.weather.strikes("flips"):
-            self.world.note("  with a flipped bit")
-            return flipped(self.world.draw, body)
-        return bytes(body)
-
     def delete(self, path: str) -> None:
         def change() -> None:
             self._find(path)
@@ -186,25 +166,9 @@ class SimulatedDisk(Disk):
         found: list[Found] = self._ask("list", folder, listed)
         return found
 
-    def are_files(self, paths: Sequence[str]) -> list[bool]:
-        files = self.platter.files
-        found: list[bool] = self._ask("look for", paths[0], lambda: [p in files for p in paths])
-        return found
-
     def each(self, names: Sequence[str], action: Callable[[str], T]) -> Iterator[T]:
         yield from map(action, names)
-
-    def _ask(self, what: str, path: str, change: Callable[[], Any]) -> Any:
-        return request(self.world, f"{what} {self._short(path)}", change)
-
-    def _find(self, path: str) -> File:
-        if path not in self.platter.files:
-            raise FileNotFoundError(errno.ENOENT, "simulated: no such file", path)
-        return self.platter.files[path]
 
     def _find_folder(self, path: str) -> None:
         if path.rpartition("/")[0] not in self.platter.folders:
             raise FileNotFoundError(errno.ENOENT, "simulated: no such folder", path)
-
-    def _short(self, path: str) -> str:
-        return path.removeprefix(f"{self.root}/")

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from scaling.store.columns import bytes_of_rows, codes_of, shared_objects
+from scaling.store.memory import steady_memory
 
 MAPS = [[("a", "1"), ("b", "2")], [("a", "1")], None, [], [("a", None)], [("a", "1")]]
 LISTS = [["x"], [], ["x", "y"], None, ["y", "x"], ["x"], [None]]
@@ -26,6 +27,24 @@ def test_lists_and_maps_are_those_of_python_and_equal_ones_are_shared(
     first = values.index(values[-1]) if values is MAPS else 0
     same = 1 if values is MAPS else 5
     assert whole[first] is whole[-1 if values is MAPS else same]
+
+
+def test_memory_comes_from_the_system_where_pyarrow_has_no_jemalloc(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on most Macs."""
+    before = pa.default_memory_pool().backend_name
+    with steady_memory():
+        assert pa.default_memory_pool().backend_name != "mimalloc"
+
+    def none() -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(pa, "supported_memory_backends", lambda: ["mimalloc", "system"])
+    monkeypatch.setattr(pa, "jemalloc_memory_pool", none)
+    with steady_memory():
+        assert pa.default_memory_pool().backend_name == "system"
+    assert pa.default_memory_pool().backend_name == before
 
 
 def test_binary_values_are_rows_of_bytes() -> None:
