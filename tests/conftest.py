@@ -34,6 +34,7 @@ class OneRay(LoadScopeScheduling):
         return "ray" if Path(file).parent.name in WITH_RAY else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
     return OneRay(config, log)
 

@@ -22,6 +22,7 @@ T = TypeVar("T")
 Body: TypeAlias = "bytes | pa.Buffer"
 
 MAX_REQUESTS = 32  # assumed: parallel requests that a bucket accepts from one reader
+FLAT = ("s3", "gcs")  # a folder there is the beginning of names: to make one costs two requests
 # Assumed: an S3 server that is silent for 10 s is down. A small file is one request.
 S3 = {
     "connect_timeout": 5.0,
@@ -50,7 +51,9 @@ class Bucket:
         return bool(self._fs.get_file_info(path).type == pafs.FileType.Directory)
 
     def make_folder(self, path: str) -> None:
-        self._fs.create_dir(path, recursive=True)
+        """Make a folder, where names are not all that there is of one."""
+        if self._fs.type_name not in FLAT:
+            self._fs.create_dir(path, recursive=True)
 
     def put(self, path: str, body: Body) -> None:
         _run_uninterrupted(lambda: self._upload(path, body))

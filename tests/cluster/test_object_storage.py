@@ -106,11 +106,13 @@ def test_an_endpoint_may_be_named_in_the_environment(
 
 
 def test_a_small_file_is_one_request(bucket: Bucket) -> None:
+    """Also the first of a folder, as each batch opens the results anew."""
     store = Store(bucket.uri("small"))
-    store.write_file("a/first.txt", b"x")
     bucket.asked.clear()
-    store.write_file("a/second.txt", b"x")
-    assert [line.split()[0] for line in bucket.asked] == ["PUT"]
+    store.write_file("a/first.txt", b"x")
+    store.write_file("b/second.txt", b"x")
+    asked = [line.split()[0] for line in bucket.asked if "extremelyunlikely" not in line]
+    assert asked == ["PUT", "PUT"]  # beside pyarrow's own question for the region
 
 
 def test_ctrl_c_in_the_middle_of_an_upload_leaves_no_half_object(
