@@ -14,7 +14,7 @@ from scaling import engines
 from scaling.errors import InputError
 from scaling.progress import duration
 from scaling.verifying.again import Lot, make_lots, training_obstacle
-from scaling.verifying.folder import Folder, read_folder
+from scaling.verifying.folder import Folder, check_reading, read_folder
 from scaling.verifying.ledger import CHECKS, EQUAL, PAIRED, SMALL, Ledger
 from scaling.verifying.small import BEYOND, WITHIN, WORST, compare_small
 from scaling.verifying.stored import check_stored
@@ -37,12 +37,14 @@ def run(args: argparse.Namespace) -> int:
     from jobs.verifying.paired_test import decide  # pandas and scipy take a second to import
 
     ledger = Ledger()
-    folder = read_folder(open_store(args.out), ledger)
+    store = open_store(args.out)
+    folder = read_folder(store, ledger)
     if not folder.models and not ledger.findings:
         raise InputError(
             f"{args.out} holds no model: `scaling sweep STUDY --out {args.out}` trains some"
         )
     planned = check_stored(folder, ledger, args.data)
+    check_reading(store, ledger)
     retrainer = Retrainer(by=args.by, ledger=ledger)
     able = _trainable(make_lots(folder.models, planned, alone=args.by is not None), retrainer)
     if args.sample == 0:

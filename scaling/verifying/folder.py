@@ -7,7 +7,7 @@ from typing import Any
 
 from scaling.store.names import is_name_of
 from scaling.store.store import Read, Store
-from scaling.verifying.ledger import FILES, Ledger
+from scaling.verifying.ledger import FILES, PLANS, Ledger
 
 Row = Mapping[str, Any]
 
@@ -71,6 +71,21 @@ def read_folder(store: Store, ledger: Ledger) -> Folder:
         failures=tuple(_failures(store.read_each("failures"), ledger)),
         orphans=tuple(run for run in predictions if run not in metrics),
     )
+
+
+def check_reading(store: Store, ledger: Ledger) -> None:
+    """Name the files that every other command leaves out, where no check has told why.
+
+    Models that contradict an edited plan need no line each.
+    """
+    contents = store.contents()
+    files = {finding.file for finding in ledger.findings}
+    runs = {finding.run_id for finding in ledger.findings}
+    for found in (*contents.corrupt, *contents.misplaced):
+        file = f"{found.kind}/{Path(found.path).name}".removeprefix("/")
+        explained = file in files or not runs.isdisjoint(found.models)
+        if not explained and not (found.models and ledger.failed(PLANS)):
+            ledger.about(FILES, None, file).fail("a file", found.error, "one that can be believed")
 
 
 def _by_run(

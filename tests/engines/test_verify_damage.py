@@ -29,6 +29,19 @@ def test_torn_and_missing_files_are_named(copied: Path, capsys: pytest.CaptureFi
     assert torn.name in next(f["file"] for f in found["findings"] if f["what"] == "a file")
 
 
+@pytest.mark.parametrize("name", ["bench.json", "forecasts/x.json", "runs/x.json"])
+def test_what_status_names_is_named(
+    copied: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copied / name).parent.mkdir(exist_ok=True)
+    (copied / name).write_text("{")
+    assert run("status", copied) == 2
+    assert name in "".join(capsys.readouterr())
+    status, found = verified(capsys, copied, "--sample", 0)
+    assert status == 1
+    assert [finding["file"] for finding in found["findings"]] == [name]
+
+
 @pytest.mark.parametrize(
     ("kind", "column", "kind_of_value"),
     [

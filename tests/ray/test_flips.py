@@ -1,4 +1,4 @@
-"""Test that status, sweep and report agree on a flipped bit, and that the sweep mends it."""
+"""Test that status, report, verify and sweep agree on a flipped bit, and that the sweep mends it."""
 
 import json
 import random
@@ -71,7 +71,9 @@ def check(swept: Path, data: Path, out: Path, kind: str, seed: int, capsys: Said
 
     assert path.name in said(run("status", out), [2]), where
     assert path.name in said(run("report", out), [2]), where
+    assert path.name in said(run("verify", out, "--sample", 0), [1, 2]), where
     assert path.name in said(sweep(out, data), [0]), where
+    assert path.name not in said(run("verify", out, "--sample", 0), [0]), where
     assert path.name not in said(run("status", out), [0]), where
     assert path.name not in said(run("report", out), [0]), where
     assert results(out) == results(swept), where
