@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from honest import run
 
 LAST = "run the same command again to go on"
 
@@ -20,13 +21,11 @@ def _hear_ctrl_c() -> None:
 
 
 class Command:
-    """A `scaling sweep` on a Ray of its own, in a session of its own."""
+    """A command in a session of its own."""
 
-    def __init__(self, npz: Path, out: Path, epochs: int = 20000) -> None:
-        words = ["sweep", "quickstart", "--dataset", npz, "--n-train", "280", "--seeds", "2"]
-        more = ["--epochs", epochs, "--address", "local", "--cpus", "2", "--out", out]
+    def __init__(self, *words: object) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jobs.cli", *map(str, (*words, *more))],
+            [sys.executable, "-m", "jobs.cli", *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -52,6 +51,10 @@ class Command:
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
+    def until_loaded(self, library: str) -> None:
+        maps = Path(f"/proc/{self.process.pid}/maps")
+        self.until(lambda: library in maps.read_text(encoding="utf-8"))
+
     def until_training(self) -> None:
         self.until(lambda: any("ImplicitFunc" in args for args in self.family().values()))
 
@@ -73,6 +76,12 @@ class Command:
         return said
 
 
+def sweeping(npz: Path, out: Path, epochs: int = 20000) -> Command:
+    """Begin a sweep on a Ray of its own."""
+    words = ["sweep", "quickstart", "--dataset", npz, "--n-train", "280", "--seeds", "2"]
+    return Command(*words, "--epochs", epochs, "--address", "local", "--cpus", "2", "--out", out)
+
+
 def lives(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2][1] != "Z"
@@ -88,16 +97,15 @@ def assert_stopped(command: Command, said: Sequence[str], status: int) -> None:
 
 
 def test_a_signal_while_the_command_is_imported(tiny_npz: Path, tmp_path: Path) -> None:
-    command = Command(tiny_npz, tmp_path / "out")
-    maps = Path(f"/proc/{command.process.pid}/maps")
-    command.until(lambda: "numpy" in maps.read_text(encoding="utf-8"))  # it has begun to import
+    command = sweeping(tiny_npz, tmp_path / "out")
+    command.until_loaded("numpy")  # it has begun to import
     assert_stopped(command, command.end(signal.SIGTERM), 143)
 
 
 def test_a_signal_while_it_trains_and_the_folder_is_free_again(
     tiny_npz: Path, tmp_path: Path
 ) -> None:
-    command = Command(tiny_npz, tmp_path / "out")
+    command = sweeping(tiny_npz, tmp_path / "out")
     command.until_training()
     said = command.end(signal.SIGINT)
     assert_stopped(command, said, 130)
@@ -108,7 +116,7 @@ def test_a_signal_while_it_trains_and_the_folder_is_free_again(
 
 @pytest.mark.slow
 def test_sigterm_while_it_trains_counts_what_is_stored(tiny_npz: Path, tmp_path: Path) -> None:
-    command = Command(tiny_npz, tmp_path / "out", epochs=1500)
+    command = sweeping(tiny_npz, tmp_path / "out", epochs=1500)
     command.until(lambda: len(list((tmp_path / "out" / "metrics").glob("*.parquet"))) >= 1)
     said = command.end(signal.SIGTERM)
     stored = len(list((tmp_path / "out" / "metrics").glob("*.parquet")))
@@ -121,9 +129,30 @@ def test_sigterm_while_it_trains_counts_what_is_stored(tiny_npz: Path, tmp_path:
 def test_two_signals_end_it_also_where_a_part_of_ray_is_stopped(
     tiny_npz: Path, tmp_path: Path, which: str
 ) -> None:
-    command = Command(tiny_npz, tmp_path / "out")
+    command = sweeping(tiny_npz, tmp_path / "out")
     command.until_training()
     for pid, args in command.family().items():
         if which in args:
             os.kill(pid, signal.SIGSTOP)
     assert_stopped(command, command.end(signal.SIGINT, signal.SIGINT), 130)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_report_is_drawn(
+    tiny_npz: Path, tmp_path: Path, kind: signal.Signals
+) -> None:
+    """No half file is left, and the same command finishes."""
+    out = tmp_path / "out"
+    words = ["--dataset", tiny_npz, "--n-train", "40", "--epochs", "2", "--seeds", "2"]
+    assert run("train", *words, "--out", out) == 0
+    before = files(out)
+    command = Command("report", out)
+    command.until_loaded("matplotlib/_path")
+    assert_stopped(command, command.end(kind), 128 + kind)
+    assert before <= files(out)
+    assert not [name for name in files(out) - before if ".part" in name]
+    assert run("report", out) == 0
+
+
+def files(out: Path) -> set[str]:
+    return {str(path) for path in out.rglob("*") if path.is_file()}
