@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from analysis.laws.learning_curve import Series, make_series
 from scaling.errors import InputError
-from scaling.store.bounds import MOST_COLUMNS, check_bounds
+from scaling.store.bounds import MOST_COLUMNS, read_groups
 from scaling.untrusted import read_regular
 
 MOST_POINTS = 2**26  # bytes; assumed
@@ -56,9 +56,9 @@ def read_points(path: str, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _read_parquet(body: bytes) -> pd.DataFrame:
-    file = pq.ParquetFile(pa.BufferReader(body))
-    check_bounds(file.metadata, len(body))
-    table: pd.DataFrame = file.read(use_threads=False).to_pandas()
+    schema = pq.read_schema(pa.BufferReader(body))
+    rows = pa.concat_tables(read_groups(body) or [schema.empty_table()])
+    table: pd.DataFrame = rows.replace_schema_metadata(schema.metadata).to_pandas()
     return table
 
 

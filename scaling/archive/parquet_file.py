@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from scaling.archive.models import PER_EPOCH, Archive, Row, pack, unpack
 from scaling.errors import InputError
+from scaling.store.bounds import read_groups
 from scaling.store.retries import one_line
 from scaling.store.schema import FAILURES, METRICS, PREDICTIONS
 
@@ -173,7 +174,7 @@ def _read(body: bytes) -> tuple[list[Row], Row]:
         raise ValueError(f"other columns than those of format {FORMAT.decode()}")
     shrunk = base64.b64decode(metadata[b"header"], validate=True)
     text = pa.CompressedInputStream(pa.BufferReader(shrunk), "zstd").read(_MOST_MEMORY)
-    rows: list[Row] = file.read(use_threads=False).to_pylist()
+    rows: list[Row] = pa.concat_tables(read_groups(body)).to_pylist()
     return rows, json.loads(text)
 
 

@@ -4,11 +4,14 @@ A file of a stranger may promise more than it holds, or hold more than it seems.
 """
 
 from collections.abc import Collection, Sequence
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from scaling.store.pages import page_sizes
 
 FIXED = "FIXED_LEN_BYTE_ARRAY"
 CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZ4", "ZSTD")  # brotli expands a million times
@@ -33,6 +36,8 @@ def check_bounds(metadata: pq.FileMetaData, n_bytes: int) -> None:
     values = max([metadata.num_rows, *(chunk.num_values for chunk in chunks)], default=0)
     if not 0 <= values <= n_bytes + FREE_VALUES:
         _refuse(f"{values:,} rows or values in {n_bytes:,} bytes, expected at most one a byte")
+    if (packed := sum(chunk.total_compressed_size for chunk in chunks)) > n_bytes:
+        _refuse(f"columns of {packed:,} bytes in {n_bytes:,}")
     memory = sum(max(chunk.total_uncompressed_size, 0) for chunk in chunks)
     leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     memory += values * sum(leaf.length for leaf in leaves if leaf.physical_type == FIXED)
@@ -56,13 +61,14 @@ def read_groups(
     metadata = pq.read_metadata(pa.BufferReader(body))
     check_bounds(metadata, len(body))
     leaves = (metadata.schema.column(i) for i in range(metadata.num_columns))
+    sound = [i for i in range(metadata.num_row_groups) if i not in lost]
+    _check_pages(metadata, sound, body)
     file = pq.ParquetFile(
         pa.BufferReader(body),
         metadata=metadata,
         read_dictionary=[leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"],
         page_checksum_verification=checked,
     )
-    sound = (i for i in range(metadata.num_row_groups) if i not in lost)
     groups = [file.read_row_group(i, columns, use_threads=False) for i in sound]
     for group in groups:
         group.validate(full=True)
@@ -73,6 +79,35 @@ def read_groups(
         group.cast(pa.schema([field.with_type(_plain(field.type)) for field in group.schema]))
         for group in groups
     ]
+
+
+def chunk_range(chunk: pq.ColumnChunkMetaData) -> tuple[int, int]:
+    """Return where the bytes of a column of a row group begin and end."""
+    starts = (chunk.dictionary_page_offset, chunk.data_page_offset)
+    start = min((start for start in starts if start), default=0)  # pyarrow writes 0 for no page
+    return start, start + chunk.total_compressed_size
+
+
+def _check_pages(metadata: pq.FileMetaData, groups: Sequence[int], body: bytes) -> None:
+    """Raise ArrowInvalid for pages that are larger than their file can hold.
+
+    A footer may give smaller sizes, but pyarrow takes the memory that a page asks for.
+    """
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    widths = [leaf.length if leaf.physical_type == FIXED else 0 for leaf in leaves]
+    memory, most = 0, 2 * (len(body) + FREE_VALUES)  # values, those of dictionaries among them
+    for group in map(metadata.row_group, groups):
+        for column, width in enumerate(widths):
+            try:
+                pages = list(page_sizes(body, *chunk_range(group.column(column))))
+            except ValueError as error:
+                _refuse(str(error))
+            values = sum(n for _, n in pages)
+            memory += sum(unpacked for unpacked, _ in pages) + width * values
+            if values > most:
+                _refuse(f"{values:,} values in a column of {len(body):,} bytes")
+    if memory > _most(len(body)):
+        _refuse(f"pages of {memory:,} bytes, expected at most {_most(len(body)):,}")
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -105,5 +140,5 @@ def _most(n_bytes: int) -> int:
     return FREE_BYTES + MOST_TIMES * n_bytes
 
 
-def _refuse(text: str) -> None:
+def _refuse(text: str) -> NoReturn:
     raise pa.ArrowInvalid(f"it holds {text}")

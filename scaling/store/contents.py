@@ -4,7 +4,7 @@ Status, sweep, report, compact and `load` take a folder's models from here, so t
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,12 @@ def read_contents(
     )
 
 
+def models_of(rows: pa.Table) -> pa.ChunkedArray:
+    """Return the model of each row, of a failure without one its cell."""
+    names = [name for name in ("run_id", "cell_id") if name in rows.column_names]
+    return pc.coalesce(*(rows[name] for name in names), "")
+
+
 class _Rows:
     """The rows of metrics, predictions or failures, each model's of one file."""
 
@@ -129,9 +135,7 @@ class _Rows:
             for i, file in enumerate(files)
         ]
         rows = pa.concat_tables([schema.append(_FILE).empty_table(), *tables])
-        models_of = ("run_id", "cell_id") if "cell_id" in schema.names else ("run_id",)
-        model_of = pc.coalesce(*(rows[name] for name in models_of), "")
-        self._all = rows.append_column(_MODEL, model_of)
+        self._all = rows.append_column(_MODEL, models_of(rows))
         last = _last_failures(self._all) if schema is FAILURES else {}
         self._file_of: dict[str, int] = dict(last)
         copies: dict[int, list[str]] = {}
@@ -142,7 +146,7 @@ class _Rows:
             twice = [run for run in models[i] if self._file_of.setdefault(run, i) != i]
             if twice:
                 copies[i] = twice
-                if last and named[i]:
+                if last and (named[i] or files[i].lost):  # of what is lost, the name tells nothing
                     continue
                 same = self._same_results(i, twice)
                 if not (same and all(large[self._file_of[run]] for run in twice)):
@@ -151,6 +155,7 @@ class _Rows:
             elif not named[i] and not _may_have_any_name(files[i], models[i]):
                 text = f"it holds {models[i][0]}, which belongs into a file of another name"
                 self.misplaced.append(files[i].named(text, ()))
+        self._copies = copies
         if copies:
             self._drop(copies)
 
@@ -170,7 +175,8 @@ class _Rows:
     def corrupt(self) -> Iterator[CorruptFile]:
         """Yield each file with damaged rows, and the models that cannot be taken from it."""
         for i, file in enumerate(self.files):
-            yield from file.damage(self._faults.get(i))
+            for found in file.damage(self._faults.get(i)):
+                yield replace(found, models=(*found.models, *self._copies.get(i, ())))
 
     def _models_of_files(self) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {i: [] for i in range(len(self.files))}

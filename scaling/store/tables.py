@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scaling.store.bounds import read_groups
+from scaling.store.bounds import chunk_range, read_groups
 from scaling.store.digest import DamagedError, check_parquet, seal_parquet
 from scaling.store.older_files import Reader
 from scaling.store.schema import cast_to_schema
@@ -57,9 +57,4 @@ def decode(body: bytes, schema: pa.Schema, older: Reader) -> Decoded:
 def group_ends(metadata: pq.FileMetaData) -> list[int]:
     """Return where the bytes of each row group end."""
     groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-    return [max(map(_end, map(group.column, range(group.num_columns)))) for group in groups]
-
-
-def _end(column: pq.ColumnChunkMetaData) -> int:
-    starts = (column.dictionary_page_offset, column.data_page_offset)
-    return int(min(start for start in starts if start is not None) + column.total_compressed_size)
+    return [max(chunk_range(g.column(i))[1] for i in range(g.num_columns)) for g in groups]

@@ -1,4 +1,4 @@
-"""Test that status, report, verify and sweep agree on a flipped bit, and that the sweep mends it."""
+"""Test that status, report, verify and sweep agree on a flipped bit, and that a sweep mends it."""
 
 import json
 import random

@@ -7,18 +7,22 @@ import resource
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.laws.points import read_points
 from scaling.data import published
 from scaling.errors import InputError
-from scaling.store.bounds import check_bounds
-from scaling.store.schema import PREDICTIONS, SCHEMAS
+from scaling.store.bounds import CODECS, check_bounds, chunk_range, read_groups
+from scaling.store.pages import page_sizes
+from scaling.store.schema import METRICS, PREDICTIONS, SCHEMAS
 from scaling.store.store import Store, unpack_correct
 
 MOST_MB = 500
@@ -198,6 +202,103 @@ def test_a_text_that_many_rows_repeat_is_refused(column: str, tmp_path: Path) ->
     )
     said = told("scaling.store.store", "Store", f"Store({str(tmp_path)!r}).read({kind!r}).corrupt")
     assert "0,000,000,000 bytes of text, expected at most" in said
+
+
+def understated(table: pa.Table, **options: object) -> bytes:
+    """Return a file whose footer says a thousand where a column has millions of bytes or values."""
+    body = written(table, compression="zstd", write_statistics=False, **options)
+    metadata = pq.read_metadata(pa.BufferReader(body))
+    cut = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    footer, group = body[cut:], metadata.row_group(0)
+    chunks = [group.column(i) for i in range(group.num_columns)]
+    sizes = {n for chunk in chunks for n in (chunk.total_uncompressed_size, chunk.num_values)}
+    for size in {group.total_byte_size, *sizes}:
+        if size > 1_000_000:
+            true = zigzag(size)
+            footer = footer.replace(true, zigzag(1000, len(true)))
+    return body[:cut] + footer
+
+
+def zigzag(number: int, length: int = 0) -> bytes:
+    """Return an integer as Thrift's compact protocol has it, in at least so many bytes."""
+    found, left = [], 2 * number
+    while left or len(found) < length:
+        found.append(left & 127 | 128)
+        left >>= 7
+    return bytes([*found[:-1], found[-1] & 127])
+
+
+@pytest.mark.parametrize("use_dictionary", [False, True])
+def test_a_page_that_is_larger_than_its_footer_says_is_refused(
+    use_dictionary: bool, tmp_path: Path
+) -> None:
+    columns = {name: pa.nulls(1) for name in PREDICTIONS.names}
+    table = pa.table({**columns, "run_id": ["\0" * 600_000_000]})
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "x.parquet").write_bytes(
+        understated(table, use_dictionary=use_dictionary)
+    )
+    said = told("scaling.store.store", "Store", f"Store({str(tmp_path)!r}).read('predictions')")
+    assert "pages of 600,000,0" in said
+
+
+def test_a_row_with_more_entries_than_its_file_has_bytes_is_refused(tmp_path: Path) -> None:
+    n = 20_000_000
+    entries = pa.ListArray.from_arrays(pa.array([0, n], pa.int32()), pa.nulls(n, pa.string()))
+    columns = {name: pa.nulls(1) for name in METRICS.names}
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "x.parquet").write_bytes(
+        understated(pa.table({**columns, "tricks": entries}))
+    )
+    (corrupt,) = Store(tmp_path).read("metrics").corrupt
+    assert "20,000,000 values in a column of" in corrupt.error
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("codec", ["none", *(codec.lower() for codec in CODECS[1:])])
+@pytest.mark.parametrize("use_dictionary", [False, True])
+def test_the_sizes_of_pages_are_those_of_an_honest_footer(
+    version: str, codec: str, use_dictionary: bool
+) -> None:
+    words = [f"word {i % 997}" for i in range(20_000)]
+    table = pa.table(
+        {
+            "number": pa.array(range(20_000), pa.int64()),
+            "text": words,
+            "list": [[word] * (i % 3) if i % 5 else None for i, word in enumerate(words)],
+        }
+    )
+    body = written(
+        table,
+        compression=codec,
+        data_page_version=version,
+        use_dictionary=use_dictionary,
+        data_page_size=4096,
+        write_page_checksum=True,
+        row_group_size=7_000,
+    )
+    metadata = pq.read_metadata(pa.BufferReader(body))
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for chunk in map(group.column, range(group.num_columns)):
+            pages = list(page_sizes(body, *chunk_range(chunk)))
+            assert len(pages) > 1
+            headers = chunk.total_uncompressed_size - sum(size for size, _ in pages)
+            assert 10 * len(pages) < headers < 100 * len(pages)
+            in_dictionary = pages[0][1] if chunk.has_dictionary_page else 0
+            assert sum(n for _, n in pages) == chunk.num_values + in_dictionary
+
+
+@pytest.mark.parametrize("use_dictionary", [False, True])
+def test_a_file_without_rows_is_read(use_dictionary: bool) -> None:
+    body = written(METRICS.empty_table(), use_dictionary=use_dictionary)
+    assert [len(group) for group in read_groups(body)] == [0]
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=60), st.integers(-5, 70))
+def test_bytes_that_are_no_pages_are_said_to_be_none(body: bytes, end: int) -> None:
+    with suppress(ValueError):
+        assert all(unpacked >= 0 and n >= 0 for unpacked, n in page_sizes(body, 0, end))
 
 
 def test_a_gzip_file_within_its_bounds_is_read(tmp_path: Path) -> None:
