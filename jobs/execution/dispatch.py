@@ -11,6 +11,7 @@ from ray.tune.search import Searcher
 
 from jobs.execution.head_watch import HeadWatch
 from jobs.execution.inbox import DONE, send
+from jobs.execution.losses import node_of
 from jobs.execution.lost_trials import WorkerLost, error_of, reason
 from jobs.execution.silence import Watch, place_of
 from jobs.execution.trial_source import FINISHED, TrialSource, Worker
@@ -145,7 +146,8 @@ class Dispatch(tune.Callback):
             return
         error = WorkerLost(killed) if killed else error_of(trial)
         self._source.on_trial_complete(trial.trial_id, error=True)
-        fate = self._source.failed(config, error, known.worker.node if known else "")
+        node = known.worker.node if known else node_of(error)
+        fate = self._source.failed(config, error, node)
         self._say(f"a trial was lost: {reason(error)}; it is {fate}")
         if fate.startswith("given up"):
             try:

@@ -10,11 +10,13 @@ from typing import Any
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayActorError, RayTaskError
 
-from jobs.execution.losses import flat, plain
+from jobs.execution.losses import NODE_ID, flat, plain
 
 UNKNOWN = "its trial ended without a result"
 # Ray names a dead worker's exit between its own details and a list of possible causes.
 EXIT = re.compile(r"Worker exit detail: (.*?)(?: Some common causes| There are some potential|$)")
+# What it says of the actor, which tells a user nothing.
+DETAILS = re.compile(r"\b(?:class_name|actor_id|pid|name|namespace|ip): \S+ ")
 
 
 class WorkerLost(RayActorError):
@@ -61,11 +63,11 @@ def error_of(trial: Any) -> BaseException:
 
 def reason(error: BaseException) -> str:
     """Return why a trial was lost, in a line."""
-    text = flat(error)
+    text = NODE_ID.sub("", flat(error)).partition(" OOM kill reason")[0]
     if isinstance(error, RayTaskError):  # the last line of its traceback
         return text and plain(error).strip().splitlines()[-1][:500]
     if isinstance(error, ActorDiedError):
         found = EXIT.search(text)
-        why = found.group(1) if found else text.rpartition(" is dead because ")[2]
-        return f"its worker died ({why[:200]})"
+        why = found.group(1) if found else DETAILS.sub("", text).rpartition("because ")[2]
+        return f"its worker died ({why.strip()[:200]})"
     return text[:500] or UNKNOWN

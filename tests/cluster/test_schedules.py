@@ -29,6 +29,7 @@ EVENTS = {
     "stop a worker for a while": 3,
     "kill a raylet": 2,
     "stop a raylet for a while": 2,
+    "let a node run out of memory": 2,
     "kill the head": 1,
     "stop the head for a while": 1,
     "kill the driver": 2,
@@ -136,6 +137,9 @@ def strike(
     elif name == "start a second driver":
         second = Driver(three.address, words, out).said(timeout=600)
         assert "Traceback" not in second, second
+    elif "memory" in name:
+        three.remove(number)
+        three.add(memory=False)
     elif "worker" in name:
         if training := three.trials(number) + three.trials(0):
             halt(draw.choice(training), "kill" in name, draw)

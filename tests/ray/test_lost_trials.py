@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.core.generated.common_pb2 import ActorDiedErrorContext
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 from ray.tune.search import Searcher
 from tiny import tiny
 
 from jobs.execution import ray_trials
 from jobs.execution import sweep as sweeping
-from jobs.execution.losses import ran_out_of_memory
+from jobs.execution.losses import node_of, ran_out_of_memory
 from jobs.execution.lost_trials import UNKNOWN, OutOfMemory, reason
 from jobs.execution.ray_trials import resource_request, run_trials
 from jobs.execution.silence import Limits
@@ -130,6 +131,58 @@ def test_an_error_that_tune_does_not_know_is_of_one_trial(
     getattr(manager, name)(**given, exception=OutOfMemoryError("the node runs low on memory"))
     assert ran_out_of_memory(heard[0])
     assert reason(heard[0]) == "the node runs low on memory"
+
+
+NODE = "ab" * 28
+
+
+def died(message: str) -> ActorDiedError:
+    context = ActorDiedErrorContext(
+        error_message=message,
+        actor_id=bytes(16),
+        class_name="ImplicitFunc",
+        node_ip_address="192.0.2.2",
+    )
+    return ActorDiedError(context)
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "node"),
+    [
+        (
+            OutOfMemory(
+                "1 worker(s) were killed due to the node running low on memory. Memory on the node"
+                f" (IP: 192.0.2.2, ID: {NODE}) was 7.25GB used / 23.54GB limit (0.308098) OOM kill"
+                " reason: Memory usage exceeded threshold of 0B. To adjust the kill threshold, set"
+            ),
+            "1 worker(s) were killed due to the node running low on memory. Memory on the node"
+            " (IP: 192.0.2.2) was 7.25GB used / 23.54GB limit (0.308098)",
+            NODE,
+        ),
+        (
+            died(f"The actor died because its node has died. Node Id: {NODE} It was terminated."),
+            "its worker died (its node has died. It was terminated.)",
+            NODE,
+        ),
+        (
+            died(
+                "The actor is dead because its worker process has died. Worker exit type:"
+                " SYSTEM_ERROR Worker exit detail: Worker exits by SIGKILL. Some common causes: 1."
+            ),
+            "its worker died (Worker exits by SIGKILL.)",
+            "",
+        ),
+        (
+            ActorDiedError(),
+            "its worker died (The actor died unexpectedly before finishing this task.)",
+            "",
+        ),
+    ],
+)
+def test_why_and_where_a_trial_was_lost_is_told_in_a_line(
+    error: Exception, said: str, node: str
+) -> None:
+    assert (reason(error), node_of(error)) == (said, node)
 
 
 LOCAL = Options(address="local", cpus=2)

@@ -26,6 +26,8 @@ QUICK = {
 # Of their processes and drivers only. Ray reads it once in a process, and a local Ray of this one
 # has a token: with both, its workers could not reach this process, and no trial would begin.
 NO_TOKEN = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+# Ray's memory monitor takes a node to be full, whatever it has.
+STARVED = {"RAY_memory_usage_threshold": "0.0", "RAY_memory_monitor_refresh_ms": "200"}
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
@@ -45,9 +47,9 @@ class Nodes:
         )
         self._hear()
 
-    def add(self) -> None:
-        """Start one more node."""
-        self._tell("add")
+    def add(self, memory: bool = True) -> None:
+        """Start one more node; one without memory kills each worker soon after its start."""
+        self._tell("add" if memory else "add without memory")
 
     def remove(self, number: int) -> None:
         """Stop a node (the head is 0) as if its machine were switched off."""
@@ -106,7 +108,10 @@ def serve(count: int) -> None:
     for line in sys.stdin:
         what, *number = line.split()
         if what == "add":
+            os.environ |= STARVED if number else {}
             others.append(cluster.add_node(**NODE))
+            for name in STARVED:
+                os.environ.pop(name, None)
         else:
             cluster.remove_node(others.pop(int(number[0]) - 1), allow_graceful=False)
         tell()
