@@ -13,81 +13,19 @@ from typing import Any
 
 from jobs.execution.dispatch import Arguments, Dispatch, NothingLeft, Openings
 from jobs.execution.head_watch import HeadLost
-from jobs.execution.inbox import DONE, Task, finished_models, work
+from jobs.execution.inbox import DONE, finished_models, work
 from jobs.execution.lost_trials import WorkerLost
 from jobs.execution.ray_trials import INFRASTRUCTURE_RETRIES
 from jobs.execution.silence import Limits, Watch
 from jobs.execution.trial_source import FINISHED, Lost, TrialSource
 from scaling.store.store import Store
 
+from .trial import Trial
 from .world import FOREVER, Process, world
 
 LOOK_S = 10.0  # how long the driver waits for its trials before it looks at all of them
 ORPHAN_S = 40.0  # how long a worker may live on after its driver, or cut off from it
 START_S = 100.0  # how long Ray may need for a worker's start, in bad weather
-
-
-@dataclass(eq=False)
-class Trial:
-    """A trial, as far as the callbacks look at it, and its worker, which is its actor, too."""
-
-    trial_id: str
-    config: dict[str, Any]
-    node: str
-    status: str = "PENDING"
-    error: BaseException | None = None
-    worker: Process | None = None
-    known: bool = True  # to the driver: it hears what this trial reports
-    waits: bool = False  # for the driver to read its report
-    tasks: deque[Task | None] = field(default_factory=deque)
-
-    @property
-    def temporary_state(self) -> SimpleNamespace:
-        return SimpleNamespace(ray_actor=self)
-
-    @property
-    def live(self) -> bool:
-        return self.status in ("PENDING", "RUNNING")
-
-    @property
-    def execute(self) -> SimpleNamespace:
-        return SimpleNamespace(remote=self._execute)
-
-    def _execute(self, function: Callable[[object], None]) -> None:
-        """Call a function where the worker is, so that it finds the worker's own inbox."""
-        world().receiver = self
-        function(self)
-        world().receiver = None
-
-    def wait(self) -> None:
-        """Wait as Tune lets a worker wait; one of which the driver knows nothing more goes on."""
-        self.waits = True
-        while self.waits and self.known:
-            world().sleep(FOREVER)
-
-    def go_on(self) -> None:
-        if self.waits and self.worker:
-            world().wake(self.worker)
-        self.waits = False
-
-
-class Inbox:
-    """Stands for the inbox of the process that uses it."""
-
-    def put(self, task: Task | None) -> None:
-        world().receiver.tasks.append(task)
-
-    def get(self) -> Task | None:
-        here = world()
-        _, trial = here.trial_of[here.current]
-        here.step("asks for a batch")
-        while not trial.tasks:  # only where nobody hears it any more: else it is there already
-            if trial.known:
-                here.checker.fault(f"{trial.trial_id} goes on, and was sent nothing")
-            here.sleep(FOREVER)
-        here.began[here.current] = here.now
-        task: Task | None = trial.tasks.popleft()
-        return task
 
 
 @dataclass

@@ -28,7 +28,7 @@ from scaling.progress import Progress
 from scaling.store import checkpoints, documents, files, places, retries, rows, store
 from scaling.store import folder as store_folder
 
-from . import cluster, models
+from . import cluster, models, trial
 from .bucket import SimulatedBucket
 from .disk import SimulatedDisk
 from .memory import REMEMBERED, NoOlderFiles
@@ -155,7 +155,7 @@ REPLACED = (
     (presence, "os", MACHINE),
     (folder, "FileLock", Lock),
     *((module, "tune", SimpleNamespace(report=cluster.report)) for module in (worker, inbox)),
-    (inbox, "_inbox", cluster.Inbox()),
+    (inbox, "_inbox", trial.Inbox()),
     (worker, "engines", ENGINES),
     (worker, "datasets", SimpleNamespace(load=lambda *_: None)),
     (silence, "ray", SimpleNamespace(kill=cluster.kill)),

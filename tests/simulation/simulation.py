@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 from unittest import mock
@@ -20,7 +21,8 @@ from .checker import Checker
 from .cluster import Cluster, Trial
 from .disk import Platter
 from .patches import installed
-from .weather import Weather, flipped
+from .trouble import trouble
+from .weather import Weather
 from .world import FOREVER, Process, Running, World
 
 LOCAL, BUCKET = "/simulated/out", "s3://simulated/out"
@@ -59,8 +61,8 @@ class Simulation(World):
         draw = self.draw
         self.weather = Weather(draw, setting.kinds)
         self.checker = Checker(self)
-        is_bucket = draw.random() < 0.4 if setting.bucket is None else setting.bucket
-        self.out = BUCKET if is_bucket else LOCAL
+        self.is_bucket = draw.random() < 0.4 if setting.bucket is None else setting.bucket
+        self.out = BUCKET if self.is_bucket else LOCAL
         self.platter, self.objects = Platter(LOCAL), Objects()
         self.locks: dict[str, Process] = {}
         self.clusters: list[Cluster] = []
@@ -72,9 +74,9 @@ class Simulation(World):
         self.n_workers = draw.randint(1, 3)
         drawn_s = draw.choice((0.01, 1.0, 6.0))
         self.epoch_s = drawn_s if setting.epoch_s is None else setting.epoch_s
-        self.may_train_twice = is_bucket
-        self.lists_are_fresh = "stale" not in self.weather.kinds or not is_bucket
-        self.before_step = self._trouble
+        self.may_train_twice = self.is_bucket
+        self.lists_are_fresh = "stale" not in self.weather.kinds or not self.is_bucket
+        self.before_step = partial(trouble, self)
         shapes = draw.sample(range(len(models.SHAPES)), 2)
         self.studies = [models.study(shapes[0], "one"), models.study(shapes[-1], "two")]
         self.commands = setting.commands or tuple(
@@ -171,65 +173,11 @@ class Simulation(World):
         while not all(process.ended for process in processes):
             self.sleep(FOREVER)
 
-    def _trouble(self, me: Process) -> None:
-        """Let a fault happen before an operation of this process, or none."""
-        strikes = self.weather.strikes
-        if self.weather.fair or not self.weather.kinds:
-            return
-        if strikes("rot"):
-            self._rot()
-        if strikes("power"):
-            self._lose_power()
-        if me in self.trial_of:
-            cluster, trial = self.trial_of[me]
-            if strikes("killed_workers"):
-                why = self.draw.choice(("killed", "killed", "killed", "its node is low on memory"))
-                self.note(f"FAILS: the worker is killed: {why}")
-                cluster.lose(trial, why)
-            if strikes("cut_off"):
-                self.note("FAILS: the worker's machine is cut off, and works on for a while")
-                cluster.lose(trial, "cut off", 40 * self.draw.random())
-            if trial.status != "PENDING" and strikes("hangs"):  # else Ray itself ends it
-                self.note("FAILS: the worker hangs")
-                me.wake_at = me.kill_at
-                self._hand_over(me)
-        elif me.name.startswith("driver"):
-            if strikes("killed_drivers"):
-                self.note("FAILS: the driver is killed")
-                self.kill(me)
-            if strikes("ctrl_c"):
-                self.note("FAILS: Ctrl-C")
-                me.interrupted = True
-            if strikes("head"):
-                for cluster in self.clusters:
-                    cluster.head_lost = cluster.head_lost or cluster.driver is me
-
-    def _rot(self) -> None:
-        """Flip a bit of a file at rest."""
-        files = self.all_files()
-        inside = sorted(path for path in files if "/damaged/" not in path and "/.part/" not in path)
-        if inside:
-            path = self.draw.choice(inside)
-            file = files[path]
-            self.note(f"FAILS: a bit of {path} flips at rest")
-            self.checker.rotten(path, file)
-            file.body, file.harmed = flipped(self.draw, file.body), True
-
-    def _lose_power(self) -> None:
-        """Let every process die at once; a disk loses what was not synced."""
-        self.note("FAILS: power is lost")
-        for process in self.others_than_operator():
-            self.kill(process)
-        self.locks.clear()
-        if self.out == LOCAL:
-            self.platter.fail(self.draw)
-        self.checker.promises("before power was lost")
-
     def others_than_operator(self) -> list[Process]:
         return [process for process in self.processes if process.name != "operator"]
 
     def all_files(self) -> dict[str, Any]:
-        return self.platter.files if self.out == LOCAL else self.objects.files
+        return self.objects.files if self.is_bucket else self.platter.files
 
     def body_of(self, path: str) -> bytes:
         return bytes(self.all_files()[path].body)

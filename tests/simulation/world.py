@@ -140,6 +140,11 @@ class World:
         assert threading.current_thread() is me.thread, "an operation outside of the schedule"
         return me
 
+    def hang(self, me: Process) -> None:
+        """Let the running process do nothing more until it is killed."""
+        me.wake_at = me.kill_at
+        self._hand_over(me)
+
     def _hand_over(self, me: Process) -> None:
         following = self._next()
         if following is not me:
