@@ -55,15 +55,16 @@ def write_plan(store: Store, made: Mapping[str, Any], report: Report) -> None:
 
 
 def mended_state(store: Store, report: Report) -> State:
-    """Put damaged files and copies aside; return the state of the sound models."""
+    """Put damaged files and copies aside; return the state afterwards."""
     contents = store.contents(whole=False)
     store.sync(*SCHEMAS)
-    for line in put_aside(contents, store):
+    moved = 0
+    for moved, line in enumerate(put_aside(contents, store), 1):  # noqa: B007
         report(f"warning: {line}")
     for file in contents.corrupt:
         if file.kind == "studies":
             report(f"warning: {file}: sweep {file.name} again and it is written anew")
-    return contents.state
+    return store.state() if moved else contents.state
 
 
 def compact_folder(
@@ -82,8 +83,15 @@ def compact_folder(
     )
 
 
-def compact_many(store: Store, report: Report, between: Callable[[], None]) -> State:
-    """Compact a folder of very many files; return its state."""
+def tidied_state(store: Store, report: Report, between: Callable[[], None]) -> State:
+    """Put the copies aside that training left, compact very many files; return the state.
+
+    Where one of two files of several models was damaged, all were trained again, and the rows of
+    the other are copies then.
+    """
     if len(store.file_names("metrics", ".parquet")) >= MANY:
         compact_folder(store, report, between)
-    return store.state()
+    contents = store.contents(whole=False)
+    if contents.misplaced and not contents.corrupt:
+        return mended_state(store, report)
+    return contents.state

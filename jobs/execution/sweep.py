@@ -11,7 +11,7 @@ from typing import Any
 from ray import tune
 
 from jobs.execution import capacity, connect, stopping, tracking
-from jobs.execution.folder import compact_many, exclusive_lock, mended_state, write_plan
+from jobs.execution.folder import exclusive_lock, mended_state, tidied_state, write_plan
 from jobs.execution.head_watch import HeadLost
 from jobs.execution.inbox import finished_models
 from jobs.execution.losses import plain
@@ -87,7 +87,7 @@ def sweep(
             _train(study, left, store, options, report, command, cost, callbacks)
         except HeadLost as lost:
             report(f"{study.name}: {lost}: {advice(exact=True)}")
-        state = compact_many(store, report, presence.renew)
+        state = tidied_state(store, report, presence.renew)
         _track(tracker, jobs, state)  # stored by a worker that was killed before it could report
         return state
 
