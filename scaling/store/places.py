@@ -23,11 +23,13 @@ Body: TypeAlias = "bytes | pa.Buffer"
 
 MAX_REQUESTS = 32  # assumed: parallel requests that a bucket accepts from one reader
 FLAT = ("s3", "gcs")  # a folder there is the beginning of names: to make one costs two requests
-# Assumed: an S3 server that is silent for 10 s is down. A small file is one request.
+# Assumed: an S3 server that is silent for 10 s is down. A small file is one request. The "standard"
+# strategy may retry about 100 times in all and then gives up at once: of a busy server's files a
+# quarter could not be read.
 S3 = {
     "connect_timeout": 5.0,
     "request_timeout": 10.0,
-    "retry_strategy": pafs.AwsStandardS3RetryStrategy(max_attempts=3),
+    "retry_strategy": pafs.AwsDefaultS3RetryStrategy(max_attempts=3),
     "allow_delayed_open": True,
 }
 

@@ -1,6 +1,7 @@
 """Results in a bucket, on a real S3 server: whole objects, resuming, a report, mistakes."""
 
 import json
+import random
 import signal
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from buckets import BUCKET, Bucket, s3_server
+from small_runs import fill
 
 from jobs.cli.main import main
 from scaling.errors import InputError
@@ -209,3 +211,19 @@ def test_a_bucket_that_fails_now_and_then_can_be_written(
     bucket.fault = lambda line: left.pop() if left and "PUT" in line else None
     Store(bucket.uri(f"now-and-then-{fault.replace(' ', '-')}")).check_writable()
     assert not left
+
+
+def test_a_bucket_that_fails_now_and_then_is_read_however_many_files_it_has(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The AWS SDK has an allowance of retries for a process, which was used up after a hundred."""
+    store = fill(bucket.uri("many"), seeds=tuple(range(40)))
+    monkeypatch.setattr(retries, "WAITS_S", (0.1, 0.2, 0.4))
+    luck = random.Random(0)
+    bucket.fault = lambda _: luck.choice(("busy", "reset")) if luck.random() < 0.3 else None
+    try:
+        contents = store.contents()
+    finally:
+        bucket.fault = lambda _: None
+    assert contents.corrupt == ()
+    assert len(contents.state.finished) == 160

@@ -20,7 +20,7 @@ LABELS = np.random.default_rng(7).integers(0, 10, INFO.n_test).astype(np.uint8)
 
 
 def fill(
-    out: Path,
+    out: Path | str,
     *,
     name: str = "small",
     seeds: tuple[int, ...] = (0, 1),
