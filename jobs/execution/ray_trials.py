@@ -15,7 +15,6 @@ from jobs.execution import connect, stopping
 from jobs.execution.dispatch import Arguments, Dispatch, NothingLeft, Openings, drop_old_results
 from jobs.execution.head_watch import HeadLost, HeadWatch, addresses
 from jobs.execution.inbox import work
-from jobs.execution.last_words import last_words
 from jobs.execution.lost_trials import know_all_errors
 from jobs.execution.silence import Limits, Watch
 from jobs.execution.trial_source import Lost, TrialSource
@@ -74,7 +73,6 @@ def run_trials(
         stopping.end_now(1, f"{lost}: {advice()}")
 
     with (
-        last_words(),
         tempfile.TemporaryDirectory(prefix="scaling-tune-") as scratch,
         HeadWatch(addresses(), end_now) as head,
     ):

@@ -14,6 +14,7 @@ from jobs.execution import capacity, connect, stopping, tracking
 from jobs.execution.folder import exclusive_lock, mended_state, tidied_state, write_plan
 from jobs.execution.head_watch import HeadLost
 from jobs.execution.inbox import finished_models
+from jobs.execution.last_words import last_words
 from jobs.execution.losses import plain
 from jobs.execution.lost_trials import UNKNOWN, WorkerLost, reason
 from jobs.execution.presence import announced
@@ -116,7 +117,7 @@ def _train(
     callbacks: Sequence[tune.Callback],
 ) -> None:
     """Train the jobs that are left on Ray. Raises HeadLost where Ray is lost meanwhile."""
-    with connect.connected(options.address, options.cpus) as where:
+    with last_words(), connect.connected(options.address, options.cpus) as where:
         slots = capacity.available_slots(options.device, options.cpus, store, options.shared_fs)
         batches = place(left, slots, options.engine, cost)
         for each in (each for batch in batches for each in batch.jobs):

@@ -13,6 +13,7 @@ from ray import tune as ray_tune
 from jobs.execution import capacity, connect, stopping
 from jobs.execution.folder import exclusive_lock, mended_state
 from jobs.execution.head_watch import HeadLost
+from jobs.execution.last_words import last_words
 from jobs.execution.presence import Presence, announced
 from jobs.execution.ray_trials import advice, resource_request, run_trials
 from jobs.execution.sweep import Options, store_failures
@@ -78,7 +79,7 @@ def tune(
             )
         )
         try:
-            with connect.connected(options.address, options.cpus) as where:
+            with last_words(), connect.connected(options.address, options.cpus) as where:
                 slots = capacity.available_slots(
                     options.device, options.cpus, store, options.shared_fs
                 )

@@ -125,6 +125,30 @@ def test_a_wrong_token_and_none_are_called_so(tmp_path: Path) -> None:
     assert "Failed to get cluster ID" not in done.stderr  # Ray's own words for it
 
 
+ENDED = """
+import os, sys, ray
+from jobs.cli.main import main
+ray.init = lambda **_: os._exit(1)
+main(sys.argv[1:])
+"""
+
+
+def test_what_is_stored_is_told_where_ray_ends_the_process_as_it_joins(
+    tiny_npz: Path, tmp_path: Path
+) -> None:
+    """Schedule 28: Ray does so from C++ where the head dies meanwhile, and nothing said more."""
+    words = ["sweep", "quickstart", "--dataset", tiny_npz, "--n-train", 30, "--seeds", 2]
+    more = ["--epochs", 2, "--address", "local", "--out", tmp_path / "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED, *map(str, (*words, *more))], capture_output=True, text=True
+    )
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("scaling: this process was ended from outside"), done.stderr
+    assert last.endswith(
+        f"0 of 4 models are stored in {tmp_path / 'out'}; run the same command again to go on"
+    )
+
+
 @pytest.mark.parametrize(
     "error",
     [
