@@ -18,6 +18,7 @@ from scaling.data.selection import Examples, to_unit_range
 from scaling.engines import DEVICES, available_cores, compiled
 from scaling.errors import InputError
 from scaling.progress import Progress
+from scaling.store.record_schema import BENCH
 from scaling.store.store import Store
 
 if TYPE_CHECKING:
@@ -55,10 +56,9 @@ def run(args: argparse.Namespace) -> int:
     if args.members:
         chosen = replace(chosen, members=tuple(args.members))
     rows = measured(chosen, ray=args.ray)
-    text = json.dumps(rows, indent=1, allow_nan=False)
     if out:
-        Store(out).write_file("bench.json", f"{text}\n".encode())
-    print(text if args.json else table(rows))
+        Store(out).write_json(BENCH, rows)
+    print(json.dumps(rows, indent=1, allow_nan=False) if args.json else table(rows))
     return 0
 
 

@@ -24,8 +24,9 @@ TAIL = 8  # bytes after the footer: its length and MAGIC
 GROUP = struct.Struct("<Q32s")  # of a row group: end and digest
 COUNT = struct.Struct("<I")
 DIGEST = 32  # bytes
-SEALED, SHA256 = "scaling_sealed", "scaling_sha256"  # the first and the last key of a JSON file
-AT_THE_END = re.compile(rb'"scaling_sha256": ?"([0-9a-f]{64})"\s*}\s*$')
+# The first and the last key of a JSON file: of its object, or of its first and its last one.
+SEALED, SHA256 = "scaling_sealed", "scaling_sha256"
+AT_THE_END = re.compile(rb'"scaling_sha256": ?"([0-9a-f]{64})"\s*}\s*]?\s*$')
 ZEROS = "0" * 64  # in place of its digest, while that is computed
 
 
@@ -81,9 +82,15 @@ def check_parquet(body: bytes) -> Seal:
     return Seal(sealed=True, lost=tuple(changed))
 
 
-def seal_json(value: Mapping[str, Any], **layout: Any) -> bytes:
-    """Return an object as JSON with the digest of its text; `layout` goes to json.dumps."""
-    text = json.dumps({SEALED: "sha256", **value, SHA256: ZEROS}, **layout)
+def seal_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]], **layout: Any) -> bytes:
+    """Return an object, or several, as JSON with the digest of its text.
+
+    `layout` goes to json.dumps.
+    """
+    objects = [dict(value)] if isinstance(value, Mapping) else [dict(each) for each in value]
+    objects[0] = {SEALED: "sha256", **objects[0]}
+    objects[-1][SHA256] = ZEROS
+    text = json.dumps(objects[0] if isinstance(value, Mapping) else objects, **layout)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return digest.join(text.rsplit(ZEROS, 1)).encode()
 
@@ -111,7 +118,11 @@ def open_json(body: bytes, parse: Callable[[bytes], Any] = json.loads) -> Any:
     sealed = check_json(body)
     value = parse(body)
     if sealed:
-        del value[SEALED], value[SHA256]
+        try:
+            first, last = (value[0], value[-1]) if isinstance(value, list) else (value, value)
+            del first[SEALED], last[SHA256]
+        except (KeyError, TypeError) as error:
+            raise DamagedError("its digest is not where it belongs") from error
     return value
 
 

@@ -1,6 +1,6 @@
 """Plans and records of a results folder: sealed JSON files, each read by its schema."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -60,7 +60,7 @@ class Documents(Folder):
                 damaged.append(self._corrupt(file, error))
         return plans, tuple(damaged)
 
-    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+    def write_json(self, name: str, value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """Write a small JSON file with its digest, atomically."""
         self._files.write(name, seal_json(value, indent=1, allow_nan=False))
 

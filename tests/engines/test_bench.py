@@ -28,6 +28,7 @@ from scaling.models.architecture import Architecture
 from scaling.models.weights import Weights, initial_weights
 from scaling.recipes.recipe import Recipe
 from scaling.recipes.registry import find_recipe
+from scaling.store.digest import open_json
 from scaling.study import make_cell, make_members
 
 CONTRACT = [
@@ -181,7 +182,7 @@ def test_bench_writes_one_file_whose_rows_hold_together(
     assert main(["bench", "--json", "--out", str(out)]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [path.name for path in out.iterdir() if path.name != ".part"] == ["bench.json"]
-    assert json.loads((out / "bench.json").read_text()) == rows
+    assert open_json((out / "bench.json").read_bytes()) == rows
     assert [(row["engine"], row["recipe"], row["width"]) for row in rows] == [
         (engine, recipe, 1) for recipe in ("1989", "dropout_relu") for engine in engines.NAMES
     ]

@@ -1,6 +1,5 @@
 """Test that status, report, verify and sweep agree on a flipped bit, and that a sweep mends it."""
 
-import json
 import random
 import shutil
 from collections.abc import Sequence
@@ -33,7 +32,10 @@ def swept(rows_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.write_json("forecasts/x.json", forecast)
     speed: dict[str, Any] = {"engine": "compiled", "recipe": "1989", "width": 1, "us": 30.0}
     speed |= {"us_range": [29.0, 31.0], "loop_us": 31.0, "ratio": 9.0}
-    (out / "bench.json").write_text(json.dumps([speed | {"floor_us": None, "floor_ratio": None}]))
+    speeds = [speed | {"engine": name} for name in ("compiled", "reference")]
+    store.write_json(
+        "bench.json", [each | {"floor_us": None, "floor_ratio": None} for each in speeds]
+    )
     assert run("report", out) == run("status", out) == 0
     return out
 
