@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter
+from records import add_records
 from small_runs import fill
 
 from jobs.tuning.journal import Journal
@@ -23,12 +24,10 @@ from scaling.store.schema import SCHEMAS
 from scaling.store.store import Store
 from scaling.store.tables import encode, encode_rows
 
-FOLDERS = (*SCHEMAS, "studies")
-
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Store models each in a file of its own, several in one file, a failure and a plan."""
+    """Store models each in a file of its own, several in one file, a failure, and each record."""
     out = tmp_path_factory.mktemp("sound") / "out"
     store = fill(out, seeds=(0, 1, 2), n_train=(30,), fail=2)
     contents = store.contents()
@@ -41,6 +40,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.write_models(
         [([r for r in rows if r["run_id"] == p["run_id"]], p) for p in together], "cell"
     )
+    add_records(store)
     assert not store.contents().corrupt
     return out
 
@@ -48,7 +48,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def figures(contents: Contents) -> tuple[Any, ...]:
     """Return all that a report takes from a folder, but the place of rows."""
     return (
-        dict(contents.plans),
+        {"plans": dict(contents.plans), "records": contents.records},
         sorted(map(str, contents.metrics.to_pylist())),
         sorted(map(str, contents.predictions.to_pylist())),
         sorted(map(str, contents.failures.to_pylist())),
@@ -56,7 +56,11 @@ def figures(contents: Contents) -> tuple[Any, ...]:
 
 
 def files_of(out: Path) -> list[Path]:
-    return sorted(path for folder in FOLDERS for path in (out / folder).iterdir())
+    return sorted(path for path in out.rglob("*") if path.is_file())
+
+
+def files_of_models(out: Path) -> list[Path]:
+    return sorted(path for kind in SCHEMAS for path in (out / kind).iterdir())
 
 
 def flip(path: Path, bit: int) -> None:
@@ -134,7 +138,7 @@ def check_harms(sound: Path, folder: Path, harm: Harm, count: int) -> None:
     for number in range(count):
         out = folder / str(number)
         shutil.copytree(sound, out)
-        one, other = draw.sample([p for p in files_of(out) if p.parent.name != "studies"], 2)
+        one, other = draw.sample(files_of_models(out), 2)
         harm(draw, one, other)
         store = Store(out)
         contents = store.contents()
@@ -145,7 +149,7 @@ def check_harms(sound: Path, folder: Path, harm: Harm, count: int) -> None:
         assert lost or contents.misplaced or contents.corrupt
         if harm is not _delete:
             assert contents.corrupt or contents.misplaced
-        before = {path.read_bytes() for path in files_of(out)}
+        before = {path.read_bytes() for path in files_of_models(out)}
         list(put_aside(contents, store))
         mended = store.contents()
         assert not mended.corrupt

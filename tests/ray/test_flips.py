@@ -4,10 +4,10 @@ import random
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from honest import run
+from records import add_records
 
 from scaling.store.schema import PROVENANCE
 from scaling.store.store import Store
@@ -25,17 +25,7 @@ def swept(rows_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(out)
     lost = {"cell_id": "x", "run_id": None, "kind": "infrastructure", "error": "a node was lost"}
     store.write_failure(lost)
-    cell = next(iter(store.read_plans().values()))["cells"][0]
-    forecast = {name: cell[name] for name in ("cell_id", "n_train", "dataset", "width")}
-    forecast |= {"recipe": cell["recipe"]["name"], "epochs": 3, "made_at": "2026-01-01T00:00:00Z"}
-    forecast |= {"error": 0.5, "low": 0.2, "high": 0.9, "level": 0.9, "fitted_n_train": [60, 90]}
-    store.write_json("forecasts/x.json", forecast)
-    speed: dict[str, Any] = {"engine": "compiled", "recipe": "1989", "width": 1, "us": 30.0}
-    speed |= {"us_range": [29.0, 31.0], "loop_us": 31.0, "ratio": 9.0}
-    speeds = [speed | {"engine": name} for name in ("compiled", "reference")]
-    store.write_json(
-        "bench.json", [each | {"floor_us": None, "floor_ratio": None} for each in speeds]
-    )
+    add_records(store)
     assert run("report", out) == run("status", out) == 0
     return out
 
