@@ -14,7 +14,7 @@ from jobs.execution.inbox import DONE, send
 from jobs.execution.losses import node_of
 from jobs.execution.lost_trials import WorkerLost, error_of, reason
 from jobs.execution.silence import Watch, place_of
-from jobs.execution.trial_source import FINISHED, TrialSource, Worker
+from jobs.execution.trial_source import FINISHED, Opening, TrialSource, Worker
 from scaling.errors import InputError
 from scaling.store.store import Store
 
@@ -37,21 +37,31 @@ def drop_old_results() -> None:
 
 
 class Openings(Searcher):
-    """Have Tune start a trial for each worker that a source can use. Tune has no state to save."""
+    """Have Tune start a trial for each worker that a source can use. Tune has no state to save.
 
-    def __init__(self, source: TrialSource) -> None:
+    `elsewhere` tells whether another node than this one could start a worker of a kind. A trial
+    that waits for one, as its nodes are gone, counts for nothing: another is started anywhere.
+    """
+
+    def __init__(self, source: TrialSource, elsewhere: Callable[[Hashable, str], bool]) -> None:
         super().__init__()
-        self._source = source
-        self.waiting: dict[str, Hashable] = {}  # kinds of the trials without a worker, by trial_id
+        self._source, self._elsewhere = source, elsewhere
+        self.waiting: dict[str, Opening] = {}  # trials without a worker, by trial_id
 
     def suggest(self, trial_id: str) -> Any:
         """Return what a trial requests of its node; None while no more are of use."""
         if self._source.finished:
             return FINISHED
-        if (opening := self._source.opening([*self.waiting.values()])) is None:
+        waiting = [each.kind for each in self.waiting.values() if self._may_start(each)]
+        if (opening := self._source.opening(waiting)) is None:
             return None
-        self.waiting[trial_id] = opening.kind
+        if not self._may_start(opening):
+            opening = Opening(kind=opening.kind)
+        self.waiting[trial_id] = opening
         return {"kind": opening.kind, "avoid": opening.avoid}
+
+    def _may_start(self, opening: Opening) -> bool:
+        return not opening.avoid or self._elsewhere(opening.kind, opening.avoid)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         self.waiting.pop(trial_id, None)
@@ -119,7 +129,7 @@ class Dispatch(tune.Callback):
             raise self._error
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        kind = self._openings.waiting.pop(trial.trial_id)
+        kind = self._openings.waiting.pop(trial.trial_id).kind
         actor = trial.temporary_state.ray_actor
         self._next(trial.trial_id, actor, Worker(kind=kind, node=place_of(actor)[0]))
 

@@ -78,7 +78,7 @@ def run_trials(
     ):
         stopping.scratch(scratch)
         watch = Watch(predicted, say, limits)
-        openings = Openings(source)
+        openings = Openings(source, lambda kind, node: is_elsewhere(resources(kind), node))
         dispatch = Dispatch(source, openings, arguments, store, watch, head, say)
         tuner = tune.Tuner(
             tune.with_resources(
@@ -118,19 +118,23 @@ def advice(exact: bool = False) -> str:
     return f"{stopping.what_is_stored(exact)}; see to the cluster and run the same command again"
 
 
-def elsewhere(request: tune.PlacementGroupFactory, node: str) -> tune.PlacementGroupFactory:
-    """Return the request of a trial for another node than this one, where there is one."""
+def is_elsewhere(request: tune.PlacementGroupFactory, node: str) -> bool:
+    """Return whether another node than this one has what a trial requests, in use or not."""
     (needs,) = request.bundles
-    others = (
+    return any(
         each["Alive"]
         and each["NodeID"] != node
         and all(each["Resources"].get(kind, 0) >= amount for kind, amount in needs.items())
         for each in ray.nodes()
     )
-    if not node or not any(others):
+
+
+def elsewhere(request: tune.PlacementGroupFactory, node: str) -> tune.PlacementGroupFactory:
+    """Return the request of a trial for another node than this one; for any if that is none."""
+    if not node:
         return request
     return tune.PlacementGroupFactory(
-        [needs], bundle_label_selector=[{"ray.io/node-id": f"!{node}"}]
+        request.bundles, bundle_label_selector=[{"ray.io/node-id": f"!{node}"}]
     )
 
 

@@ -18,12 +18,13 @@ from tiny import tiny
 
 from jobs.execution import ray_trials
 from jobs.execution import sweep as sweeping
+from jobs.execution.dispatch import Openings
 from jobs.execution.losses import node_of, ran_out_of_memory
 from jobs.execution.lost_trials import UNKNOWN, OutOfMemory, reason
 from jobs.execution.ray_trials import resource_request, run_trials
 from jobs.execution.silence import Limits
 from jobs.execution.sweep import Options, sweep
-from jobs.execution.trial_source import Lost, TrialSource
+from jobs.execution.trial_source import Lost, TrialSource, Worker
 from scaling.store.store import State, Store
 
 
@@ -106,6 +107,22 @@ def test_a_lost_trial_is_given_again_elsewhere_and_not_for_ever() -> None:
     source.on_trial_complete("e")
     assert source.suggest("f") == Searcher.FINISHED
     assert source.lost == [(again, died)]
+
+
+def test_a_trial_that_waits_for_nodes_that_are_gone_keeps_no_other_from_starting() -> None:
+    """It would wait for ever: Ray takes a request for "not node a" as one that may be met yet."""
+    nodes, source = {"a", "b"}, Numbers(1, retries=2)
+    openings = Openings(source, lambda _, node: bool(nodes - {node}))
+    assert openings.suggest("1") == {"kind": (), "avoid": ""}
+    del openings.waiting["1"]  # it has started
+    config = source.suggest("1", Worker(node="a"))
+    source.on_trial_complete("1", error=True)
+    source.failed(config, ActorDiedError(), "a")
+    assert openings.suggest("2") == {"kind": (), "avoid": "a"}
+    assert openings.suggest("3") is None
+    nodes.remove("b")
+    assert openings.suggest("3") == {"kind": (), "avoid": ""}
+    assert openings.suggest("4") is None
 
 
 @pytest.mark.parametrize("name", ["_actor_task_failed", "_actor_start_failed"])

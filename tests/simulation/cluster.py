@@ -92,7 +92,8 @@ def run_trials(
             raise HeadLost("the simulated head is lost")
 
     head: Any = SimpleNamespace(check=check_head)
-    watch, openings = Watch(predicted, say, limits), Openings(source)
+    watch = Watch(predicted, say, limits)
+    openings = Openings(source, lambda _, node: any(each != node for each in here.nodes))
     dispatch = Dispatch(source, openings, arguments, store, watch, head, say)
     given = partial(work, train=trainable, out=store.out, settings={}, **trainable_kwargs)
     tune = _Tune(cluster, source, openings, [*callbacks, watch, dispatch], max_concurrent, given)
