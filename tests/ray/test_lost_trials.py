@@ -116,6 +116,7 @@ def test_a_trial_that_waits_for_nodes_that_are_gone_keeps_no_other_from_starting
     assert openings.suggest("1") == {"kind": (), "avoid": ""}
     del openings.waiting["1"]  # it has started
     config = source.suggest("1", Worker(node="a"))
+    assert source.suggest("x", Worker(node="b")) is None  # now the source knows that none is left
     source.on_trial_complete("1", error=True)
     source.failed(config, ActorDiedError(), "a")
     assert openings.suggest("2") == {"kind": (), "avoid": "a"}
