@@ -58,13 +58,12 @@ def mended_state(store: Store, report: Report) -> State:
     """Put damaged files and copies aside; return the state afterwards."""
     contents = store.contents(whole=False)
     store.sync(*SCHEMAS)
-    moved = 0
-    for moved, line in enumerate(put_aside(contents, store), 1):  # noqa: B007
+    for line in put_aside(contents, store):
         report(f"warning: {line}")
     for file in contents.corrupt:
         if file.kind == "studies":
             report(f"warning: {file}: sweep {file.name} again and it is written anew")
-    return store.state() if moved else contents.state
+    return store.state() if contents.corrupt or contents.misplaced else contents.state
 
 
 def compact_folder(
