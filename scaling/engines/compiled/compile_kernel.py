@@ -11,6 +11,7 @@ from scaling.engines.compiled.kernel_cache import key_of, link
 from scaling.engines.compiled.kernel_file import StoredKernel, write
 from scaling.engines.compiled.kernels import Kernels, Kind, make_kernels, signatures
 from scaling.engines.compiled.native import Processor, emit
+from scaling.engines.compiled.registers import sums_at_once
 from scaling.engines.compiled.self_check import digest
 from scaling.errors import InputError
 
@@ -27,7 +28,8 @@ def make(kind: Kind, key: str, path: Path) -> None:
             " running: end it and run the command again"
         )
     codes = {}
-    named = zip(Kernels._fields, make_kernels(kind), signatures(kind), strict=True)
+    made = make_kernels(kind, sums_at_once(processor))
+    named = zip(Kernels._fields, made, signatures(kind), strict=True)
     for name, dispatcher, signature in named:
         dispatcher.compile(signature)
         codes[name] = emit(dispatcher, signature, name, processor)

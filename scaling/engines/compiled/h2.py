@@ -11,48 +11,51 @@ H2 is P of them.
 Shapes as in layout.py: A planes of H1 with the repetition, C planes, G of a group, S seen.
 """
 
+from functools import reduce
+
 from scaling.engines.compiled.lanewise import sum_high, sum_lanes, sum_low
 from scaling.engines.compiled.layout import H1_SIDE, H2_SIDE, LANES, MAP_SIDE, TAPS
 from scaling.engines.compiled.vectors import vector_ops
 from scaling.models.architecture import KERNEL
 
-TILE = 16  # sums at once: half of the registers of AVX-512
 PIXELS = H2_SIDE**2
 
 
-def make_h2(layout, ops, jit, activate, update):
-    """Return forward(...) and backward(...) of the layer."""
+def make_h2(layout, ops, jit, activate, update, sums_at_once):
+    """Return forward(...) and backward(...) of the layer; a tile holds `sums_at_once`."""
     A, C, G, S, P, V = layout.A, layout.C, layout.G, layout.S, layout.P, layout.V
     W, B, L = layout.offsets["h2_weight"], layout.offsets["h2_bias"], LANES
     load, store, tile = ops.load, ops.store, ops.tile
     load_seen = ops.load_repeated
     in_vectors, error = make_errors(layout, ops, jit)
-    input_gradient = make_input_gradient(layout, ops, jit, error)
-    planes = 4 // P  # in a tile; they lie in the same group, as 4 divides G
-    tile_taps = planes * KERNEL
+    input_gradient = make_input_gradient(layout, ops, jit, error, sums_at_once)
+    rows = P if sums_at_once > H2_SIDE else 1
+    pixels = H2_SIDE * rows
+    planes = sums_at_once // pixels  # in a tile; they lie in the same group, as 4 divides G
+    tile_size, tile_taps = planes * pixels, planes * KERNEL
 
     @jit
     def forward(params, h1, z, h2, slope):
-        """Fill h2 and slope (C, 4, 4) from h1 (12, 12, A). Tile: planes x P rows of 4 pixels."""
+        """Fill h2 and slope (C, 4, 4) from h1 (12, 12, A). Tile: planes x rows of 4 pixels."""
         for o in range(0, C // P, planes):
             first = o * P // G * G
-            for row in range(0, H2_SIDE, P):
-                sums = tile(TILE)
+            for row in range(0, H2_SIDE, rows):
+                sums = tile(tile_size)
                 for ky in range(KERNEL):
                     for kx in range(KERNEL):
                         for v in range(0, S, V):
                             for k in range(planes):
                                 tap = (o + k) * TAPS + ky * KERNEL + kx
                                 weight = load(params, W + (tap * S + v) * P)
-                                for pixel in range(H2_SIDE * P):
+                                for pixel in range(pixels):
                                     y = 2 * (row + pixel // H2_SIDE) + ky
                                     x = 2 * (pixel % H2_SIDE) + kx
                                     seen = load_seen(h1, (y * MAP_SIDE + x) * A + first + v)
-                                    j = k * H2_SIDE * P + pixel
+                                    j = k * pixels + pixel
                                     sums[j] = sums[j] + weight * seen
                 for k in range(planes):
-                    for pixel in range(H2_SIDE * P):
-                        j, unit = k * H2_SIDE * P + pixel, row * H2_SIDE + pixel
+                    for pixel in range(pixels):
+                        j, unit = k * pixels + pixel, row * H2_SIDE + pixel
                         if P == 1:
                             z[(o + k) * PIXELS + unit] = sum_lanes(sums[j])
                         else:
@@ -120,41 +123,55 @@ def make_errors(layout, ops, jit):
     return in_vectors, error
 
 
-def make_input_gradient(layout, ops, jit, error):
+def make_input_gradient(layout, ops, jit, error, sums_at_once):
     """Return input_gradient(params, errors, h1_slope, d1), to be called before weights change."""
     A, C, G, S, P, V, L = layout.A, layout.C, layout.G, layout.S, layout.P, layout.V, LANES
     W = layout.offsets["h2_weight"]
     load, store, splat, tile = ops.load, ops.store, ops.splat, ops.tile
     add_copies = ops.add_copies
+    rows = sums_at_once // H2_SIDE
+    tile_size = rows * H2_SIDE
 
-    def at_parity(py, px):
-        """Return add(...) for the pixels (2Y + py, 2X + px) of H1, which the same taps reach."""
+    def at_parity(py, px, top):
+        """Return add(...) for the pixels (2Y + py, 2X + px) of H1, which the same taps reach.
+
+        Y: `rows` of them from `top` on.
+        """
 
         @jit
         def add(params, errors, d1, g, v):
             """Add the gradient from group g of H2 to the planes of H1 that it sees at v."""
-            sums = tile(TILE)
+            sums = tile(tile_size)
             for o in range(g * G // P, (g + 1) * G // P):
                 for ky in range(py, KERNEL, 2):
                     for kx in range(px, KERNEL, 2):
                         weight = load(params, W + ((o * TAPS + ky * KERNEL + kx) * S + v) * P)
-                        for Y in range(H2_SIDE):
+                        for row in range(rows):
                             for X in range(H2_SIDE):
                                 # Tap ky of the unit in row y reads row 2y + ky - 2 of H1.
-                                y, x = Y + 1 - ky // 2, X + 1 - kx // 2
+                                y, x = top + row + 1 - ky // 2, X + 1 - kx // 2
                                 if 0 <= y < H2_SIDE and 0 <= x < H2_SIDE:
                                     d = error(errors, o * PIXELS + y * H2_SIDE + x)
-                                    j = Y * H2_SIDE + X
+                                    j = row * H2_SIDE + X
                                     sums[j] = sums[j] + weight * d
-            for Y in range(H2_SIDE):
+            for row in range(rows):
                 for X in range(H2_SIDE):
-                    at = ((2 * Y + py) * H1_SIDE + 2 * X + px) * A + g * G + v
-                    add_copies(d1, at, sums[Y * H2_SIDE + X])
+                    at = ((2 * (top + row) + py) * H1_SIDE + 2 * X + px) * A + g * G + v
+                    add_copies(d1, at, sums[row * H2_SIDE + X])
 
         return add
 
-    even_even, even_odd = at_parity(0, 0), at_parity(0, 1)
-    odd_even, odd_odd = at_parity(1, 0), at_parity(1, 1)
+    def in_turn(first, second):
+        @jit
+        def add(params, errors, d1, g, v):
+            first(params, errors, d1, g, v)
+            second(params, errors, d1, g, v)
+
+        return add
+
+    parities = [(py, px) for py in range(2) for px in range(2)]
+    tops = range(0, H2_SIDE, rows)
+    add_all = reduce(in_turn, [at_parity(*parity, top) for parity in parities for top in tops])
 
     @jit
     def input_gradient(params, errors, h1_slope, d1):
@@ -162,10 +179,7 @@ def make_input_gradient(layout, ops, jit, error):
             store(d1, i, splat(0.0))
         for g in range(3):
             for v in range(0, S, V):
-                even_even(params, errors, d1, g, v)
-                even_odd(params, errors, d1, g, v)
-                odd_even(params, errors, d1, g, v)
-                odd_odd(params, errors, d1, g, v)
+                add_all(params, errors, d1, g, v)
         for pixel in range(H1_SIDE**2):
             at = pixel * A
             for plane in range(G):  # the repetition's gradient belongs to the first group

@@ -23,6 +23,7 @@ from scaling.data import counter_rng
 from scaling.engines.compiled.kernel_file import folder_name, private_folder, read
 from scaling.engines.compiled.kernels import Kernels, Kind, make_kernels, signatures
 from scaling.engines.compiled.native import Native, Processor
+from scaling.engines.compiled.registers import sums_at_once
 from scaling.engines.compiled.self_check import digest
 from scaling.errors import InputError
 from scaling.models import architecture
@@ -44,7 +45,7 @@ def load_kernels(kind: Kind) -> Kernels:
     Raises InputError where the cache cannot be used or a kernel cannot be made.
     """
     if kind.checked:  # for tests, in which numba raises IndexError for a wrong index
-        return make_kernels(kind)
+        return make_kernels(kind, sums_at_once(Processor.here()))
     processor = Processor.here()
     key = key_of(kind, processor)
     path = private_folder() / f"{key}.kernel"

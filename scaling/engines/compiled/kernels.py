@@ -121,8 +121,11 @@ class Memory(NamedTuple):
         return memory
 
 
-def make_kernels(kind: Kind) -> Kernels:
-    """Return the functions of a kind, which numba compiles when they are called."""
+def make_kernels(kind: Kind, sums: int) -> Kernels:
+    """Return the functions of a kind, which numba compiles when they are called.
+
+    `sums`: how many a tile holds (registers.py).
+    """
     layout = Layout(kind.width)
     at, U2, U3, L = layout.offsets, layout.U2, layout.U3, LANES
     jit = njit(fastmath=FASTMATH, boundscheck=kind.checked, error_model="numpy", nogil=True, **BARE)
@@ -131,8 +134,8 @@ def make_kernels(kind: Kind) -> Kernels:
     activate = make_activation(kind.activation, jit)
     n_params = at["end"]
     update = make_update(kind.optimizer, n_params, ops, jit)
-    h1_forward, h1_backward = make_h1(layout, ops, jit, activate, update)
-    h2_forward, h2_backward = make_h2(layout, ops, jit, activate, update)
+    h1_forward, h1_backward = make_h1(layout, ops, jit, activate, update, sums)
+    h2_forward, h2_backward = make_h2(layout, ops, jit, activate, update, sums)
     h3_sums, h3_backward = make_dense(
         at["h3_weight"], at["h3_bias"], layout.h3_units, U2, U3, ops, jit, update
     )
