@@ -1,7 +1,7 @@
 """Whether a model's bits must come back on this machine.
 
 The compiled engine promises equal bits on processors of the same name, with every numpy; on another
-one, whose vectors may be shorter, bits are compared and a difference is excused. Engines that
+one, which may fuse nothing, bits are compared and a difference is excused. Engines that
 compute sums by PyTorch promise equal bits on one processor, with one version of PyTorch.
 """
 

@@ -14,6 +14,8 @@ from lockstep import recipe, train
 from scaling import engines
 from scaling.data.selection import Dataset
 from scaling.engines import NumericFailure, Trained, compiled
+from scaling.engines.compiled.native import Processor
+from scaling.engines.compiled.registers import sums_at_once
 from scaling.errors import InputError
 from scaling.models.weights import Weights
 from scaling.recipes.ladder import LADDER
@@ -80,7 +82,8 @@ from scaling.recipes.registry import find_recipe
 from scaling.study import make_cell, make_members
 
 data = noise()
-cell = make_cell(data.info, replace(find_recipe(sys.argv[1]), epochs=3), n_train=100)
+how = replace(find_recipe(sys.argv[1]), epochs=3)
+cell = make_cell(data.info, how, n_train=100, width=int(sys.argv[3]))
 (result,) = engines.train(
     cell, make_members(cell.recipe, [0]), data, engine="compiled", epochs_evaluated=[3]
 )
@@ -89,11 +92,13 @@ np.savez(sys.argv[2], **result.weights)
 """
 
 
-def in_a_process(tmp_path: Path, name: str, **environment: str) -> tuple[str, str, Weights]:
+def in_a_process(
+    tmp_path: Path, name: str, width: int = 1, **environment: str
+) -> tuple[str, str, Weights]:
     """Return stdout and stderr of a process of its own, and the weights that it trained."""
     path = tmp_path / "weights.npz"
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, name, str(path)],
+        [sys.executable, "-c", SCRIPT, name, str(path), str(width)],
         capture_output=True,
         text=True,
         check=True,
@@ -113,6 +118,40 @@ def test_a_second_process_compiles_nothing_and_gives_the_same_bits(
     assert all((here.weights[name] == there[name]).all() for name in there)
 
 
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("1989", 1),
+        *(
+            pytest.param(name, width, marks=pytest.mark.slow)
+            for name, width in [
+                ("1989", 2),
+                ("modern", 1),
+                ("dropout_relu", 2),
+                ("second_order", 1),
+            ]
+        ),
+    ],
+)
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names of x86 processors")
+def test_processors_that_fuse_multiply_adds_give_the_same_bits(
+    tmp_path: Path, name: str, width: int
+) -> None:
+    """AVX2, whose tiles are smaller, beside this machine, which may have AVX-512."""
+    _, _, here = in_a_process(tmp_path, name, width)
+    _, _, there = in_a_process(tmp_path, name, width, NUMBA_CPU_NAME="x86-64-v3")
+    assert all((here[weights] == there[weights]).all() for weights in here)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "sums"), [("skylake-avx512", 16), ("x86-64-v4", 16), ("znver3", 4), ("x86-64", 4)]
+)
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names of x86 processors")
+def test_a_tile_fills_half_of_the_registers(cpu: str, sums: int) -> None:
+    triple = Processor.here().triple
+    assert sums_at_once(Processor(triple=triple, name=cpu, features="")) == sums
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cpu", ["x86-64-v3", "x86-64"])
 @pytest.mark.parametrize("name", ["1989", "modern"])
@@ -120,7 +159,7 @@ def test_a_second_process_compiles_nothing_and_gives_the_same_bits(
 def test_narrower_processors_give_the_same_model(
     random_data: Dataset, tmp_path: Path, cpu: str, name: str
 ) -> None:
-    """AVX2 and SSE2: the same source in narrower vectors."""
+    """AVX2 and SSE2, which fuses nothing: the same source in narrower vectors."""
     cell = make_cell(random_data.info, recipe(name, epochs=3), n_train=100)
     (here,) = train(random_data, cell, make_members(cell.recipe, [0]), "reference")
     _, err, there = in_a_process(tmp_path, name, NUMBA_CPU_NAME=cpu)

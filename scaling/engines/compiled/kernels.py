@@ -32,9 +32,10 @@ from scaling.engines.compiled.vectors import vector_ops
 from scaling.models.architecture import BACKGROUND, N_CLASSES
 from scaling.recipes.recipe import Activation, Recipe
 
-# Multiply-adds may be fused and the sign of zero is ignored. Sums keep their written order, so the
-# same machine always gives the same bits, and NaN and infinity follow IEEE 754.
-FASTMATH = {"contract", "nsz"}
+# Multiply-adds may be fused. Sums keep their written order, and NaN and infinity follow IEEE 754.
+# Zeros keep their sign: else LLVM leaves out the addition of the first product to 0, and then fuses
+# either of the first two, not the same on all processors. So those that fuse give the same bits.
+FASTMATH = {"contract"}
 
 # Without numba's reference counting: no kernel allocates memory, and machine code that calls no
 # function of numba can be loaded without numba (native.py checks that).
