@@ -162,7 +162,9 @@ def test_narrower_processors_give_the_same_model(
     """AVX2 and SSE2, which fuses nothing: the same source in narrower vectors."""
     cell = make_cell(random_data.info, recipe(name, epochs=3), n_train=100)
     (here,) = train(random_data, cell, make_members(cell.recipe, [0]), "reference")
-    _, err, there = in_a_process(tmp_path, name, NUMBA_CPU_NAME=cpu)
+    cache = str(tmp_path / "cache")
+    in_a_process(tmp_path, name, SCALING_CACHE_DIR=cache)
+    _, err, there = in_a_process(tmp_path, name, NUMBA_CPU_NAME=cpu, SCALING_CACHE_DIR=cache)
     assert "compiling" in err, "another processor's machine code was loaded"
     assert max(np.abs(here.weights[name] - there[name]).max() for name in there) < 2e-5
 
