@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.cli.arguments import add_several, whole
-from scaling.data import strokes
 from scaling.data.selection import Examples, to_unit_range
 from scaling.engines import DEVICES, available_cores, compiled
 from scaling.errors import InputError
@@ -176,6 +175,7 @@ def _target() -> str:
 def _digits() -> Examples:
     """Return the first digits of the data set strokes, which need no file."""
     from scaling.bench.rounds import MAX_EXAMPLES
+    from scaling.data import strokes  # numba takes a quarter of a second to import
 
     x, y = strokes.render(strokes.TRAIN_START, MAX_EXAMPLES)
     return Examples(x=to_unit_range(x), y=y)

@@ -3,8 +3,6 @@
 import argparse
 
 from jobs.cli.arguments import open_store
-from jobs.execution.folder import compact_folder, exclusive_lock
-from jobs.execution.presence import announced
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
@@ -13,6 +11,9 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the models of a results folder into few large files, which are read in seconds."""
+    from jobs.execution.folder import compact_folder, exclusive_lock
+    from jobs.execution.presence import announced  # Ray takes a second to import
+
     store = open_store(args.out)
     with exclusive_lock(store), announced(store, "compact", print) as presence:
         compact_folder(store, print, presence.renew)

@@ -148,6 +148,16 @@ def test_importing_the_analysis_imports_neither_torch_nor_ray() -> None:
     assert out.stdout.strip() == "[]"
 
 
+def test_help_and_studies_wait_for_no_large_library() -> None:
+    heavy = {"ray", "torch", "pandas", "matplotlib"}
+    code = (
+        "import sys; from jobs.cli.main import main; main(['studies'])\n"
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1] == "[]"
+
+
 def test_the_library_trains_without_ray() -> None:
     code = "import sys, scaling.engines.reference; print('ray' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
