@@ -144,10 +144,15 @@ def last_line(exact: bool = True) -> str:
 
 
 def leave(exit_status: int) -> NoReturn:
-    """End the process; by force, with all processes that it started, where Ray hangs."""
-    if not _now.broken:
+    """End the process; by force, with all processes that it started, where Ray hangs.
+
+    After a signal, too: a library whose import it interrupted can crash an interpreter that ends.
+    """
+    if not (_now.broken or _now.signum):
         sys.exit(exit_status)
-    sys.stdout.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody reads it any more
+            stream.flush()
     end_now(exit_status)
 
 

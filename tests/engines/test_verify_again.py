@@ -17,12 +17,14 @@ from honest import ONE_ULP, TRAIN, own_data, run, run_ids, verified
 
 from scaling.engines import versions
 
+NOW = versions.VERSIONS["compiled"]
+
 
 def test_an_engine_of_another_version_is_compared_within_tolerance(
     copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two models are too few for that, which is never taken for agreement."""
-    monkeypatch.setitem(versions.VERSIONS, "compiled", 2)
+    monkeypatch.setitem(versions.VERSIONS, "compiled", NOW + 1)
     assert len(verified(capsys, copied, "--sample", 99)[1]["equal"]) == 5
     run_ids_of_it = run_ids(copied, "compiled")
     for run_id in run_ids_of_it:
@@ -31,7 +33,7 @@ def test_an_engine_of_another_version_is_compared_within_tolerance(
     (decision,) = found["paired"]
     assert (status, sorted(decision["models"])) == (1, run_ids_of_it)
     assert decision["verdict"] == "not verifiable at this precision"
-    assert decision["reasons"] == ["engine 1 then, 2 now"]
+    assert decision["reasons"] == [f"engine {NOW} then, {NOW + 1} now"]
     assert (sorted(found["unverified"]), found["findings"]) == (run_ids_of_it, [])
     assert run("verify", copied, "--sample", 99, *own_data(copied)) == 1
     last = capsys.readouterr().out.splitlines()[-1]
@@ -137,7 +139,7 @@ def test_the_paired_test_tells_worse_models_from_rounding(
     many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Rows of another version of the engine: other last bits hold, a few misses more do not."""
-    monkeypatch.setitem(versions.VERSIONS, "compiled", 2)
+    monkeypatch.setitem(versions.VERSIONS, "compiled", NOW + 1)
     out = Path(shutil.copytree(many, tmp_path / "out"))
     for path in sorted((out / "metrics").iterdir()):
         edit(path, put("test_loss", ONE_ULP))
@@ -157,7 +159,7 @@ def test_the_paired_test_tells_worse_models_from_rounding(
     (decision,) = found["paired"]
     assert (status, decision["verdict"]) == (1, "does not hold")
     assert {f["run_id"] for f in found["findings"]} == set(decision["models"])
-    assert "engine 1 then, 2 now" in found["findings"][0]["got"]
+    assert f"engine {NOW} then, {NOW + 1} now" in found["findings"][0]["got"]
 
 
 def test_by_reference_compares_weights_and_then_misses(
