@@ -7,7 +7,7 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaling.store.contents import Contents
+from scaling.store.contents import Contents, models_of
 from scaling.store.files import WriteError
 from scaling.store.memory import steady_memory
 from scaling.store.names import COMPACT, name_of
@@ -72,9 +72,9 @@ def compact(
 
 def _files(rows: pa.Table, metrics: pa.Table) -> Iterator[tuple[list[str], list[pa.Table]]]:
     """Yield the models of each file, and its row groups."""
-    model_of = rows["run_id"]
-    if "cell_id" in rows.column_names:  # a failure may be of a whole cell
-        model_of, cell_of = pc.coalesce(rows["run_id"], rows["cell_id"]), rows["cell_id"]
+    model_of = models_of(rows)
+    if "cell_id" in rows.column_names:
+        cell_of = rows["cell_id"]
     else:
         at = pc.index_in(model_of, value_set=metrics["run_id"].combine_chunks())
         cell_of = metrics["cell_id"].take(at)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from flips import flip
 from pydantic import TypeAdapter
 from records import add_records
 from small_runs import fill
@@ -61,12 +62,6 @@ def files_of(out: Path) -> list[Path]:
 
 def files_of_models(out: Path) -> list[Path]:
     return sorted(path for kind in SCHEMAS for path in (out / kind).iterdir())
-
-
-def flip(path: Path, bit: int) -> None:
-    body = bytearray(path.read_bytes())
-    body[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(body)
 
 
 def check_flips(sound: Path, seed: int, count: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from flips import flip
 from honest import run
 from records import add_records
 
@@ -49,9 +50,8 @@ def check(swept: Path, data: Path, out: Path, kind: str, seed: int, capsys: Said
     path = out / kind
     if path.is_dir():
         path = draw.choice([each for each in sorted(path.iterdir()) if each.is_file()])
-    body, bit = bytearray(path.read_bytes()), draw.randrange(8 * path.stat().st_size)
-    body[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(body)
+    bit = draw.randrange(8 * path.stat().st_size)
+    flip(path, bit)
     where = f"bit {bit} of {path}, seed {seed}"
     capsys.readouterr()
 

@@ -1,6 +1,5 @@
-"""Look at a results folder, harm it, and store a later failure in it."""
+"""Look at a results folder, and store a later failure in it."""
 
-from pathlib import Path
 from typing import Any
 
 from scaling.store.store import Store
@@ -10,12 +9,6 @@ def figures(store: Store) -> tuple[list[str], ...]:
     contents = store.contents()
     kinds = (contents.metrics, contents.predictions, contents.failures)
     return tuple(sorted(map(str, table.to_pylist())) for table in kinds)
-
-
-def flip(path: Path, bit: int) -> None:
-    body = bytearray(path.read_bytes())
-    body[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(body)
 
 
 def failure_of(store: Store, kind: str) -> dict[str, Any]:

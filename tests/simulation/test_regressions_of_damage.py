@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from flips import flip
 from small_runs import fill
 
 from jobs.execution.folder import mended_state
@@ -18,7 +19,7 @@ from scaling.store.schema import FAILURES
 from scaling.store.store import Store
 from scaling.store.tables import encode, group_ends
 
-from .harm import failure_of, figures, flip
+from .harm import failure_of, figures
 
 
 def test_a_bit_that_flips_on_its_way_puts_nothing_aside(
